@@ -1,0 +1,1 @@
+"""Shell 2: batch jobs, started as `python -m recommendation_jobs`."""

@@ -1,0 +1,1 @@
+"""Shell 3: the Kubernetes operator for ContentDrop resources."""

@@ -1,0 +1,1 @@
+"""The factor model: fit, fold-in, top-N, contributions, artifact."""

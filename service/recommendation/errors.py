@@ -1,0 +1,29 @@
+"""Errors that someone acts on. Each says what happened, to what, and what to do; shells translate them once."""
+
+
+class RecommendationError(Exception):
+    """Base of every error that the library raises on purpose."""
+
+
+class SettingsError(RecommendationError):
+    """A setting is unusable; the message names it. The program must not start."""
+
+
+class InvalidInput(RecommendationError):
+    """What the caller gave cannot be used; sending it again will not help."""
+
+
+class InsufficientData(RecommendationError):
+    """Too few users or games to fit a model."""
+
+
+class ModelMissing(RecommendationError):
+    """No model is live yet."""
+
+
+class ArtifactRefused(RecommendationError):
+    """A model file is not what the database says it should be, or holds something other than arrays."""
+
+
+class StoreUnavailable(RecommendationError):
+    """The database cannot be reached or cannot answer in time; trying again later may help."""

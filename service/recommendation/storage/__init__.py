@@ -1,0 +1,1 @@
+"""The store: tables, and every statement that touches them."""

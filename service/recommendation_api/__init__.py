@@ -1,0 +1,1 @@
+"""Shell 1: the HTTP API."""
