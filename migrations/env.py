@@ -1,0 +1,25 @@
+"""Runs migrations on the database that RECOMMENDATION_DATABASE_URL names, one migrator at a time."""
+
+from alembic import context
+
+from recommendation.settings import load_settings
+from recommendation.storage.database import Database
+from recommendation.storage.locks import migration_lock
+from recommendation.storage.tables import metadata
+
+
+def run() -> None:
+    database = Database(context.config.get_main_option("sqlalchemy.url") or load_settings().database_url)
+    with database.engine.connect() as connection, migration_lock(connection):
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            transaction_per_migration=True,
+            render_as_batch=connection.dialect.name == "sqlite",
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+    database.close()
+
+
+run()

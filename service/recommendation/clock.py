@@ -1,0 +1,58 @@
+"""The time, as the store needs it: UTC, and never earlier than what was said before."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+Clock = Callable[[], datetime]
+
+TICK = timedelta(microseconds=1)
+
+
+def utc_now() -> datetime:
+    """Return the present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class SteadyClock:
+    """
+    A clock that never goes back.
+
+    Events without a time of their own get the server's; where the machine's clock is set back between a purchase and
+    its refund, the refund must still come later.
+    """
+
+    def __init__(self, source: Clock = utc_now) -> None:
+        self._source = source
+        self._last = datetime.min.replace(tzinfo=UTC)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            self._last = max(self._source(), self._last + TICK)
+            return self._last
+
+    def reserve(self, count: int) -> datetime:
+        """Return a time such that it and the `count - 1` microseconds after it are given to nobody else."""
+        first = self()
+        with self._lock:
+            self._last = max(self._last, first + count * TICK)
+        return first
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write an aware time in RFC 3339, in UTC, with `Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """
+    Read an RFC 3339 time and return it in UTC.
+
+    Raises:
+        ValueError: it is no time, or it has no zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or len(text) < len("2026-01-01T00:00Z"):
+        raise ValueError(f"no zone in {text!r}")
+    return moment.astimezone(UTC)

@@ -1,0 +1,165 @@
+"""Events as store backends send them: one row of JSON in, one checked `Interaction` or one `Rejection` out."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from recommendation.clock import TICK, parse_rfc3339
+from recommendation.ids import ID_RULE, is_id
+from recommendation.weights import MAX_QUANTITY, MAX_SCORE, Weights
+
+MAX_BATCH = 10_000
+FUTURE_ALLOWED = timedelta(minutes=10)
+"""How far a client's clock may run ahead; a date beyond would decide what is owned for ever."""
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One event that was checked and weighed; `score` in millionths."""
+
+    user_id: str
+    game_id: str
+    event_type: str
+    score: int
+    occurred_at: datetime
+    event_id: str | None = None
+    fingerprint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one row of a batch was not taken; the other rows were."""
+
+    index: int
+    code: str
+    detail: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return the row of the answer."""
+        return {"index": self.index, "code": self.code, "detail": self.detail}
+
+
+class RowError(ValueError):
+    """A row that cannot be taken: a code for programs and a sentence for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+INTERACTION_FIELDS = frozenset({"user_id", "game_id", "event_type", "quantity", "occurred_at", "event_id"})
+
+
+def parse_interactions(
+    rows: Sequence[object], weights: Weights, first_moment: datetime
+) -> tuple[list[tuple[int, Interaction]], list[Rejection]]:
+    """
+    Check and weigh a batch.
+
+    Args:
+        rows: decoded JSON values, in the order they were sent.
+        weights: the event types that are known.
+        first_moment: the server's time; row `i` without a time of its own gets it plus `i` microseconds, so that a
+            purchase and its refund in one batch keep their order.
+
+    Returns:
+        The interactions with their index, and the rejections, both in order of index.
+    """
+    accepted: list[tuple[int, Interaction]] = []
+    rejected: list[Rejection] = []
+    for index, row in enumerate(rows):
+        try:
+            accepted.append((index, parse_interaction(row, weights, first_moment + index * TICK)))
+        except RowError as error:
+            rejected.append(Rejection(index, error.code, error.detail))
+    return accepted, rejected
+
+
+def parse_interaction(row: object, weights: Weights, now: datetime) -> Interaction:
+    """
+    Check and weigh one row.
+
+    Raises:
+        RowError: what is wrong with it.
+    """
+    fields = as_fields(row, INTERACTION_FIELDS, required=("user_id", "game_id", "event_type"))
+    event_type = fields["event_type"]
+    if event_type not in weights or event_type == "dismissed":
+        known = ", ".join(name for name in weights.names if name != "dismissed")
+        raise RowError("unknown_event_type", f"event_type should be one of {known}")
+    quantity = fields.get("quantity", 1)
+    check_quantity(quantity)
+    score = weights.millionths(event_type, quantity)
+    if score > MAX_SCORE:
+        raise RowError("invalid_quantity", "weight x quantity is larger than a score can hold")
+    event_id = optional_id(fields, "event_id")
+    return Interaction(
+        user_id=required_id(fields, "user_id"),
+        game_id=required_id(fields, "game_id"),
+        event_type=event_type,
+        score=score,
+        occurred_at=moment(fields, "occurred_at", now),
+        event_id=event_id,
+        fingerprint=fingerprint("interaction", fields) if event_id else b"",
+    )
+
+
+def as_fields(row: object, known: frozenset[str], required: Iterable[str]) -> dict[str, Any]:
+    """Return a row as a mapping, without unknown fields and with those required."""
+    if not isinstance(row, dict):
+        raise RowError("not_an_object", "each row should be a JSON object")
+    if not row.keys() <= known:
+        unknown = ", ".join(sorted(repr(str(name)[:40]) for name in row.keys() - known)[:3])
+        raise RowError("unknown_field", f"unknown field {unknown}; known are {', '.join(sorted(known))}")
+    for name in required:
+        if row.get(name) is None:
+            raise RowError("missing_field", f"{name} is missing")
+    if not isinstance(row.get("event_type", ""), str):
+        raise RowError("unknown_event_type", "event_type should be a string")
+    return row
+
+
+def required_id(fields: dict[str, Any], name: str) -> str:
+    """Return an id that must be there."""
+    value = fields[name]
+    if not is_id(value):
+        raise RowError(f"invalid_{name}", f"{name} should be {ID_RULE}")
+    return value
+
+
+def optional_id(fields: dict[str, Any], name: str) -> str | None:
+    """Return an id that may be absent or null."""
+    return None if fields.get(name) is None else required_id(fields, name)
+
+
+def check_quantity(quantity: object) -> None:
+    """Refuse what is no number above 0 and at most a million."""
+    number = isinstance(quantity, int | float) and not isinstance(quantity, bool)
+    if not number or not math.isfinite(quantity) or not 0 < quantity <= MAX_QUANTITY:  # type: ignore[arg-type, operator]
+        raise RowError("invalid_quantity", f"quantity should be a number above 0 and at most {MAX_QUANTITY}")
+
+
+def moment(fields: dict[str, Any], name: str, now: datetime) -> datetime:
+    """Return the time of an event: its own, or `now`."""
+    value = fields.get(name)
+    if value is None:
+        return now
+    try:
+        occurred = parse_rfc3339(value)
+    except (TypeError, ValueError, OverflowError):
+        raise RowError(f"invalid_{name}", f"{name} should be an RFC 3339 time such as 2026-11-22T18:00:00Z") from None
+    if not EARLIEST <= occurred <= now + FUTURE_ALLOWED:
+        raise RowError(f"invalid_{name}", f"{name} should lie between 1970 and now")
+    return occurred
+
+
+def fingerprint(kind: str, fields: dict[str, Any]) -> bytes:
+    """Digest what a client sent under an event id, so that the same id with other content is told from a retry."""
+    parts = [kind, *(f"{name}={fields[name]!r}" for name in sorted(fields) if fields[name] is not None)]
+    return hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()

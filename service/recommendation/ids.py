@@ -1,0 +1,25 @@
+"""Ids of users and games: what the shop calls them, opaque to us."""
+
+import unicodedata
+from typing import TypeGuard
+
+MAX_ID_CHARACTERS = 128
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """
+    Tell whether a value may name a user or a game.
+
+    An id is a string of 1 to 128 characters, none of Unicode category C (controls, formats, surrogates, private use,
+    unassigned), without `/` and not `.` or `..`, so that it can stand in a path. It is never normalised.
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARACTERS:
+        return False
+    if "/" in value or value in {".", ".."}:
+        return False
+    if value.isascii():
+        return value.isprintable()
+    return not any(unicodedata.category(character)[0] == "C" for character in value)
+
+
+ID_RULE = f"1 to {MAX_ID_CHARACTERS} characters, no control characters, no '/', not '.' or '..'"

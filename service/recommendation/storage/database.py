@@ -1,0 +1,82 @@
+"""A connection to the store: one door for reading, one for writing, and one error when nobody answers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from recommendation.errors import SettingsError, StoreUnavailable
+from recommendation.storage import dialects
+
+POOL_WAIT_SECONDS = 5
+"""How long a request waits for a connection before it is told to come back."""
+
+
+class Database:
+    """The store. Making one connects to nothing; the first statement does."""
+
+    def __init__(self, url: str, pool_size: int = 10, statement_timeout_ms: int | None = None) -> None:
+        try:
+            options = dialects.engine_options(url, pool_size, POOL_WAIT_SECONDS, statement_timeout_ms)
+            self.engine: Engine = create_engine(dialects.driver_url(url), **options)
+        except Exception as error:
+            # The URL may hold a password, and so may the message that quotes it.
+            raise SettingsError(
+                f"RECOMMENDATION_DATABASE_URL: cannot be used ({type(error).__name__}); "
+                "write postgresql://user:password@host:5432/name or sqlite:///file.db"
+            ) from None
+        dialects.prepare(self.engine)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """
+        Yield a connection on which every statement stands alone.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached, or cannot answer in time.
+        """
+        with _translated(), self.engine.connect() as connection:
+            dialects.begin_reading(connection)
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Yield a connection whose statements all see the store as it was at the first of them; it may stream."""
+        with _translated(), self.engine.connect() as connection:
+            dialects.begin_snapshot(connection)
+            yield connection
+            connection.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """
+        Yield a connection in a transaction that is committed at the end, or rolled back by an error.
+
+        Raises:
+            StoreUnavailable: as for `reading`; nothing was written.
+        """
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout:
+        raise StoreUnavailable("every database connection is in use; try again in a moment") from None
+    except DBAPIError as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated or dialects.is_passing(error):
+            raise StoreUnavailable("the database does not answer; try again in a moment") from error
+        raise

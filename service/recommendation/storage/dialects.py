@@ -1,0 +1,191 @@
+"""The one file that knows which database it is. Everything else says what both speak."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, Connection, Engine, Table, bindparam, event, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+Row = Mapping[str, Any]
+Insert = postgresql.Insert | sqlite.Insert
+Finish = Callable[[Any], Any]
+"""Adds `ON CONFLICT …` to an insert; both dialects have the same methods for it."""
+
+_SQLITE_BUSY_SECONDS = 15
+_SQLITE_MOST_PARAMETERS = 500
+_PASSING_STATES = ("08", "25006", "40", "53", "55P03", "57")
+"""SQLSTATE prefixes that pass by themselves: connection, read-only, serialisation, resources, locks, shutdown."""
+
+
+def driver_url(url: str) -> URL:
+    """Return the URL with our driver: plain `postgresql://` means psycopg2 whatever SQLAlchemy would pick."""
+    parsed = make_url(url)
+    if parsed.drivername in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg2")
+    return parsed
+
+
+def engine_options(url: str, pool_size: int, wait_seconds: int, statement_timeout_ms: int | None) -> dict[str, Any]:
+    """Return the arguments of `create_engine`: a bounded pool, connections checked before use, bounded waits."""
+    if is_sqlite_url(url):
+        return {
+            "connect_args": {"timeout": _SQLITE_BUSY_SECONDS, "check_same_thread": False},
+            "poolclass": QueuePool,
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": wait_seconds,
+        }
+    connect_args: dict[str, Any] = {
+        "connect_timeout": 5,
+        "application_name": "recommendation",
+        # A server that went away without a word is noticed within half a minute, not after the kernel's two hours.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+    if statement_timeout_ms:
+        connect_args["options"] = f"-c statement_timeout={statement_timeout_ms}"
+    return {
+        "connect_args": connect_args,
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": wait_seconds,
+        "pool_pre_ping": True,
+    }
+
+
+def is_sqlite_url(url: str) -> bool:
+    """Tell whether a URL means the embedded database."""
+    return url.partition(":")[0].partition("+")[0] == "sqlite"
+
+
+def is_postgres(connection: Connection) -> bool:
+    """Tell whether this is PostgreSQL."""
+    return connection.dialect.name == "postgresql"
+
+
+def prepare(engine: Engine) -> None:
+    """Make SQLite durable, concurrent and strict; PostgreSQL is all of that by itself."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        # The driver must not open transactions by itself, or BEGIN IMMEDIATE below comes too late.
+        # https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#pysqlite-serializable
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.create_function("shard_of", 2, _shard_of, deterministic=True)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if not options.get("reading"):
+            # A writer that starts as a reader can fail half way; one that says so first waits for its turn.
+            connection.exec_driver_sql("BEGIN" if options.get("snapshot") else "BEGIN IMMEDIATE")
+
+
+def _shard_of(user_id: str, shards: int) -> int:
+    return zlib.crc32(user_id.encode()) % shards
+
+
+def begin_reading(connection: Connection) -> None:
+    """Let every statement stand alone, without a transaction around it."""
+    if is_postgres(connection):
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+    else:
+        connection.execution_options(reading=True)
+
+
+def begin_snapshot(connection: Connection) -> None:
+    """Start a read-only transaction that sees one moment."""
+    if is_postgres(connection):
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    else:
+        connection.execution_options(snapshot=True)
+    connection.execute(text("SELECT 1"))
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Tell whether a database error goes away by itself."""
+    state = getattr(error.orig, "pgcode", None) or ""
+    return state.startswith(_PASSING_STATES)
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """Return this dialect's INSERT, which knows ON CONFLICT."""
+    return postgresql.insert(table) if is_postgres(connection) else sqlite.insert(table)
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finish: Finish) -> None:
+    """
+    Insert many rows in the order given, one statement on PostgreSQL.
+
+    Args:
+        table: where to.
+        rows: all with the same keys, which are column names.
+        finish: adds the ON CONFLICT clause.
+    """
+    if not rows:
+        return
+    if is_postgres(connection):
+        connection.execute(finish(_from_arrays(table, list(rows[0]))), _columns(rows))
+    else:
+        connection.execute(finish(sqlite.insert(table)), list(rows))
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row], key: str) -> set[Any]:
+    """Insert the rows whose key is new, and return those keys; a concurrent twin is waited for."""
+    if not rows:
+        return set()
+    column = table.c[key]
+    if is_postgres(connection):
+        statement = _from_arrays(table, list(rows[0])).on_conflict_do_nothing(index_elements=[column])
+        return set(connection.execute(statement.returning(column), _columns(rows)).scalars())
+    keys = [row[key] for row in rows]
+    known: set[Any] = set()
+    for start in range(0, len(keys), _SQLITE_MOST_PARAMETERS):
+        part = keys[start : start + _SQLITE_MOST_PARAMETERS]
+        known.update(connection.execute(select(column).where(column.in_(part))).scalars())
+    new = [row for row in rows if row[key] not in known]
+    if new:
+        connection.execute(table.insert(), new)
+    return {row[key] for row in new}
+
+
+def _from_arrays(table: Table, names: list[str]) -> postgresql.Insert:
+    arrays = [bindparam(f"{name}_array", type_=ARRAY(table.c[name].type)) for name in names]
+    given = func.unnest(*arrays).table_valued(*names, name="given")
+    return postgresql.insert(table).from_select(names, select(*(given.c[name] for name in names)))
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return {f"{name}_array": [row[name] for row in rows] for name in rows[0]}
+
+
+def next_generation(connection: Connection) -> int:
+    """
+    Take the next number of the one sequence that orders lists, runs and models.
+
+    Numbers grow with the order in which they were taken; they may have gaps. On SQLite the caller's transaction
+    holds the counter until it ends.
+    """
+    if is_postgres(connection):
+        return int(connection.execute(text("SELECT nextval('generations')")).scalar_one())
+    return int(
+        connection.execute(
+            text("UPDATE counters SET value = value + 1 WHERE name = 'generations' RETURNING value")
+        ).scalar_one()
+    )
+
+
+def shard_condition(connection: Connection, column: Any, shard: int, shards: int) -> Any:
+    """Return a condition that holds for the users of one shard; the same user is always in the same one."""
+    if is_postgres(connection):
+        return func.mod(func.hashtextextended(column, 0) & 0x7FFFFFFF, shards) == shard
+    return func.shard_of(column, shards) == shard
