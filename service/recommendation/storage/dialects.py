@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Engine, Table, bindparam, event, func, select, text
+from sqlalchemy import ARRAY, JSON, Connection, Engine, Table, bindparam, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
@@ -133,10 +133,11 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finis
     """
     if not rows:
         return
-    if is_postgres(connection):
+    if is_postgres(connection) and not any(isinstance(table.c[name].type, JSON) for name in rows[0]):
         connection.execute(finish(_from_arrays(table, list(rows[0]))), _columns(rows))
     else:
-        connection.execute(finish(sqlite.insert(table)), list(rows))
+        # An array of JSON lists would read as an array of more dimensions.
+        connection.execute(finish(insert(connection, table)), list(rows))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row], key: str) -> set[Any]:

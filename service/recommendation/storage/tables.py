@@ -241,3 +241,28 @@ snapshots = Table(
     Column("seconds", Float),
 )
 """Version of each thing that readers keep in memory (`catalogue`, `popular`, `everyone`), so that they can ask."""
+
+drops = Table(
+    "drops",
+    metadata,
+    Column("uid", id_type(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("generation", big, nullable=False),
+    Column("games", JSON, nullable=False),
+    Column("released_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("first_position", Integer, nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+"""Releases that the operator made known: which games, and the places they get in lists until they end."""
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("user_digest", LargeBinary, primary_key=True),
+    Column("generation", big, nullable=False),
+    Column("erased_at", UtcDateTime, nullable=False, index=True),
+)
+"""Who was erased lately, as a digest: work that began before must not write them again."""

@@ -1,0 +1,78 @@
+"""A user's personal list: the live model, folded in with what the user did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from recommendation.errors import ModelMissing
+from recommendation.lists import StoredList, pack
+from recommendation.storage.readers import Pair, UserState
+from recommendation.view import StoreView
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class ListSettings:
+    """How personal lists are made."""
+
+    length: int = 100
+    """Items at most."""
+
+    half_life_days: float | None = None
+    """Days after which a pair counts half; None: never."""
+
+
+def personal_list(
+    state: UserState, view: StoreView, settings: ListSettings, generation: int, now: datetime
+) -> StoredList | None:
+    """
+    Rank the listed games for one user, without those owned or dismissed.
+
+    Returns:
+        The list as it is stored, or None where the model has nothing to say of this user (none of their games is in
+        it); such a user is served `popular`.
+
+    Raises:
+        ModelMissing: nothing was trained yet.
+    """
+    live = view.live
+    if live is None:
+        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+    names = live.model.games
+    hidden = np.concatenate([names.rows(sorted(state.hidden())), view.unlisted_rows])
+    rows = names.rows([pair.game_id for pair in state.pairs])
+    ranking = live.model.recommend(rows, aged_scores(state.pairs, settings, now), hidden, settings.length)
+    if not len(ranking.rows):
+        return None
+    keys = view.keys
+    because = np.where(ranking.because >= 0, keys[ranking.because], -1)
+    return StoredList(
+        user_id=state.user_id,
+        source="cf",
+        generation=generation,
+        generated_at=now,
+        items=pack(keys[ranking.rows], ranking.scores, because),
+        model_version=live.version,
+        events_seen=state.events_seen,
+    )
+
+
+def aged_scores(pairs: Sequence[Pair], settings: ListSettings, now: datetime) -> list[float]:
+    """Return the pairs' scores in weight units, halved for every half-life since their last event."""
+    if settings.half_life_days is None:
+        return [pair.score for pair in pairs]
+    half_life = settings.half_life_days * _DAY
+    return [pair.score * 2.0 ** -(max(now - pair.last_event_at, timedelta(0)) / half_life) for pair in pairs]
+
+
+def is_fresh(stored: StoredList | None, state: UserState, view: StoreView) -> bool:
+    """Tell whether a stored list was made by the live model from exactly the user's present events."""
+    return (
+        stored is not None
+        and view.live is not None
+        and stored.model_version == view.live.version
+        and stored.events_seen == state.events_seen
+    )

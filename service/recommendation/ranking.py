@@ -1,0 +1,177 @@
+"""
+The order of a list: one pure function over what every source proposes.
+
+Filter first; then pins take their positions, drops the places they were given, and the rest follows source by source,
+each by score, `popular` last. A game appears once.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+SOURCE_ORDER = ("editorial", "rule", "drop", "cf", "popular")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a game is listed: a code for programs, a text for people, and the user's game that it is because of."""
+
+    code: str
+    text: str
+    because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """
+    One game that one source proposes.
+
+    `position` is the place it is pinned to, from 1. `updated` grows with later updates; of two pins for one place by
+    the same source the later wins.
+    """
+
+    game_id: str
+    source: str
+    score: float
+    reason: Reason
+    position: int | None = None
+    updated: int = 0
+    model_version: str | None = None
+    generated_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """
+    The places a drop was given: at most `slots` from `first_position`, for the games of which it knows the score.
+
+    `slots` bounds what all drops together show in one list.
+    """
+
+    slots: int
+    first_position: int
+    candidates: tuple[Candidate, ...]
+
+
+def source_class(source: str) -> str:
+    """Return the class of a source: `rule` for every `rule:<name>`."""
+    return source.partition(":")[0]
+
+
+def source_rank(source: str) -> int:
+    """Return the place of a source in the order of sources."""
+    return SOURCE_ORDER.index(source_class(source))
+
+
+def order(
+    proposals: Sequence[Iterable[Candidate]],
+    placements: Sequence[Placement],
+    is_shown: Callable[[str], bool],
+    limit: int,
+    offset: int = 0,
+) -> list[Candidate]:
+    """
+    Put one page of a list in order.
+
+    Args:
+        proposals: the candidates of each source, sources in their order, each sorted by score (best first), ties by
+            `game_id`. They are read only as far as needed.
+        placements: standing drops, earlier release first.
+        is_shown: whether a game may stand in this list; owned, dismissed and earlier pages are left out by it.
+        limit: places on this page.
+        offset: places on the pages before.
+
+    Returns:
+        At most `limit` candidates, the first of them at place `offset + 1`. Where candidates run out before a pinned
+        place, the pins close up.
+    """
+    pins, rest = _split(proposals, is_shown)
+    taken = _seat_pins(pins, offset)
+    seated = {pin.game_id for pin in taken.values()}
+    _seat_drops(placements, is_shown, taken, seated, offset)
+    others = (candidate for candidate in rest if candidate.game_id not in seated and is_shown(candidate.game_id))
+    return _fill(taken, others, limit, offset)
+
+
+def _split(
+    proposals: Sequence[Iterable[Candidate]], is_shown: Callable[[str], bool]
+) -> tuple[list[Candidate], Iterator[Candidate]]:
+    pins: list[Candidate] = []
+    plain: list[Iterable[Candidate]] = []
+    for proposal in proposals:
+        if isinstance(proposal, list | tuple) and any(item.position is not None for item in proposal):
+            pins.extend(item for item in proposal if item.position is not None and is_shown(item.game_id))
+            plain.append([item for item in proposal if item.position is None])
+        else:
+            plain.append(proposal)
+    return pins, (candidate for proposal in plain for candidate in proposal)
+
+
+def _seat_pins(pins: Iterable[Candidate], offset: int) -> dict[int, Candidate]:
+    """Give each pin its place; who loses a place takes the next that no pin holds by right."""
+    once: dict[str, Candidate] = {}
+    for pin in sorted(pins, key=_pin_precedence):
+        once.setdefault(pin.game_id, pin)
+    taken: dict[int, Candidate] = {}
+    losers: list[Candidate] = []
+    for pin in sorted(once.values(), key=lambda pin: (pin.position or 0, *_pin_precedence(pin))):
+        place = pin.position or 1
+        if place > offset and place not in taken:
+            taken[place] = pin
+        else:
+            losers.append(pin)
+    for pin in losers:
+        taken[_next_free(taken, max(pin.position or 1, offset + 1))] = pin
+    return taken
+
+
+def _pin_precedence(pin: Candidate) -> tuple[int, int, str]:
+    return source_rank(pin.source), -pin.updated, pin.game_id
+
+
+def _next_free(taken: dict[int, Candidate], place: int) -> int:
+    while place in taken:
+        place += 1
+    return place
+
+
+def _seat_drops(
+    placements: Sequence[Placement],
+    is_shown: Callable[[str], bool],
+    taken: dict[int, Candidate],
+    seated: set[str],
+    offset: int,
+) -> None:
+    placed = 0
+    for placement in placements:
+        place = max(placement.first_position, offset + 1)
+        for candidate in placement.candidates:
+            if placed >= placement.slots:
+                break
+            if candidate.game_id in seated or not is_shown(candidate.game_id):
+                continue
+            place = _next_free(taken, place)
+            taken[place] = candidate
+            seated.add(candidate.game_id)
+            placed += 1
+
+
+def _fill(taken: dict[int, Candidate], others: Iterator[Candidate], limit: int, offset: int) -> list[Candidate]:
+    listed: list[Candidate] = []
+    names: set[str] = set()
+    waiting = [place for place in taken if place > offset]
+    heapq.heapify(waiting)
+    for place in range(offset + 1, offset + limit + 1):
+        if waiting and waiting[0] == place:
+            chosen: Candidate | None = taken[heapq.heappop(waiting)]
+        else:
+            chosen = next((candidate for candidate in others if candidate.game_id not in names), None)
+            if chosen is None and waiting:
+                chosen = taken[heapq.heappop(waiting)]
+        if chosen is None:
+            break
+        names.add(chosen.game_id)
+        listed.append(chosen)
+    return listed

@@ -1,0 +1,162 @@
+"""Counting events into `user_game_interactions`, exactly once each."""
+
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, select
+from sqlalchemy.exc import IntegrityError
+
+from recommendation.errors import InvalidInput
+from recommendation.events import Interaction, Rejection
+from recommendation.interactions import PairChange, fold
+from recommendation.storage.dialects import insert_new, insert_rows
+from recommendation.storage.games import ensure_games
+from recommendation.storage.tables import event_ids, user_game_interactions
+from recommendation.weights import MAX_SCORE
+
+Indexed = tuple[int, Interaction]
+
+
+@dataclass
+class Recorded:
+    """What became of a batch."""
+
+    accepted: list[Interaction]
+    duplicates: int
+    rejected: list[Rejection] = field(default_factory=list)
+
+    @property
+    def by_type(self) -> Mapping[str, int]:
+        """Accepted events of each type."""
+        return Counter(event.event_type for event in self.accepted)
+
+
+def record(
+    connection: Connection,
+    interactions: Sequence[Indexed],
+    owning_events: frozenset[str],
+    received_at: datetime,
+    known_games: Container[str] = frozenset(),
+) -> Recorded:
+    """
+    Count events in the caller's transaction.
+
+    Rows are locked in one order by every writer: event ids, then games, then pairs, each by its UTF-8 bytes.
+
+    Args:
+        interactions: checked events with their index in the batch.
+        owning_events: event types that make a game owned.
+        received_at: when the batch came in; event ids are forgotten by it.
+        known_games: games that are surely in the catalogue already.
+
+    Raises:
+        InvalidInput: a pair's score would grow beyond what can be counted exactly; nothing may be committed.
+    """
+    recorded = _without_repeats(connection, interactions, received_at)
+    changes = fold(recorded.accepted, owning_events)
+    ensure_games(connection, {change.game_id for change in changes}, received_at, known_games)
+    merge_pairs(connection, changes)
+    return recorded
+
+
+def _without_repeats(connection: Connection, interactions: Sequence[Indexed], received_at: datetime) -> Recorded:
+    first: dict[str, Indexed] = {}
+    for indexed in interactions:
+        if indexed[1].event_id is not None:
+            first.setdefault(indexed[1].event_id, indexed)
+    rows = [
+        {"event_id": name, "fingerprint": first[name][1].fingerprint, "received_at": received_at}
+        for name in sorted(first)
+    ]
+    new = insert_new(connection, event_ids, rows, "event_id")
+    known = _fingerprints(connection, sorted(first.keys() - new))
+    recorded = Recorded([], 0)
+    for index, event in interactions:
+        name = event.event_id
+        if name is None or (name in new and first[name][0] == index):
+            recorded.accepted.append(event)
+        elif event.fingerprint == known.get(name, first[name][1].fingerprint):
+            recorded.duplicates += 1
+        else:
+            detail = "this event_id was used for other content; give every event an id of its own"
+            recorded.rejected.append(Rejection(index, "event_id_conflict", detail))
+    return recorded
+
+
+def _fingerprints(connection: Connection, names: list[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for start in range(0, len(names), 500):
+        part = names[start : start + 500]
+        rows = connection.execute(
+            select(event_ids.c.event_id, event_ids.c.fingerprint).where(event_ids.c.event_id.in_(part))
+        )
+        found.update((name, bytes(digest)) for name, digest in rows)
+    return found
+
+
+def merge_pairs(connection: Connection, changes: Sequence[PairChange]) -> None:
+    """
+    Add changes to their rows.
+
+    Raises:
+        InvalidInput: a score would grow beyond `MAX_SCORE`.
+    """
+    if any(change.score > MAX_SCORE for change in changes):
+        raise InvalidInput("the score of a pair would grow beyond what can be counted exactly; send smaller quantities")
+    try:
+        insert_rows(connection, user_game_interactions, [_as_row(change) for change in changes], _adding)
+    except IntegrityError as error:
+        if "score_in_range" not in str(error.orig):
+            raise
+        raise InvalidInput("the score of a pair would grow beyond what can be counted exactly") from None
+
+
+def _as_row(change: PairChange) -> dict[str, Any]:
+    return {
+        "user_id": change.user_id,
+        "game_id": change.game_id,
+        "score_millionths": change.score,
+        "events": change.events,
+        "owned": change.owned,
+        "owned_at": change.owned_at,
+        "dismissed": change.dismissed,
+        "dismissed_at": change.dismissed_at,
+        "first_event_at": change.first_event_at,
+        "last_event_at": change.last_event_at,
+    }
+
+
+def _adding(insert: Any) -> Any:
+    old, new = user_game_interactions.c, insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=[old.user_id, old.game_id],
+        set_={
+            "score_millionths": old.score_millionths + new.score_millionths,
+            "events": old.events + new.events,
+            "first_event_at": case(
+                (new.first_event_at < old.first_event_at, new.first_event_at), else_=old.first_event_at
+            ),
+            "last_event_at": case((new.last_event_at > old.last_event_at, new.last_event_at), else_=old.last_event_at),
+            **_register("owned", old, new),
+            **_register("dismissed", old, new),
+        },
+    )
+
+
+def _register(flag: str, old: Any, new: Any) -> dict[str, Any]:
+    """Merge a last-writer-wins register; of two at one time, the flag that is set wins (see `interactions`)."""
+    name = f"{flag}_at"
+    later = new[name].is_not(None) & (old[name].is_(None) | (new[name] > old[name]))
+    same = new[name] == old[name]
+    return {
+        flag: case((later, new[flag]), (same, new[flag] | old[flag]), else_=old[flag]),
+        name: case((later, new[name]), else_=old[name]),
+    }
+
+
+def forget_event_ids(connection: Connection, before: datetime) -> int:
+    """Forget event ids older than the retention; return how many."""
+    return int(connection.execute(delete(event_ids).where(event_ids.c.received_at < before)).rowcount)

@@ -1,0 +1,128 @@
+"""Lists in the store: one row per (user, source), replaced only by a higher generation."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, tuple_
+
+from recommendation.lists import (
+    EVERYONE,
+    FirstPartyItem,
+    StoredList,
+    decode_first_party,
+    encode_first_party,
+    merged,
+)
+from recommendation.storage.dialects import insert_rows, next_generation
+from recommendation.storage.locks import share_with_erasure
+from recommendation.storage.snapshots import bump
+from recommendation.storage.tables import user_lists
+
+UserSource = tuple[str, str]
+
+
+def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
+    """
+    Write lists, each over the row of its (user, source) unless that has a higher generation.
+
+    This is the one door by which a list comes into the store: `generate`, `batch` and regeneration all use it.
+    """
+    share_with_erasure(connection)
+    ordered = sorted(lists, key=lambda stored: (stored.user_id, stored.source))
+    insert_rows(connection, user_lists, [_as_row(stored) for stored in ordered], _if_newer)
+
+
+def _as_row(stored: StoredList) -> dict[str, Any]:
+    return {
+        "user_id": stored.user_id,
+        "source": stored.source,
+        "generation": stored.generation,
+        "generated_at": stored.generated_at,
+        "model_version": stored.model_version,
+        "events_seen": stored.events_seen,
+        "items": stored.items,
+    }
+
+
+def _if_newer(insert: Any) -> Any:
+    new = insert.excluded
+    names = ("generation", "generated_at", "model_version", "events_seen", "items")
+    return insert.on_conflict_do_update(
+        index_elements=["user_id", "source"],
+        set_={name: new[name] for name in names},
+        where=new.generation > user_lists.c.generation,
+    )
+
+
+def lists_of(connection: Connection, user_ids: Sequence[str]) -> list[StoredList]:
+    """Read every list of some users."""
+    rows = connection.execute(select(*_COLUMNS).where(user_lists.c.user_id.in_(user_ids)))
+    return [StoredList(*row) for row in rows]
+
+
+_COLUMNS = (
+    user_lists.c.user_id,
+    user_lists.c.source,
+    user_lists.c.generation,
+    user_lists.c.generated_at,
+    user_lists.c["items"],
+    user_lists.c.model_version,
+    user_lists.c.events_seen,
+)
+
+
+def store_first_party(
+    connection: Connection,
+    given: Mapping[UserSource, Sequence[FirstPartyItem]],
+    replace_whole: bool,
+    now: datetime,
+) -> None:
+    """
+    Write what the shop recommends, per (user, source): over the items of the same games, or in place of all.
+
+    An item that expired is dropped in passing.
+    """
+    share_with_erasure(connection)
+    old = _locked(connection, given, now)
+    # Taken under the locks: of two writers of one list the later in line gets the higher number.
+    generation = next_generation(connection)
+    lists = []
+    for (user_id, source), items in given.items():
+        new = [replace(item, updated=generation) for item in items]
+        kept = merged([] if replace_whole else old[user_id, source], new)
+        alive = [item for item in kept if item.expires_at is None or item.expires_at > now]
+        lists.append(StoredList(user_id, source, generation, now, encode_first_party(alive)))
+    store_lists(connection, lists)
+    if any(user_id == EVERYONE for user_id, _ in given):
+        bump(connection, "everyone", now)
+
+
+def _locked(
+    connection: Connection, wanted: Iterable[UserSource], now: datetime
+) -> dict[UserSource, list[FirstPartyItem]]:
+    """Read the lists that are changed, made empty where they were not there, and keep others from changing them."""
+    nothing = encode_first_party(())
+    empty = [_as_row(StoredList(user_id, source, 0, now, nothing)) for user_id, source in sorted(wanted)]
+    insert_rows(connection, user_lists, empty, lambda insert: insert.on_conflict_do_nothing())
+    query = (
+        select(user_lists.c.user_id, user_lists.c.source, user_lists.c["items"])
+        .where(tuple_(user_lists.c.user_id, user_lists.c.source).in_(sorted(wanted)))
+        .order_by(user_lists.c.user_id, user_lists.c.source)
+        .with_for_update()
+    )
+    return {(row[0], row[1]): decode_first_party(row[2]) for row in connection.execute(query)}
+
+
+def delete_list(connection: Connection, user_id: str, source: str, now: datetime) -> bool:
+    """Clear one list; tell whether there was one."""
+    gone = connection.execute(delete(user_lists).where(user_lists.c.user_id == user_id, user_lists.c.source == source))
+    if user_id == EVERYONE and gone.rowcount:
+        bump(connection, "everyone", now)
+    return bool(gone.rowcount)
+
+
+def everyone_lists(connection: Connection) -> list[StoredList]:
+    """Read the lists that everyone gets."""
+    return lists_of(connection, [EVERYONE])

@@ -1,0 +1,83 @@
+"""Reading the shared view from the store: only what changed since the last one."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from recommendation.engine import artifact
+from recommendation.errors import ModelMissing
+from recommendation.placing import placed
+from recommendation.storage import models
+from recommendation.storage.drops import standing_drops
+from recommendation.storage.games import load_catalogue
+from recommendation.storage.lists import everyone_lists
+from recommendation.storage.popular import load_popular
+from recommendation.storage.snapshots import snapshot_versions
+from recommendation.storage.tables import snapshots
+from recommendation.view import FirstPartyList, LiveModel, StoreView
+
+Versions = dict[str, int | str | None]
+EXPIRES = timedelta(seconds=60)
+"""A view is remade after this time even if nothing changed, as games are released by the clock alone."""
+
+
+class ViewLoader:
+    """Keeps what was read, so that the next view costs one look where nothing changed."""
+
+    def __init__(self, model_max_bytes: int) -> None:
+        self._max_bytes = model_max_bytes
+        self._versions: Versions = {}
+        self._base: LiveModel | None = None
+        self.view = StoreView()
+
+    def load(self, connection: Connection, now: datetime) -> StoreView:
+        """
+        Return the present view; the same object where nothing changed.
+
+        Raises:
+            ArtifactRefused: the live model's bytes are not what the store says; the view stays as it was.
+        """
+        versions = dict(snapshot_versions(connection))
+        made_at = self.view.made_at
+        if versions == self._versions and made_at is not None and now - made_at < EXPIRES:
+            return self.view
+        changed = {name for name in {*versions, *self._versions} if versions.get(name) != self._versions.get(name)}
+        view = replace(self.view, made_at=now)
+        if "catalogue" in changed:
+            view = replace(view, catalogue=load_catalogue(connection))
+        if "popular" in changed:
+            at = connection.execute(select(snapshots.c.made_at).where(snapshots.c.name == "popular")).scalar()
+            view = replace(view, popular=tuple(load_popular(connection)), popular_at=at)
+        if "everyone" in changed:
+            lists = {row.source: FirstPartyList.of(row) for row in everyone_lists(connection)}
+            view = replace(view, everyone=lists)
+        if "drops" in changed:
+            view = replace(view, drops=tuple(standing_drops(connection, now)))
+        if changed & {"model", "catalogue"}:
+            version = versions.get("model")
+            self._base = self._model(connection, None if version is None else str(version))
+            live = self._base and placed(self._base, view.catalogue)
+            view = replace(view, live=live)
+        self._versions, self.view = versions, view
+        return view
+
+    def _model(self, connection: Connection, version: str | None) -> LiveModel | None:
+        if version is None or (self._base is not None and self._base.version == version):
+            return self._base if version is not None else None
+        return load_model(connection, version, self._max_bytes)
+
+
+def load_model(connection: Connection, version: str, max_bytes: int) -> LiveModel:
+    """
+    Read a version's bytes and check them against its row before anything is unpickled.
+
+    Raises:
+        ModelMissing: it is not kept.
+        ArtifactRefused: the bytes are not those that were published, or hold something other than arrays.
+    """
+    row = models.model_row(connection, version)
+    if row is None:
+        raise ModelMissing(f"model {version} is not kept any more")
+    model, _ = artifact.load(models.artifact(connection, version), row.sha256, max_bytes)
+    return LiveModel(version, row.created_at, model)
