@@ -13,7 +13,7 @@ from recommendation.lists import FirstPartyItem, StoredList, unpack
 from recommendation.personal import ListSettings, is_fresh, personal_list
 from recommendation.ranking import Candidate, Placement, Reason, order, source_class, source_rank
 from recommendation.storage.readers import UserState
-from recommendation.view import FirstPartyList, StoreView
+from recommendation.view import FirstPartyList, StandingDrop, StoreView
 
 _FIRST_PARTY_REASONS = {"editorial": "Picked by the store", "rule": "Picked by a rule of the store"}
 

@@ -43,7 +43,8 @@ def put_drop(connection: Connection, drop: Drop, now: datetime) -> Drop:
 def _joined(known: Game | None, given: Game) -> Game:
     if known is None:
         return given
-    earlier = known.released_at is not None and given.released_at is not None and known.released_at <= given.released_at
+    # A game without a date is listed already: a drop must not take it away until its own release.
+    earlier = known.released_at is None or given.released_at is None or known.released_at <= given.released_at
     return replace(
         known,
         title=given.title or known.title,

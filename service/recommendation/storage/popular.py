@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select
 from recommendation.storage.dialects import insert_rows
 from recommendation.storage.locks import try_popular_turn
 from recommendation.storage.snapshots import bump
-from recommendation.storage.tables import popular_games, user_game_interactions
+from recommendation.storage.tables import popular_games, snapshots, user_game_interactions
 
 POPULAR_KEPT = 1000
 """Games kept; a list is filled with them, and nobody turns fifty pages."""
@@ -55,3 +55,10 @@ def load_popular(connection: Connection) -> Sequence[tuple[str, int]]:
         popular_games.c.users.desc(), popular_games.c.game_id
     )
     return list(connection.execute(query).tuples())
+
+
+def popular_age(connection: Connection) -> tuple[datetime | None, float]:
+    """Return when the popular games were last counted, and how many seconds it took."""
+    query = select(snapshots.c.made_at, snapshots.c.seconds).where(snapshots.c.name == "popular")
+    row = connection.execute(query).first()
+    return (None, 0.0) if row is None else (row.made_at, row.seconds or 0.0)

@@ -1,0 +1,53 @@
+"""Which scope a route needs, as a dependency."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
+from recommendation_api.problems import Problem
+from recommendation_api.service import service_of
+
+
+def needs(*scopes: str) -> Any:
+    """Return a dependency that lets a request through whose key has one of the scopes."""
+
+    async def check(request: Request) -> KeyHolder:
+        return authorise(request, scopes)
+
+    marked: Callable[[Request], Awaitable[KeyHolder]] = check
+    return Depends(marked)
+
+
+def authorise(request: Request, scopes: tuple[str, ...]) -> KeyHolder:
+    """
+    Return who sent a request.
+
+    Raises:
+        Problem: 401 without a known key, 403 where the key may not do this. Neither says what would have been allowed
+            to whom.
+    """
+    service = service_of(request)
+    if service.keys is None:
+        holder = _without_keys(request, service.settings.insecure_open)
+    else:
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        found = service.keys.holder_of(key.strip()) if kind.lower() == "bearer" and key else None
+        if found is None:
+            raise Problem(
+                401, "key_needed", "send Authorization: Bearer with a key that is known", {"WWW-Authenticate": "Bearer"}
+            )
+        holder = found
+    if not holder.scopes.intersection(scopes):
+        raise Problem(403, "scope_missing", f"this needs a key with scope {' or '.join(scopes)}")
+    request.state.holder = holder
+    return holder
+
+
+def _without_keys(request: Request, insecure_open: bool) -> KeyHolder:
+    server = request.scope.get("server")
+    if insecure_open or is_loopback(server[0] if server else None):
+        return ANYONE
+    raise Problem(403, "keys_not_set", "without RECOMMENDATION_API_KEYS_FILE only this machine itself is served")

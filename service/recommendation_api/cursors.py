@@ -1,0 +1,60 @@
+"""
+Cursors: where a list goes on, as the games that were shown.
+
+The keys of the games stand sorted, as differences in base-128, in URL-safe base64: about two characters a game.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+from recommendation.catalogue import Catalogue
+from recommendation_api.problems import Problem
+
+MOST_SHOWN = 2000
+"""Games a cursor may hold; a list has no more."""
+
+
+def encode_cursor(shown: Iterable[str], catalogue: Catalogue) -> str:
+    """Write the games that were shown."""
+    data, last = bytearray(), 0
+    for key in sorted(catalogue.by_id[name].key for name in shown):
+        step, last = key - last, key
+        while step >= 128:
+            data.append(step & 127 | 128)
+            step >>= 7
+        data.append(step)
+    return base64.urlsafe_b64encode(bytes(data)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, catalogue: Catalogue) -> frozenset[str]:
+    """
+    Read the games that were shown.
+
+    Raises:
+        Problem: it is no cursor of ours.
+    """
+    try:
+        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise _unknown() from None
+    keys, key, step, shift = [], 0, 0, 0
+    for byte in data:
+        step |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            key += step
+            keys.append(key)
+            step, shift = 0, 0
+        elif shift > 28:
+            raise _unknown()
+    if shift or not keys or len(keys) > MOST_SHOWN:
+        raise _unknown()
+    games = [catalogue.by_key.get(key) for key in keys]
+    if None in games:
+        raise _unknown()
+    return frozenset(game.game_id for game in games if game is not None)
+
+
+def _unknown() -> Problem:
+    return Problem(422, "invalid_cursor", "this is no cursor of ours; start again without one")

@@ -1,0 +1,116 @@
+"""Errors as RFC 9457 problem documents that say what to do. The one place where errors become HTTP."""
+
+import logging
+from collections.abc import Mapping
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from recommendation.errors import InvalidInput, ModelMissing, StoreUnavailable
+from recommendation.events import RowError
+from recommendation.storage.idempotency import KeyReusedError
+
+log = logging.getLogger(__name__)
+RETRY_AFTER_SECONDS = 2
+
+_TITLES = {
+    400: "Bad request",
+    401: "A key is needed",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    408: "Too slow",
+    409: "Not now",
+    413: "Too large",
+    422: "Cannot be processed",
+    429: "Too many requests",
+    500: "A fault of ours",
+    503: "Try again in a moment",
+}
+
+
+class Problem(Exception):
+    """An answer that is an error: status, code for programs, sentence for people."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def problem_response(problem: Problem) -> Response:
+    """Write a problem document."""
+    document = {
+        "type": f"urn:recommendation:problem:{problem.code}",
+        "title": _TITLES.get(problem.status, "Error"),
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+    }
+    return Response(orjson.dumps(document), problem.status, problem.headers, "application/problem+json")
+
+
+def unavailable(detail: str) -> Problem:
+    """Return the problem of a database that is away."""
+    return Problem(503, "store_unavailable", detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def as_problem(error: Exception) -> Problem:
+    """Say of an error what a client should know and do."""
+    match error:
+        case Problem():
+            return error
+        case StoreUnavailable():
+            return unavailable(str(error))
+        case RowError():
+            return Problem(422, error.code, error.detail)
+        case InvalidInput():
+            return Problem(422, "invalid_input", str(error))
+        case ModelMissing():
+            return Problem(409, "model_missing", str(error))
+        case KeyReusedError():
+            detail = "this Idempotency-Key was used for another request; use a new one for every new request"
+            return Problem(422, "idempotency_key_reused", detail)
+        case RequestValidationError():
+            return Problem(422, "invalid_parameter", _first_of(error))
+        case HTTPException():
+            return _of_http(error)
+    log.error("unexpected error", exc_info=error)
+    return Problem(500, "internal", "this is our fault; the log has the details under the request's id")
+
+
+def _of_http(error: HTTPException) -> Problem:
+    details = {404: "there is nothing under this path; /docs lists what is", 405: "this path takes another method"}
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return Problem(error.status_code, code, details.get(error.status_code, str(error.detail)), error.headers)
+
+
+def _first_of(error: RequestValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}"
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of an app leave as a problem document."""
+
+    async def handle(_request: Request, error: Exception) -> Response:
+        return problem_response(as_problem(error))
+
+    for kind in (
+        Problem,
+        StoreUnavailable,
+        RowError,
+        InvalidInput,
+        ModelMissing,
+        KeyReusedError,
+        RequestValidationError,
+        HTTPException,
+        Exception,
+    ):
+        app.add_exception_handler(kind, handle)

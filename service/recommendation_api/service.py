@@ -1,0 +1,91 @@
+"""The parts of a running API, put together once in `create_app` and handed to every route."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+
+from recommendation.clock import SteadyClock
+from recommendation.personal import ListSettings
+from recommendation.settings import Settings
+from recommendation.storage.database import Database
+from recommendation.storage.idempotency import Answer, RequestKey, claim, keep
+from recommendation_api.coalescer import Coalescer
+from recommendation_api.keys import KeyRing
+from recommendation_api.metrics import Metrics
+from recommendation_api.problems import Problem
+from recommendation_api.trainer import Trainer
+from recommendation_api.view_holder import ViewHolder
+from recommendation_api.write_gate import WriteGate
+
+MOST_KEY_CHARACTERS = 255
+
+
+@dataclass
+class Service:
+    """What routes work with."""
+
+    settings: Settings
+    database: Database
+    views: ViewHolder
+    reads: Coalescer
+    writes: WriteGate
+    trainer: Trainer
+    metrics: Metrics
+    keys: KeyRing | None
+    clock: SteadyClock
+    is_ready: bool = False
+    is_draining: bool = False
+    list_settings: ListSettings = field(default_factory=ListSettings)
+
+    async def once(
+        self, request: Request, content: bytes, work: Callable[[Connection, datetime], Answer]
+    ) -> tuple[Answer, bool]:
+        """
+        Do a write in one transaction, once per `Idempotency-Key`.
+
+        Args:
+            request: names the key, its holder and the route.
+            content: the body, by which the same key with another request is told.
+            work: what to do; its answer is kept with it.
+
+        Returns:
+            The answer, and whether it is a replay.
+        """
+        key = request_key(request, content)
+
+        def in_transaction() -> tuple[Answer, bool]:
+            now = self.clock()
+            with self.database.writing() as connection:
+                if key is not None and (kept := claim(connection, key, now)) is not None:
+                    return kept, True
+                answer = work(connection, now)
+                if key is not None:
+                    keep(connection, key, answer)
+                return answer, False
+
+        answered = await self.writes.run(in_transaction)
+        self.views.written()
+        return answered
+
+
+def request_key(request: Request, content: bytes) -> RequestKey | None:
+    """Return what names this request among retries; None where the client gave no key."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 0 < len(key) <= MOST_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
+        raise Problem(
+            422, "invalid_idempotency_key", f"Idempotency-Key should be 1 to {MOST_KEY_CHARACTERS} ASCII characters"
+        )
+    route = request.scope["route"].path
+    target = f"{request.url.path}?{request.url.query}".encode()
+    return RequestKey.of(request.state.holder.name, f"{request.method} {route}", key, target, content)
+
+
+def service_of(request: Request) -> Service:
+    """Return the service that a request came to."""
+    service: Service = request.app.state.service
+    return service

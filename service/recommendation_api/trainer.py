@@ -1,0 +1,95 @@
+"""Training outside the serving process: a queued run is handed to a child, or left to the cluster."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+
+from recommendation.clock import Clock
+from recommendation.errors import StoreUnavailable
+from recommendation.settings import Settings
+from recommendation.storage import runs
+from recommendation.storage.database import Database
+from recommendation.storage.locks import training_lock_is_free
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 5.0
+STOP_SECONDS = 5.0
+
+
+class Trainer:
+    """Starts runs where that is this process's business, and closes those that died."""
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._child: asyncio.subprocess.Process | None = None
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that a run was queued."""
+        self._wake.set()
+
+    async def watch(self) -> None:
+        """Look after runs until cancelled."""
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_SECONDS)
+                self._wake.clear()
+                try:
+                    run_id = await asyncio.to_thread(self._look)
+                except StoreUnavailable:
+                    continue
+                if run_id is not None and self._settings.training == "local":
+                    await self._train(run_id)
+
+    async def close(self) -> None:
+        """Stop a child that is still training; its run is closed by itself."""
+        child = self._child
+        if child is None or child.returncode is not None:
+            return
+        child.terminate()
+        try:
+            await asyncio.wait_for(child.wait(), STOP_SECONDS)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+    def _look(self) -> str | None:
+        """Close runs that died or that nobody started; return the one that waits."""
+        with self._database.reading() as connection:
+            run = runs.active_run(connection)
+        if run is None:
+            return None
+        if run.state == "running":
+            if not training_lock_is_free(self._database):
+                return None
+            with self._database.writing() as connection:
+                closed = runs.close_lost_run(connection, self._clock())
+            log.warning("a training run died", extra={"run_id": closed})
+            return None
+        with self._database.writing() as connection:
+            closed = runs.close_unclaimed_run(connection, self._clock())
+        return run.run_id if closed is None else None
+
+    async def _train(self, run_id: str) -> None:
+        environment = os.environ | {
+            "RECOMMENDATION_DATABASE_URL": self._settings.database_url,
+            "RECOMMENDATION_MODEL_PATH": str(self._settings.model_path),
+        }
+        self._child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "recommendation_jobs", "train", "--regenerate", "--run", run_id, env=environment
+        )
+        code = await self._child.wait()
+        if code != 0:
+            await asyncio.to_thread(self._close_failed, run_id, code)
+
+    def _close_failed(self, run_id: str, code: int) -> None:
+        """Close the run of a child that ended without doing so; one that ended in order is closed already."""
+        with contextlib.suppress(StoreUnavailable), self._database.writing() as connection:
+            detail = f"the training process ended with code {code}; its log says why"
+            runs.finish_run(connection, run_id, "failed", self._clock(), reason="lost", detail=detail)
