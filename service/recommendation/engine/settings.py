@@ -1,17 +1,46 @@
-"""Settings of the factor model; stored with it, as they are part of what it is."""
+"""What the engine can be told. Every default is one setting for all stores, tuned to none."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+
+from recommendation.errors import SettingsError
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How a model is fitted."""
+    """Settings of one fit; all of them are part of the model's identity and are stored with it."""
 
     components: int = 40
-    """`CF_N_COMPONENTS`: latent factors kept; fewer when the data has fewer users or games."""
+    """Latent factors kept (`CF_N_COMPONENTS`); fewer where the data has fewer users or games. Size grows with it."""
 
     min_interactions: int = 5
-    """`CF_MIN_INTERACTIONS`: distinct pairs that a user or a game needs to take part in the fit."""
+    """Users and games with fewer distinct pairs are left out of the fit (`CF_MIN_INTERACTIONS`)."""
 
     seed: int = 20240229
-    """Seed of the factorisation; the same data and seed give the same model."""
+    """Seed of the factorisation and of the inner holdout."""
+
+    weighting: str = "log"
+    """How a pair's score counts: `log` is 1 + ln(1 + score), `binary` is 1; raw sums have no bound and ruin a fit."""
+
+    user_power: float = 0.5
+    """A user's row is divided by its length to this power: 0 lets heavy users rule, 1 makes all users equal."""
+
+    popularity_power: float = 0.3
+    """A game's column is multiplied by its squared length to minus this power, so that hits do not rule."""
+
+    tail_power: float = 0.5
+    """How far a score takes the game's column scale back out: 0 favours the long tail, 1 favours hits."""
+
+    ridge: float = 30.0
+    """Ridge on the factors, in units of the mean squared length of a game's column; larger trusts weak factors less."""
+
+    def __post_init__(self) -> None:
+        if self.components < 2:
+            raise SettingsError(f"CF_N_COMPONENTS must be at least 2, not {self.components}")
+        if self.min_interactions < 1:
+            raise SettingsError(f"CF_MIN_INTERACTIONS must be at least 1, not {self.min_interactions}")
+        if self.weighting not in ("log", "binary"):
+            raise SettingsError(f"the weighting must be log or binary, not {self.weighting!r}")
+        if not self.ridge > 0:
+            raise SettingsError(f"the ridge must be above 0, not {self.ridge}")

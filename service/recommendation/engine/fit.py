@@ -1,0 +1,138 @@
+"""
+Fitting the factor model: a truncated SVD of the normalised matrix, read as a ridge regression in its subspace.
+
+With W the weighted, row- and column-scaled matrix and W = U S V' its truncated SVD, the ridge regression of every
+game on all others, restricted to the span of V, has weights V f V' with f = s^2 / (s^2 + lambda). That a game must
+not explain itself turns into the factor 1 / (1 - h_j), h_j = sum_c V_jc^2 f_c (Steck, Embarrassingly Shallow
+Autoencoders for Sparse Data, WWW 2019, of which this is the low-rank form).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from sklearn.decomposition import TruncatedSVD
+
+from recommendation.engine.model import Model
+from recommendation.engine.settings import EngineSettings
+from recommendation.engine.sparse import SparseLinks
+from recommendation.engine.weighting import pair_weights, user_scales
+from recommendation.errors import InsufficientData, RecommendationError
+from recommendation.matrix import InteractionMatrix
+
+MIN_COMPONENTS = 2
+ENTRY_PLACE = 10
+"""Place of a list whose score a placed game must reach to be seen."""
+
+ENTRY_SHARE = 0.9
+"""Share of users in whose list one owned neighbour alone lifts a placed game to that place."""
+
+ENTRY_USERS = 1000
+"""Users looked at for it, spread evenly over all."""
+
+SELF_EXPLAINED_AT_MOST = 0.999
+"""Bound of h_j: a game that one factor explains whole would otherwise divide by nothing."""
+
+
+class UnusableFactors(RecommendationError):
+    """The factorisation gave numbers that are not finite."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """The matrix as the factorisation sees it."""
+
+    weights: csr_array
+    """Weights after row and column scaling; float32, shape (users, games)."""
+    column_scales: NDArray[np.float64]
+    """What each column was multiplied by; shape (games,)."""
+
+
+def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
+    """
+    Fit a model to a matrix; the same matrix and settings give the same model.
+
+    Raises:
+        InsufficientData: fewer than three users or games are left to fit.
+        UnusableFactors: the factors are not finite.
+    """
+    kept = matrix.at_least(settings.min_interactions)
+    components = components_for(kept, settings.components)
+    scaled = scale(kept, settings)
+    singular, vectors = factorise(scaled.weights, components, settings.seed)
+    model = assemble(kept, scaled, singular, vectors, settings)
+    return replace(model, entry_score=entry_score(model, kept))
+
+
+def components_for(matrix: InteractionMatrix, wanted: int) -> int:
+    """How many components the matrix can bear; InsufficientData below two."""
+    users, games = matrix.shape
+    components = min(wanted, users - 1, games - 1)
+    if components < MIN_COMPONENTS:
+        raise InsufficientData(
+            f"{users} users and {games} games with enough interactions are too few to fit a model: "
+            "at least 3 of each are needed; import more interactions or lower CF_MIN_INTERACTIONS"
+        )
+    return components
+
+
+def scale(matrix: InteractionMatrix, settings: EngineSettings) -> Scaled:
+    """Weight the scores, then scale rows by the users' and columns by the games' lengths."""
+    weights = pair_weights(matrix.scores, settings.weighting)
+    weights *= user_scales(weights, matrix.indptr, settings.user_power)[matrix.user_rows]
+    squared = np.bincount(matrix.indices, weights=weights**2, minlength=len(matrix.games))
+    column_scales = np.where(squared > 0, squared, 1.0) ** -settings.popularity_power
+    values = (weights * column_scales[matrix.indices]).astype(np.float32)
+    return Scaled(csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape), column_scales)
+
+
+def factorise(weights: Any, components: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Singular values, shape (components,), and right singular vectors, shape (games, components)."""
+    svd = TruncatedSVD(n_components=components, algorithm="arpack", random_state=seed).fit(weights)
+    singular, vectors = svd.singular_values_, svd.components_.T
+    if not (np.all(np.isfinite(singular)) and np.all(np.isfinite(vectors))):
+        raise UnusableFactors("the factorisation gave numbers that are not finite; nothing was published")
+    return singular.astype(np.float32), np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def assemble(
+    matrix: InteractionMatrix,
+    scaled: Scaled,
+    singular: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    settings: EngineSettings,
+) -> Model:
+    """Turn singular vectors into a model."""
+    energy = singular.astype(np.float64) ** 2
+    ridge = settings.ridge * float(np.square(scaled.weights.data, dtype=np.float64).sum()) / len(matrix.games)
+    factors = (vectors * np.sqrt(energy / (energy + ridge))).astype(np.float32)
+    explained = np.minimum(np.square(factors, dtype=np.float64).sum(axis=1), SELF_EXPLAINED_AT_MOST)
+    return Model(
+        games=matrix.games,
+        factors=factors,
+        input_scales=scaled.column_scales.astype(np.float32),
+        output_scales=(scaled.column_scales**-settings.tail_power / (1.0 - explained)).astype(np.float32),
+        links=SparseLinks.none(len(matrix.games)),
+        pairs=matrix.pairs_per_game().astype(np.int32),
+        entry_score=1.0,
+        weighting=settings.weighting,
+        user_power=settings.user_power,
+    )
+
+
+def entry_score(model: Model, matrix: InteractionMatrix) -> float:
+    """Score at `ENTRY_PLACE` per unit of the user's mean normalised weight, enough for `ENTRY_SHARE` of users."""
+    users = np.unique(np.linspace(0, len(matrix.users) - 1, ENTRY_USERS).astype(np.int64))
+    own = matrix.only_pairs(np.isin(matrix.user_rows, users)).without_empty()
+    rows = model.games.rows(own.games.all_ids)[own.indices]
+    ranked = model.recommend_batch(own.indptr, rows, own.scores, own.indptr, rows, ENTRY_PLACE, reasons=False)
+    weights = pair_weights(own.scores, model.weighting)
+    means = np.add.reduceat(weights, own.indptr[:-1]) / own.pairs_per_user()
+    means *= user_scales(weights, own.indptr, model.user_power)
+    scores = ranked.scores[:, -1]
+    ratios = scores[np.isfinite(scores) & (scores > 0)] / means[np.isfinite(scores) & (scores > 0)]
+    return float(np.quantile(ratios, ENTRY_SHARE)) if len(ratios) else 1.0

@@ -1,0 +1,163 @@
+"""
+Placing games that the fit knows nothing of, or little: by the games they are like.
+
+A placed game stands at the weighted centroid of its neighbours' factors, with a fraction of the centroid's score, and
+takes a direct link from each neighbour, strong enough that an owner of one sees the release near the top of the list.
+The fraction keeps it away from users who were merely about to be shown a neighbour. Once a game has pairs of its own
+in a fit, own numbers and placement are mixed by how many pairs there are, so that the placement fades.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommendation.engine.model import Model
+from recommendation.engine.sparse import SparseLinks
+from recommendation.vocabulary import Vocabulary
+
+Number = TypeVar("Number", bound=np.generic)
+
+CENTROID_SHARE = 0.05
+"""Share of its neighbours' factor score that a placed game gets from users who own none of them."""
+
+FADE_PAIRS = 10
+"""Own pairs at which a game's own numbers weigh as much as its placement."""
+
+TAG_NEIGHBOURS = 10
+"""Games taken as neighbours by tags where the release names none."""
+
+TAG_WEIGHT = 0.5
+"""Weight of a neighbour that shares every tag, against 1 for one that was named."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A game to be placed by its neighbours."""
+
+    game_id: str
+    similar_to: Sequence[str] = ()
+    """Ids of games it is like; those outside the model are passed over."""
+    tags: Sequence[str] = ()
+    """Used where no named neighbour is in the model."""
+
+
+@dataclass(frozen=True)
+class _Placement:
+    game_id: str
+    neighbours: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    """Closeness of each neighbour, above 0 and at most 1."""
+    share: float = field(default=1.0)
+    """How much of the placement is left beside the game's own pairs."""
+
+
+def extended(model: Model, releases: Sequence[Release], tags: Mapping[str, Sequence[str]] | None = None) -> Model:
+    """
+    The model with releases placed; those without a neighbour in the model stay as they are.
+
+    Args:
+        tags: tags of the catalogue's games, by id; needed only for releases without named neighbours.
+    """
+    placements = [placement for release in releases if (placement := _place(model, release, tags or {}))]
+    if not placements:
+        return model
+    grown = _with_rows_for(model, [placement.game_id for placement in placements])
+    old_rows = grown.games.rows(model.games.all_ids).astype(np.int64)
+    return _mixed(grown, placements, old_rows)
+
+
+def _place(model: Model, release: Release, tags: Mapping[str, Sequence[str]]) -> _Placement | None:
+    named = np.unique(model.games.rows(name for name in release.similar_to if name != release.game_id))
+    neighbours = named[named >= 0].astype(np.int64)
+    weights = np.ones(len(neighbours))
+    if not len(neighbours):
+        neighbours, weights = _by_tags(model, release, tags)
+    if not len(neighbours):
+        return None
+    own_row = int(model.games.rows([release.game_id])[0])
+    own_pairs = int(model.pairs[own_row]) if own_row >= 0 else 0
+    return _Placement(release.game_id, neighbours, weights, FADE_PAIRS / (FADE_PAIRS + own_pairs))
+
+
+def _by_tags(
+    model: Model, release: Release, tags: Mapping[str, Sequence[str]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Games of the model that share most tags, the more popular first among equals."""
+    wanted = set(release.tags)
+    shared = [
+        (len(wanted & set(theirs)) / len(wanted | set(theirs)), int(model.pairs[row]), -int(row))
+        for (game_id, theirs), row in zip(tags.items(), model.games.rows(tags), strict=True)
+        if row >= 0 and game_id != release.game_id and wanted & set(theirs)
+    ]
+    nearest = sorted(shared, reverse=True)[:TAG_NEIGHBOURS]
+    rows = np.array([-row for _, _, row in nearest], np.int64)
+    # Together they weigh as much as one named neighbour would at most: a tag says less than a name.
+    weights = np.array([TAG_WEIGHT * closeness for closeness, _, _ in nearest])
+    return rows, weights
+
+
+def _with_rows_for(model: Model, game_ids: Sequence[str]) -> Model:
+    """The same model with an all-zero row for each new id."""
+    games = Vocabulary.from_ids([*model.games.all_ids, *game_ids])
+    rows = games.rows(model.games.all_ids)
+
+    def grown(values: NDArray[Number]) -> NDArray[Number]:
+        array = np.zeros((len(games), *values.shape[1:]), values.dtype)
+        array[rows] = values
+        return array
+
+    links = SparseLinks.from_triples(
+        len(games), rows[model.links.sources], rows[model.links.targets], model.links.strengths
+    )
+    return replace(
+        model,
+        games=games,
+        factors=grown(model.factors),
+        input_scales=grown(model.input_scales),
+        output_scales=grown(model.output_scales),
+        pairs=grown(model.pairs),
+        links=links,
+    )
+
+
+def _mixed(model: Model, placements: Sequence[_Placement], old_rows: NDArray[np.int64]) -> Model:
+    """Set each placed row to own numbers x (1 - share) + placement x share."""
+    factors, inputs, outputs = model.factors.copy(), model.input_scales.copy(), model.output_scales.copy()
+    own_strength = np.ones(len(model.links.targets))
+    sources, targets, strengths = [model.links.sources], [model.links.targets.astype(np.int64)], []
+    for placement in placements:
+        row = int(model.games.rows([placement.game_id])[0])
+        near = old_rows[placement.neighbours]
+        portions = placement.weights / placement.weights.sum()
+        factors[row] = _faded(model.factors, row, portions @ model.factors[near], placement.share)
+        inputs[row] = _faded(model.input_scales, row, portions @ model.input_scales[near], placement.share)
+        centroid = CENTROID_SHARE * portions @ model.output_scales[near]
+        outputs[row] = _faded(model.output_scales, row, centroid, placement.share)
+        own_strength[model.links.targets == row] *= 1.0 - placement.share
+        sources.append(near)
+        targets.append(np.full(len(near), row, np.int64))
+        strengths.append(placement.share * placement.weights * model.entry_score / model.input_scales[near])
+    links = _summed(
+        len(model.games),
+        np.concatenate(sources),
+        np.concatenate(targets),
+        np.concatenate([model.links.strengths * own_strength, *strengths]),
+    )
+    return replace(model, factors=factors, input_scales=inputs, output_scales=outputs, links=links)
+
+
+def _faded(values: NDArray[np.float32], row: int, placed: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    return np.asarray((1.0 - share) * values[row] + share * placed)
+
+
+def _summed(
+    games: int, sources: NDArray[np.int64], targets: NDArray[np.int64], strengths: NDArray[np.float64]
+) -> SparseLinks:
+    keys, place = np.unique(sources * games + targets, return_inverse=True)
+    sums = np.bincount(place, weights=strengths, minlength=len(keys))
+    return SparseLinks.from_triples(games, keys // games, keys % games, sums)

@@ -1,0 +1,40 @@
+"""From scores to the weights that the factor model sees; the same for training and for folding in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def pair_weights(scores: NDArray[Any], weighting: str) -> NDArray[np.float64]:
+    """
+    Weight of each pair; 0 for a score that is not above 0.
+
+    Sums of event weights, like hours played, have no upper bound: their logarithm orders users' tastes, while the
+    raw sum lets one game drown all the others.
+    """
+    positive = np.maximum(scores.astype(np.float64), 0.0)
+    weights = 1.0 + np.log1p(positive) if weighting == "log" else np.ones(len(positive))
+    return np.where(positive > 0, weights, 0.0)
+
+
+def user_scales(weights: NDArray[np.float64], indptr: NDArray[Any], power: float) -> NDArray[np.float64]:
+    """What to multiply each user's weights by: their Euclidean length to minus `power`; 0 for a user without any."""
+    squared = segment_sums(weights**2, indptr)
+    with np.errstate(divide="ignore"):
+        return np.where(squared > 0, squared ** (-0.5 * power), 0.0)
+
+
+def segment_sums(values: NDArray[Any], indptr: NDArray[Any]) -> NDArray[Any]:
+    """
+    Sum of each segment `values[indptr[i]:indptr[i + 1]]` along the first axis, 0 for an empty one.
+
+    A segment's sum depends on its own values only, so one user alone and the same user in a block agree to the bit.
+    """
+    sums = np.zeros((len(indptr) - 1, *values.shape[1:]), dtype=values.dtype)
+    filled = np.flatnonzero(np.diff(indptr))
+    if len(filled):
+        sums[filled] = np.add.reduceat(values, indptr[:-1][filled], axis=0)
+    return sums

@@ -1,0 +1,36 @@
+"""Small stores whose right answers are known by thought."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommendation.engine.fit import fit
+from recommendation.engine.model import Model
+from recommendation.engine.settings import EngineSettings
+from recommendation.matrix import InteractionMatrix
+
+
+def checkerboard(users: int = 40, games: int = 20) -> InteractionMatrix:
+    """Even users like even games, odd users odd ones; user u has not yet met game u (mod games)."""
+    pairs = [(u, g) for u in range(users) for g in range(games) if u % 2 == g % 2 and g != u % games]
+    return InteractionMatrix.from_pairs(
+        [f"u{u:03}" for u, _ in pairs], [f"g{g:03}" for _, g in pairs], [3.0] * len(pairs)
+    )
+
+
+def random_store(seed: int, users: int = 120, games: int = 60, density: float = 0.15) -> InteractionMatrix:
+    """Users with tastes, seeded; every user and game has something."""
+    rng = np.random.default_rng(seed)
+    likes = 1 / (1 + np.exp(-(rng.normal(size=(users, 4)) @ rng.normal(size=(4, games))))) * density * 2
+    touched = rng.random((users, games)) < likes
+    touched[np.arange(users), np.arange(users) % games] = True
+    user_rows, game_rows = np.nonzero(touched)
+    scores = rng.integers(1, 40, len(user_rows)) / 4
+    return InteractionMatrix.from_pairs(
+        [f"u{row:04}" for row in user_rows], [f"g{row:04}" for row in game_rows], scores
+    )
+
+
+def fitted(matrix: InteractionMatrix, components: int = 8, min_interactions: int = 1) -> Model:
+    """A model of the whole matrix."""
+    return fit(matrix, EngineSettings(components=components, min_interactions=min_interactions))
