@@ -15,6 +15,8 @@ def run() -> None:
             connection=connection,
             target_metadata=metadata,
             transaction_per_migration=True,
+            # SQLite's stand-in for the sequence is no table that queries are written against.
+            include_name=lambda name, _kind, _parents: name != "counters",
             render_as_batch=connection.dialect.name == "sqlite",
         )
         with context.begin_transaction():

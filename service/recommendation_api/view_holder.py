@@ -1,4 +1,4 @@
-"""Keeps the shared view of a process up to date: it looks for changes every second, and at once after its own writes."""
+"""Keeps the shared view of a process up to date: looks for changes every second, and at once after its own writes."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Writes take turns, so that a flood of them leaves connections and threads to reads; too many are told to come back."""
+"""Writes take turns, so that a flood of them leaves threads and connections to reads; too many are turned away."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +29,9 @@ class WriteGate:
             Problem: 429 where too many wait already.
         """
         if self._inside >= self._room:
-            raise Problem(429, "too_many_writes", "too many writes at once; try again in a moment", {"Retry-After": "1"})
+            raise Problem(
+                429, "too_many_writes", "too many writes at once; try again in a moment", {"Retry-After": "1"}
+            )
         self._inside += 1
         try:
             async with self._turns:

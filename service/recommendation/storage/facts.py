@@ -26,7 +26,8 @@ class Facts:
 
     def gauges(self) -> dict[str, tuple[str, float | None]]:
         """Return name, help and value of each gauge."""
-        age = self.model_created_at and (datetime.now(UTC) - self.model_created_at).total_seconds()
+        created = self.model_created_at
+        age = (datetime.now(UTC) - created).total_seconds() if created else None
         failed = None if self.last_failed is None else float(self.last_failed)
         return {
             "training_duration_seconds": ("How long the last finished training took.", self.training_duration_seconds),
@@ -40,7 +41,7 @@ class Facts:
                 "Trainings in a row, up to the last, whose model was not good enough to go live.",
                 float(self.rejected_in_a_row),
             ),
-            "model_loaded": ("1 if a model is live.", 1.0 if self.model_created_at else 0.0),
+            "model_loaded": ("1 if a model is live.", 1.0 if created else 0.0),
             "model_age_seconds": ("Time since the live model was published.", age),
             "catalogue_coverage_ratio": (
                 "Distinct games in the top ten of any list, of all games available, at the last full regeneration.",

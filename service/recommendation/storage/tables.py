@@ -190,10 +190,11 @@ regenerations = Table(
     Column("active_since", UtcDateTime),
     Column("shards", Integer, nullable=False),
     Column("model_version", Text, nullable=False),
+    Column("users_targeted", Integer, nullable=False),
+    Column("catalogue_coverage_before", Float),
+    Column("failed_shards", JSON),
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
-    Column("coverage_before", JSON),
-    Column("results", JSON),
 )
 """New lists for many users. The generation is taken before anything is read."""
 
@@ -203,11 +204,11 @@ regeneration_shards = Table(
     Column("regeneration_id", Text, ForeignKey("regenerations.regeneration_id", ondelete="CASCADE"), primary_key=True),
     Column("shard", Integer, primary_key=True),
     Column("state", Text, nullable=False),
-    Column("after_user", id_type()),
-    Column("users_targeted", Integer),
+    Column("after_user", id_type(), nullable=False),
     Column("users_regenerated", Integer, nullable=False, default=0),
     Column("users_personal", Integer, nullable=False, default=0),
     Column("games_seen", LargeBinary),
+    Column("release_seen", LargeBinary),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
 )

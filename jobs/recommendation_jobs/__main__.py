@@ -1,0 +1,76 @@
+"""The batch jobs: `python -m recommendation_jobs train|regenerate|import|evaluate|simulate|prune`."""
+
+import argparse
+import logging
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from recommendation.errors import RecommendationError, StoreUnavailable
+from recommendation.settings import load_settings
+from recommendation.storage.database import Database
+from recommendation_jobs import exits, import_file, prune, regenerate, simulate, train
+from recommendation_jobs.console import start_logging
+
+log = logging.getLogger("recommendation_jobs")
+
+COMMANDS = {
+    "train": (train, "fit a model and publish it"),
+    "regenerate": (regenerate, "remake lists"),
+    "import": (import_file, "count interactions from a CSV or Parquet file"),
+    "prune": (prune, "forget what is past its retention"),
+}
+FILE_COMMANDS = {
+    "simulate": (simulate, "write the events of a made-up store to a CSV file"),
+}
+"""Commands that need no database."""
+
+
+class Stopped(BaseException):
+    """The process was told to stop."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 0 done, 1 try again, 42 do not."""
+    options = _parser().parse_args(arguments)
+    start_logging()
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return _run(options)
+    except StoreUnavailable as error:
+        log.error("%s", error)
+        return exits.TRY_AGAIN
+    except RecommendationError as error:
+        log.error("%s", error)
+        return exits.DO_NOT_TRY_AGAIN
+    except (Stopped, KeyboardInterrupt):
+        log.warning("stopped; what was committed stays, and the next start takes it up from there")
+        return exits.TRY_AGAIN
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m recommendation_jobs", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (module, text) in {**COMMANDS, **FILE_COMMANDS}.items():
+        module.add_arguments(commands.add_parser(name, help=text, description=module.__doc__))
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command in FILE_COMMANDS:
+        return FILE_COMMANDS[options.command][0].run(options)
+    settings = load_settings()
+    database = Database(settings.database_url, settings.database_pool_size)
+    try:
+        return COMMANDS[options.command][0].run(options, settings, database)
+    finally:
+        database.close()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Stopped
+
+
+if __name__ == "__main__":
+    sys.exit(main())

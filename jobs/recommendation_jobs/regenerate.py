@@ -1,0 +1,69 @@
+"""`regenerate`: remake the lists of one shard, or of everyone."""
+
+import argparse
+import logging
+
+from recommendation.clock import SteadyClock
+from recommendation.errors import InvalidInput
+from recommendation.personal import ListSettings
+from recommendation.regeneration import regenerate_shard
+from recommendation.settings import Settings
+from recommendation.storage.database import Database
+from recommendation.storage.regenerations import (
+    Regeneration,
+    catalogue_coverage_after,
+    get_regeneration,
+    open_regeneration,
+)
+from recommendation_jobs import exits
+from recommendation_jobs.console import progress
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    parser.add_argument("--regeneration", metavar="ID", help="work on this one; default: open one for everyone")
+    parser.add_argument("--shard", type=int, default=0, metavar="I", help="which shard, from 0")
+    parser.add_argument("--shards", type=int, default=1, metavar="N", help="how many shards there are")
+
+
+def run(options: argparse.Namespace, settings: Settings, database: Database) -> int:
+    """Remake lists; return the exit code."""
+    if options.regeneration is None:
+        if options.shards != 1:
+            raise InvalidInput("--shards needs --regeneration: shards of one regeneration share its id")
+        return remake_all(settings, database)
+    with database.reading() as connection:
+        found = get_regeneration(connection, options.regeneration)
+    if found is not None and found.shards != options.shards:
+        raise InvalidInput(f"regeneration {found.regeneration_id} has {found.shards} shards, not {options.shards}")
+    _remake(settings, database, options.regeneration, options.shard, found.users_targeted if found else 0)
+    return exits.DONE
+
+
+def remake_all(settings: Settings, database: Database) -> int:
+    """Open a regeneration for everyone and carry it out."""
+    clock = SteadyClock()
+    with database.writing() as connection:
+        opened = open_regeneration(connection, None, None, 1, clock())
+    _remake(settings, database, opened.regeneration_id, 0, opened.users_targeted)
+    return exits.DONE
+
+
+def _remake(settings: Settings, database: Database, regeneration_id: str, shard: int, users: int) -> None:
+    lists = ListSettings(settings.list_length, settings.half_life_days)
+    with progress("lists", users, "user") as bar:
+        done = regenerate_shard(
+            database, regeneration_id, shard, lists, settings.model_max_bytes, SteadyClock(), bar.advance
+        )
+    _report(database, done)
+
+
+def _report(database: Database, done: Regeneration) -> None:
+    with database.reading() as connection:
+        coverage = catalogue_coverage_after(connection, done)
+    print(
+        f"regeneration {done.regeneration_id} {done.state}: {done.users_regenerated} of {done.users_targeted} users, "
+        f"{done.users_personal} with a personal list, catalogue coverage {coverage:.4f}, model {done.model_version}"
+    )

@@ -1,0 +1,30 @@
+"""`train`: fit a model and publish it, then remake the lists if asked to."""
+
+import argparse
+import logging
+
+from recommendation.clock import SteadyClock
+from recommendation.settings import Settings
+from recommendation.storage.database import Database
+from recommendation.training import train
+from recommendation_jobs import exits, regenerate
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    parser.add_argument("--run", metavar="ID", help="carry out this queued run; default: the queued one, or a new one")
+    parser.add_argument("--regenerate", action="store_true", help="remake every user's list after publishing")
+
+
+def run(options: argparse.Namespace, settings: Settings, database: Database) -> int:
+    """Train; return the exit code."""
+    outcome = train(database, settings, SteadyClock(), options.run, lambda stage: log.info("stage: %s", stage))
+    log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
+    print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
+    if outcome.state == "failed":
+        return exits.DO_NOT_TRY_AGAIN
+    if outcome.state == "succeeded" and options.regenerate:
+        return regenerate.remake_all(settings, database)
+    return exits.DONE

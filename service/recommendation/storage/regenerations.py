@@ -1,0 +1,259 @@
+"""
+Regenerations: new lists for many users, shard by shard.
+
+A shard's progress is written in the transaction of the lists it speaks of, and only by who knows where it stood: a
+shard that two processes work on at once, or that is taken up again after a crash, counts every user once.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, func, insert, select, update
+
+from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.storage.dialects import next_generation
+from recommendation.storage.drops import get_drop
+from recommendation.storage.models import live_version
+from recommendation.storage.tables import games, regeneration_shards, regenerations, user_game_interactions
+
+MAX_SHARDS = 64
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard's progress; `after_user` is the last user done ('' before the first)."""
+
+    shard: int
+    state: str
+    after_user: str
+    users_regenerated: int
+    users_personal: int
+    games_seen: frozenset[int]
+    release_seen: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Regeneration:
+    """A regeneration with its shards."""
+
+    regeneration_id: str
+    generation: int
+    state: str
+    drop_uid: str | None
+    active_since: datetime | None
+    shards: int
+    model_version: str
+    users_targeted: int
+    catalogue_coverage_before: float | None
+    failed_shards: Sequence[int]
+    started_at: datetime
+    finished_at: datetime | None
+    progress: Sequence[Shard] = ()
+
+    @property
+    def users_regenerated(self) -> int:
+        """Users whose lists were remade (or who are served `popular`, as the model knows none of their games)."""
+        return sum(shard.users_regenerated for shard in self.progress)
+
+    @property
+    def users_personal(self) -> int:
+        """Users who got a personal list."""
+        return sum(shard.users_personal for shard in self.progress)
+
+    @property
+    def shards_done(self) -> int:
+        """Shards that are through."""
+        return sum(shard.state == "succeeded" for shard in self.progress)
+
+    def games_seen(self) -> frozenset[int]:
+        """Keys of the games that stand in a top ten."""
+        return frozenset().union(*(shard.games_seen for shard in self.progress))
+
+    def release_seen(self) -> frozenset[int]:
+        """Keys of the drop's games that stand in a list."""
+        return frozenset().union(*(shard.release_seen for shard in self.progress))
+
+
+def open_regeneration(
+    connection: Connection, drop_uid: str | None, active_since: datetime | None, shards: int, now: datetime
+) -> Regeneration:
+    """
+    Begin a regeneration; its number is taken before anything is read.
+
+    Raises:
+        ModelMissing: there is no live model.
+        InvalidInput: the drop is not known.
+    """
+    generation = next_generation(connection)
+    version = live_version(connection)
+    if version is None:
+        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+    if drop_uid is not None and get_drop(connection, drop_uid) is None:
+        raise InvalidInput(f"drop {drop_uid} is not known; PUT /drops/{drop_uid} first")
+    row = {
+        "regeneration_id": uuid.uuid4().hex,
+        "generation": generation,
+        "state": "running",
+        "drop_uid": drop_uid,
+        "active_since": active_since,
+        "shards": shards,
+        "model_version": version,
+        "users_targeted": count_users(connection, active_since),
+        "catalogue_coverage_before": last_full_results(connection).get("catalogue_coverage"),
+        "started_at": now,
+    }
+    connection.execute(insert(regenerations).values(row))
+    empty = {"regeneration_id": row["regeneration_id"], "state": "waiting", "after_user": ""}
+    numbers = {"users_regenerated": 0, "users_personal": 0}
+    connection.execute(insert(regeneration_shards), [{**empty, **numbers, "shard": shard} for shard in range(shards)])
+    found = get_regeneration(connection, str(row["regeneration_id"]))
+    if found is None:
+        raise RuntimeError("a row that was just written is not there")
+    return found
+
+
+def count_users(connection: Connection, active_since: datetime | None) -> int:
+    """Count the users with an interaction (since then)."""
+    users = select(user_game_interactions.c.user_id).distinct()
+    if active_since is not None:
+        users = users.where(user_game_interactions.c.last_event_at >= active_since)
+    return int(connection.execute(select(func.count()).select_from(users.subquery())).scalar_one())
+
+
+def get_regeneration(connection: Connection, regeneration_id: str) -> Regeneration | None:
+    """Read a regeneration with its shards."""
+    return _one(connection, regenerations.c.regeneration_id == regeneration_id)
+
+
+def list_regenerations(connection: Connection, limit: int) -> list[Regeneration]:
+    """Read the newest regenerations, newest first."""
+    query = select(*_COLUMNS).order_by(regenerations.c.generation.desc()).limit(limit)
+    return [_with_shards(connection, row) for row in connection.execute(query).mappings().all()]
+
+
+_COLUMNS = [column for column in regenerations.c if column.name != "audience"]
+
+
+def _one(connection: Connection, condition: Any) -> Regeneration | None:
+    query = select(*_COLUMNS).where(condition).order_by(regenerations.c.generation.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _with_shards(connection, row)
+
+
+def _with_shards(connection: Connection, row: Any) -> Regeneration:
+    columns = regeneration_shards.c
+    query = select(
+        columns.shard,
+        columns.state,
+        columns.after_user,
+        columns.users_regenerated,
+        columns.users_personal,
+        columns.games_seen,
+        columns.release_seen,
+    )
+    query = query.where(columns.regeneration_id == row["regeneration_id"]).order_by(columns.shard)
+    shards = [
+        Shard(*line[:5], games_seen=_unpacked(line.games_seen), release_seen=_unpacked(line.release_seen))
+        for line in connection.execute(query)
+    ]
+    return Regeneration(**{**row, "failed_shards": row["failed_shards"] or (), "progress": shards})
+
+
+def advance_shard(connection: Connection, regeneration_id: str, before: Shard, after: Shard, now: datetime) -> bool:
+    """Write a shard's progress; False where another process has moved it on meanwhile, and nothing may be committed."""
+    columns = regeneration_shards.c
+    moved = connection.execute(
+        update(regeneration_shards)
+        .where(
+            columns.regeneration_id == regeneration_id,
+            columns.shard == before.shard,
+            columns.after_user == before.after_user,
+            columns.state == before.state,
+        )
+        .values(
+            state=after.state,
+            after_user=after.after_user,
+            users_regenerated=after.users_regenerated,
+            users_personal=after.users_personal,
+            games_seen=_packed(after.games_seen),
+            release_seen=_packed(after.release_seen),
+            started_at=func.coalesce(columns.started_at, now),
+            finished_at=now if after.state == "succeeded" else None,
+        )
+    )
+    return moved.rowcount == 1
+
+
+def close_if_done(connection: Connection, regeneration_id: str, now: datetime) -> bool:
+    """End a regeneration whose shards are all through; tell whether this call did it."""
+    columns = regeneration_shards.c
+    open_shards = select(columns.shard).where(columns.regeneration_id == regeneration_id, columns.state != "succeeded")
+    done = connection.execute(
+        update(regenerations)
+        .where(
+            regenerations.c.regeneration_id == regeneration_id,
+            regenerations.c.state == "running",
+            ~open_shards.exists(),
+        )
+        .values(state="succeeded", finished_at=now)
+    )
+    return done.rowcount == 1
+
+
+def fail_regeneration(
+    connection: Connection, regeneration_id: str, failed_shards: Sequence[int], now: datetime
+) -> bool:
+    """End a regeneration of which shards failed for good; tell whether it was running."""
+    failed = connection.execute(
+        update(regenerations)
+        .where(regenerations.c.regeneration_id == regeneration_id, regenerations.c.state == "running")
+        .values(state="failed", finished_at=now, failed_shards=list(failed_shards))
+    )
+    return failed.rowcount == 1
+
+
+def last_full_results(connection: Connection) -> dict[str, float]:
+    """Return catalogue and user coverage as of the last full regeneration; empty before the first."""
+    full = (regenerations.c.state == "succeeded") & regenerations.c.active_since.is_(None)
+    found = _one(connection, full)
+    if found is None:
+        return {}
+    results = {"catalogue_coverage": _ratio(len(found.games_seen()), available_games(connection))}
+    if found.users_targeted:
+        results["user_coverage"] = min(1.0, found.users_personal / found.users_targeted)
+    return results
+
+
+def catalogue_coverage_after(connection: Connection, regeneration: Regeneration) -> float:
+    """
+    Return the catalogue coverage once a regeneration is through.
+
+    Lists outside its audience are still those of the last full one, so their games count too.
+    """
+    seen = regeneration.games_seen()
+    if regeneration.active_since is not None:
+        full = (regenerations.c.state == "succeeded") & regenerations.c.active_since.is_(None)
+        previous = _one(connection, full & (regenerations.c.generation < regeneration.generation))
+        seen |= previous.games_seen() if previous else frozenset()
+    return _ratio(len(seen), available_games(connection))
+
+
+def available_games(connection: Connection) -> int:
+    """Count the games that may be listed."""
+    return int(connection.execute(select(func.count()).where(games.c.available.is_(True))).scalar_one())
+
+
+def _ratio(part: int, whole: int) -> float:
+    return min(1.0, part / whole) if whole else 0.0
+
+
+def _packed(keys: frozenset[int]) -> bytes:
+    return np.array(sorted(keys), "<i4").tobytes()
+
+
+def _unpacked(data: bytes | None) -> frozenset[int]:
+    return frozenset(np.frombuffer(data or b"", "<i4").tolist())

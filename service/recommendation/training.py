@@ -1,0 +1,185 @@
+"""
+One training: extract, fit, gate, publish. One at a time, and never over a newer one.
+
+The run's row is written before the work begins and after it ends, so that whoever looks sees the truth; a trainer
+that was held up while another began finds its fence taken and publishes nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from recommendation.clock import Clock
+from recommendation.engine import artifact
+from recommendation.engine.fit import fit
+from recommendation.errors import InsufficientData, InvalidInput, RecommendationError
+from recommendation.matrix import InteractionMatrix
+from recommendation.model_files import write_copies
+from recommendation.settings import Settings
+from recommendation.storage import models, runs
+from recommendation.storage.database import Database
+from recommendation.storage.extract import read_matrix
+from recommendation.storage.locks import training_lock
+from recommendation.storage.views import load_model
+from recommendation.view import LiveModel
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str], None]
+"""Told the name of each stage as it begins."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a training: `succeeded`, `rejected`, `failed` or `skipped` (another trains just now)."""
+
+    state: str
+    run_id: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    model_version: str | None = None
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    data: bytes
+    facts: dict[str, Any]
+    quality: dict[str, Any]
+
+
+def train(database: Database, settings: Settings, clock: Clock, run_id: str | None, report: Report) -> Outcome:
+    """
+    Train once.
+
+    Args:
+        database: where pairs come from and the model goes to.
+        settings: engine, artifact and retention.
+        clock: the time.
+        run_id: a queued run to carry out; without one, the queued run if there is one, else a new one.
+        report: told each stage.
+
+    Raises:
+        InvalidInput: the run is unknown or not queued.
+        StoreUnavailable: the database went away; the run is closed as `lost` by the next trainer.
+    """
+    with training_lock(database) as held:
+        if not held:
+            return Outcome("skipped", run_id, "locked", "another training is under way")
+        run_id, fence = _begin(database, clock, run_id)
+        try:
+            outcome = _train(database, settings, clock, run_id, fence, report)
+        except (RecommendationError, models.FencedOff) as error:
+            outcome = _failed(error, run_id)
+        except BaseException as error:
+            _end(database, clock, _failed(error, run_id))
+            raise
+        if outcome.state == "failed":
+            _end(database, clock, outcome)
+        return outcome
+
+
+def _begin(database: Database, clock: Clock, run_id: str | None) -> tuple[str, int]:
+    with database.writing() as connection:
+        now = clock()
+        runs.close_lost_run(connection, now)
+        if run_id is None:
+            run_id = runs.queue_run(connection, now)[0].run_id
+        if not runs.start_run(connection, run_id, now):
+            raise InvalidInput(f"run {run_id} is not queued")
+        return run_id, models.take_fence(connection)
+
+
+def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, report: Report) -> Outcome:
+    report("extract")
+    with database.snapshot() as connection:
+        matrix = read_matrix(connection, settings.half_life_days, clock())
+    live = _live(database, settings)
+    candidate = _fit(matrix, settings, live, f"v{fence}", report)
+    report("publish")
+    return _publish(database, settings, clock, run_id, fence, candidate)
+
+
+def _fit(
+    matrix: InteractionMatrix, settings: Settings, live: LiveModel | None, version: str, report: Report
+) -> _Candidate:
+    report("fit")
+    training = matrix
+    model = fit(training, settings.engine)
+    facts = {
+        "users": len(training.users),
+        "games": len(model.games),
+        "pairs": training.pairs,
+        "components": model.components,
+    }
+    data = artifact.dump(model, {"version": version, "settings": asdict(settings.engine), **facts})
+    if len(data) > settings.model_max_bytes:
+        raise InvalidInput(
+            f"the model has {len(data) >> 20} MiB, more than RECOMMENDATION_MODEL_MAX_MIB={settings.model_max_mib}; "
+            "raise that, or lower CF_N_COMPONENTS"
+        )
+    return _Candidate(data, facts, {})
+
+
+def _publish(
+    database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, candidate: _Candidate
+) -> Outcome:
+    version = f"v{fence}"
+    row = models.ModelRow(
+        version=version,
+        number=fence,
+        run_id=run_id,
+        created_at=clock(),
+        sha256=artifact.digest(candidate.data),
+        format=artifact.FORMAT,
+        bytes=len(candidate.data),
+        settings=asdict(settings.engine),
+        quality=candidate.quality,
+        **candidate.facts,
+    )
+    with database.writing() as connection:
+        models.publish(connection, row, candidate.data, fence, clock())
+        models.prune_models(connection, settings.models_kept)
+        kept = [known.version for known in models.all_models(connection)]
+        results = {**candidate.facts, "quality": candidate.quality, "model_version": version}
+        runs.finish_run(connection, run_id, "succeeded", clock(), **results)
+    try:
+        write_copies(settings.model_path, version, candidate.data, kept)
+    except RecommendationError as error:
+        # The model is live: the row is the truth, and the copy will be made by the next training.
+        log.warning("the model is live, but its copy was not written: %s", error)
+    return Outcome("succeeded", run_id, model_version=version)
+
+
+def _live(database: Database, settings: Settings) -> LiveModel | None:
+    """Return the live model; one that cannot be read is no bar to a better one."""
+    with database.reading() as connection:
+        version = models.live_version(connection)
+        if version is None:
+            return None
+        try:
+            return load_model(connection, version, settings.model_max_bytes)
+        except RecommendationError as error:
+            log.error("the live model cannot be read and is left out of the comparison: %s", error)
+            return None
+
+
+def _failed(error: BaseException, run_id: str) -> Outcome:
+    if not isinstance(error, Exception):
+        return Outcome("failed", run_id, "stopped", "the process was told to stop")
+    reasons = {InsufficientData: "insufficient_data", models.FencedOff: "overtaken", InvalidInput: "invalid_input"}
+    reason = reasons.get(type(error), "error")
+    return Outcome("failed", run_id, reason, str(error) or type(error).__name__)
+
+
+def _end(database: Database, clock: Clock, outcome: Outcome, **results: Any) -> None:
+    with database.writing() as connection:
+        runs.finish_run(
+            connection,
+            str(outcome.run_id),
+            outcome.state,
+            clock(),
+            reason=outcome.reason,
+            detail=outcome.detail,
+            **results,
+        )
