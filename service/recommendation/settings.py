@@ -88,6 +88,9 @@ class Settings:
     statement_timeout_ms: int = 15_000
     """`RECOMMENDATION_STATEMENT_TIMEOUT_MS`: longest statement of a request in PostgreSQL; jobs have no limit."""
 
+    drain_seconds: float = 10.0
+    """`RECOMMENDATION_DRAIN_SECONDS`: how long to go on serving after SIGTERM; what load balancers need to notice."""
+
     events_url: str | None = None
     """`RECOMMENDATION_EVENTS_URL`: `kafka://…` or `redis://…`; unset, no event is kept or sent."""
 
@@ -140,6 +143,7 @@ def load_settings(environment: Environment | None = None) -> Settings:
         statement_timeout_ms=_whole(
             env, "RECOMMENDATION_STATEMENT_TIMEOUT_MS", Settings.statement_timeout_ms, 100, 600_000
         ),
+        drain_seconds=_number(env, "RECOMMENDATION_DRAIN_SECONDS", Settings.drain_seconds, 0.0, 300.0),
         events_url=_events_url(env),
     )
 

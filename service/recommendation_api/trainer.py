@@ -1,4 +1,4 @@
-"""Training outside the serving process: a queued run is handed to a child, or left to the cluster."""
+"""Heavy work outside the serving process: training is handed to a child or left to the cluster."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,8 @@ class Trainer:
         self._settings = settings
         self._database = database
         self._clock = clock
-        self._child: asyncio.subprocess.Process | None = None
+        self._children: set[asyncio.subprocess.Process] = set()
+        self._tasks: set[asyncio.Task[int]] = set()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -47,17 +48,22 @@ class Trainer:
                 if run_id is not None and self._settings.training == "local":
                     await self._train(run_id)
 
+    def regenerate(self, regeneration_id: str) -> None:
+        """Carry out a regeneration in a process of its own."""
+        task = asyncio.create_task(self._run_child("recommendation.remake", regeneration_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def close(self) -> None:
-        """Stop a child that is still training; its run is closed by itself."""
-        child = self._child
-        if child is None or child.returncode is not None:
-            return
-        child.terminate()
-        try:
-            await asyncio.wait_for(child.wait(), STOP_SECONDS)
-        except TimeoutError:
-            child.kill()
-            await child.wait()
+        """Stop children that are still at work; what they committed stays."""
+        for child in self._children:
+            child.terminate()
+        for child in list(self._children):
+            try:
+                await asyncio.wait_for(child.wait(), STOP_SECONDS)
+            except TimeoutError:
+                child.kill()
+                await child.wait()
 
     def _look(self) -> str | None:
         """Close runs that died or that nobody started; return the one that waits."""
@@ -77,16 +83,21 @@ class Trainer:
         return run.run_id if closed is None else None
 
     async def _train(self, run_id: str) -> None:
+        code = await self._run_child("recommendation_jobs", "train", "--regenerate", "--run", run_id)
+        if code != 0:
+            await asyncio.to_thread(self._close_failed, run_id, code)
+
+    async def _run_child(self, module: str, *arguments: str) -> int:
         environment = os.environ | {
             "RECOMMENDATION_DATABASE_URL": self._settings.database_url,
             "RECOMMENDATION_MODEL_PATH": str(self._settings.model_path),
         }
-        self._child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "recommendation_jobs", "train", "--regenerate", "--run", run_id, env=environment
-        )
-        code = await self._child.wait()
-        if code != 0:
-            await asyncio.to_thread(self._close_failed, run_id, code)
+        child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, env=environment)
+        self._children.add(child)
+        try:
+            return await child.wait()
+        finally:
+            self._children.discard(child)
 
     def _close_failed(self, run_id: str, code: int) -> None:
         """Close the run of a child that ended without doing so; one that ended in order is closed already."""

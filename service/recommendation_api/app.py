@@ -1,0 +1,146 @@
+"""The app: puts the parts together, starts and stops them."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from recommendation.clock import SteadyClock
+from recommendation.errors import SettingsError, StoreUnavailable
+from recommendation.personal import ListSettings
+from recommendation.settings import Settings
+from recommendation.storage.database import Database
+from recommendation.storage.readers import UserState, read_users
+from recommendation.storage.schema import is_usable, schema_state
+from recommendation_api import problems
+from recommendation_api.coalescer import Coalescer
+from recommendation_api.drain import draining
+from recommendation_api.keys import KeyRing, announced_host, is_loopback
+from recommendation_api.metrics import Metrics
+from recommendation_api.routes import drops, health, ingest, lists, people, training
+from recommendation_api.service import Service
+from recommendation_api.trainer import Trainer
+from recommendation_api.view_holder import ViewHolder
+from recommendation_api.write_gate import WriteGate
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v1/recommendation"
+LOOK_FOR_SCHEMA_SECONDS = 1.0
+VERSION = "0.1.0"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """
+    Build the app. Nothing is connected to before it starts.
+
+    Raises:
+        SettingsError: it would serve other hosts without keys, or a setting is unusable.
+    """
+    keys = _keys(settings)
+    app = FastAPI(
+        title="Recommendation service",
+        version=VERSION,
+        description="Ranked lists of games, learned from what users do. Errors are RFC 9457 problem documents.",
+        docs_url="/docs" if settings.docs else None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.service = _service(settings, keys)
+    problems.install(app)
+    for router in (
+        ingest.router,
+        lists.reading,
+        lists.making,
+        training.runs_router,
+        training.models_router,
+        drops.router,
+        people.router,
+        health.settings_router,
+    ):
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(health.root)
+    return app
+
+
+def _keys(settings: Settings) -> KeyRing | None:
+    if settings.api_keys_file is not None:
+        return KeyRing(settings.api_keys_file)
+    host = announced_host()
+    if not settings.insecure_open and not is_loopback(host):
+        raise SettingsError(
+            f"RECOMMENDATION_API_KEYS_FILE: is not set, and {host} is not this machine alone; "
+            "set it, or RECOMMENDATION_INSECURE_OPEN=true where something else checks keys"
+        )
+    log.warning("no keys are set: %s", "everyone may do everything" if settings.insecure_open else "loopback only")
+    return None
+
+
+def _service(settings: Settings, keys: KeyRing | None) -> Service:
+    clock = SteadyClock()
+    database = Database(settings.database_url, settings.database_pool_size, settings.statement_timeout_ms)
+
+    def read(user_ids: Sequence[str]) -> Mapping[str, UserState]:
+        with database.reading() as connection:
+            return read_users(connection, user_ids)
+
+    return Service(
+        settings=settings,
+        database=database,
+        views=ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock),
+        reads=Coalescer(read),
+        writes=WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes),
+        trainer=Trainer(settings, database, clock),
+        metrics=Metrics(database, settings.weights),
+        keys=keys,
+        clock=clock,
+        list_settings=ListSettings(settings.list_length, settings.half_life_days),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    await asyncio.to_thread(_look_for_schema, service)
+    tasks = [asyncio.create_task(_become_ready(service)), asyncio.create_task(service.trainer.watch())]
+    try:
+        with draining(service, service.settings.drain_seconds):
+            yield
+    finally:
+        service.is_draining = True
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await service.trainer.close()
+        service.reads.close()
+        await asyncio.to_thread(service.database.close)
+
+
+async def _become_ready(service: Service) -> None:
+    """Wait for the schema, then keep the view fresh until cancelled."""
+    while not service.is_ready:
+        await asyncio.sleep(LOOK_FOR_SCHEMA_SECONDS)
+        await asyncio.to_thread(_look_for_schema, service)
+    await service.views.keep_fresh()
+
+
+def _look_for_schema(service: Service) -> None:
+    if service.is_ready:
+        return
+    try:
+        with service.database.reading() as connection:
+            state = schema_state(connection)
+    except StoreUnavailable as error:
+        log.warning("not ready: %s", error)
+        return
+    if not is_usable(state):
+        log.warning("not ready: the database %s; run 'alembic upgrade head'", state.value)
+        return
+    service.views.refresh()
+    service.is_ready = True

@@ -1,0 +1,14 @@
+"""`uvicorn recommendation_api.main:app`: the one place where the environment is read."""
+
+import sys
+
+from recommendation.errors import RecommendationError
+from recommendation.settings import load_settings
+from recommendation_api.app import create_app
+
+try:
+    app = create_app(load_settings())
+except RecommendationError as error:
+    # One clear line instead of a traceback: whoever starts this made a mistake in a setting, not in the code.
+    print(error, file=sys.stderr)
+    raise SystemExit(42) from None

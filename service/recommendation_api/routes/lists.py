@@ -1,0 +1,152 @@
+"""Lists: reading one, making one now, popular and similar games, and why."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recommendation.errors import ModelMissing
+from recommendation.explaining import explain
+from recommendation.personal import personal_list
+from recommendation.reading import ActiveList, PageRequest, active_list
+from recommendation.storage.dialects import next_generation
+from recommendation.storage.erasures import still_there
+from recommendation.storage.lists import store_lists
+from recommendation.storage.locks import share_with_erasure
+from recommendation.storage.readers import UserState, read_users
+from recommendation_api import schemas
+from recommendation_api.auth import needs
+from recommendation_api.cursors import decode_cursor
+from recommendation_api.problems import Problem
+from recommendation_api.rendering import json_response, list_document, tagged_response
+from recommendation_api.service import Service, service_of
+
+reading = APIRouter(tags=["readers"], dependencies=[needs("read")])
+making = APIRouter(tags=["store backends"], dependencies=[needs("write")])
+
+Limit = Annotated[int, Query(ge=1, le=100, description="places on a page")]
+MANY = 100
+
+
+@reading.get("/user/{user_id}", response_model=None, responses={**schemas.PROBLEMS, 200: {"model": schemas.ListOut}})
+async def get_list(
+    request: Request,
+    user_id: schemas.UserId,
+    limit: Limit = 20,
+    cursor: Annotated[str | None, Query(max_length=16_000)] = None,
+    exclude: Annotated[list[str] | None, Query(max_length=1000, description="games to leave out")] = None,
+    source: Annotated[list[str] | None, Query(max_length=MANY, description="sources to keep")] = None,
+) -> Response:
+    """
+    Read a user's list: personal as of this moment, owned and dismissed games left out.
+
+    A user nobody knows gets what is popular. The answer has an ETag; `next_cursor` leads to the next page.
+    """
+    service = service_of(request)
+    await service.views.settle()
+    catalogue = service.views.view.catalogue
+    shown = decode_cursor(cursor, catalogue) if cursor else frozenset()
+    page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()))
+    state = await service.reads.read(user_id)
+    active = put_together(service, state, page)
+    return tagged_response(request, list_document(active, limit, catalogue))
+
+
+def put_together(service: Service, state: UserState, page: PageRequest) -> ActiveList:
+    """Make a page of a list, and count how it came about."""
+    settings = service.settings
+    view = service.views.view
+    active = active_list(state, view, page, service.list_settings, settings.fresh_reads, service.clock())
+    made = "popular" if not active.is_personal else "folded_in" if active.was_folded_in else "stored"
+    service.metrics.reads.labels(made=made).inc()
+    return active
+
+
+@making.post(
+    "/user/{user_id}/generate", response_model=None, responses={**schemas.PROBLEMS, 200: {"model": schemas.ListOut}}
+)
+async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20) -> Response:
+    """Make and store a user's list now, from their present interactions and the live model; 409 before there is one."""
+    service = service_of(request)
+    await service.views.settle()
+    view = service.views.view
+    if view.live is None:
+        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+
+    def make() -> UserState:
+        with service.database.writing() as connection:
+            return _generate(connection, service, user_id)
+
+    state = await service.writes.run(make)
+    active = put_together(service, state, PageRequest(limit))
+    return json_response(list_document(active, limit, service.views.view.catalogue))
+
+
+def _generate(connection: Connection, service: Service, user_id: str) -> UserState:
+    """Rank and store; the number is taken before anything is read."""
+    share_with_erasure(connection)
+    generation = next_generation(connection)
+    state = read_users(connection, [user_id])[user_id]
+    if state.pairs:
+        made = personal_list(state, service.views.view, service.list_settings, generation, service.clock())
+        if made is not None and still_there(connection, [user_id], generation):
+            store_lists(connection, [made])
+            state.lists["cf"] = made
+    return state
+
+
+@reading.get("/popular", response_model=None, responses=schemas.PROBLEMS)
+async def get_popular(request: Request, limit: Limit = 20) -> Response:
+    """Read the games with most distinct users in the last days; all time where that gives fewer than 100."""
+    service = service_of(request)
+    await service.views.settle()
+    view, now = service.views.view, service.clock()
+    listed = [
+        {"game_id": game_id, "title": view.catalogue.by_id[game_id].title, "users": users}
+        for game_id, users in view.popular
+        if game_id in view.catalogue.by_id and view.catalogue.by_id[game_id].is_listed(now)
+    ]
+    return tagged_response(request, {"items": [{"rank": i, **row} for i, row in enumerate(listed[:limit], 1)]})
+
+
+@reading.get("/game/{game_id}/similar", response_model=None, responses=schemas.PROBLEMS)
+async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 20) -> Response:
+    """Read the nearest games by their factors; 404 for a game that neither catalogue nor model knows."""
+    service = service_of(request)
+    await service.views.settle()
+    view, now = service.views.view, service.clock()
+    if game_id not in view.catalogue.by_id:
+        raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
+    if view.live is None:
+        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+    model = view.live.model
+    row = int(model.games.rows([game_id])[0])
+    items: list[dict[str, Any]] = []
+    if row >= 0:
+        rows, cosines = model.similar(row, len(model.games) - 1)
+        for name, cosine in zip(model.games.ids(rows), np.asarray(cosines).tolist(), strict=True):
+            game = view.catalogue.by_id.get(name)
+            if game is not None and game.is_listed(now):
+                items.append({"rank": len(items) + 1, "game_id": name, "title": game.title, "score": round(cosine, 6)})
+                if len(items) == limit:
+                    break
+    return tagged_response(
+        request, {"game_id": game_id, "in_model": row >= 0, "items": items, "model_version": view.live.version}
+    )
+
+
+@reading.get("/user/{user_id}/why", response_model=None, responses=schemas.PROBLEMS)
+async def get_why(request: Request, user_id: schemas.UserId, game_id: Annotated[str, Query()]) -> Response:
+    """Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not."""
+    service = service_of(request)
+    await service.views.settle()
+    state = await service.reads.read(user_id)
+    found = explain(
+        state, service.views.view, service.list_settings, game_id, service.clock(), service.settings.fresh_reads
+    )
+    if found is None:
+        raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
+    return json_response(found.as_json())

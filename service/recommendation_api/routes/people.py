@@ -1,0 +1,40 @@
+"""One person's data: all of it, or none of it any more."""
+
+from datetime import datetime
+
+import orjson
+from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recommendation.storage.erasures import erase_user
+from recommendation.storage.idempotency import Answer
+from recommendation.storage.people import export_user
+from recommendation_api import schemas
+from recommendation_api.auth import needs
+from recommendation_api.rendering import json_response
+from recommendation_api.routes.ingest import answered
+from recommendation_api.service import service_of
+
+router = APIRouter(tags=["people"], dependencies=[needs("admin")])
+
+
+@router.delete("/user/{user_id}", responses=schemas.PROBLEMS)
+async def erase(request: Request, user_id: schemas.UserId) -> Response:
+    """Erase a person everywhere; the receipt counts what went from each table."""
+    service = service_of(request)
+
+    def work(connection: Connection, now: datetime) -> Answer:
+        return Answer(200, orjson.dumps({"erased": erase_user(connection, user_id, now)}))
+
+    answer, replayed = await service.once(request, b"", work)
+    return answered(answer, replayed)
+
+
+@router.get("/user/{user_id}/export", responses=schemas.PROBLEMS)
+def export(request: Request, user_id: schemas.UserId) -> Response:
+    """Read everything that is kept of a person."""
+    service = service_of(request)
+    with service.database.reading() as connection:
+        return json_response(export_user(connection, user_id, service.views.view.catalogue))

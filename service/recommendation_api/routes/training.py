@@ -1,0 +1,123 @@
+"""Training runs and model versions."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recommendation.clock import rfc3339
+from recommendation.storage import models, runs
+from recommendation.storage.idempotency import Answer
+from recommendation.storage.regenerations import open_regeneration
+from recommendation.storage.runs import TrainingRun
+from recommendation_api import schemas
+from recommendation_api.auth import needs
+from recommendation_api.problems import Problem
+from recommendation_api.rendering import json_response
+from recommendation_api.routes.ingest import answered
+from recommendation_api.service import Service, service_of
+
+runs_router = APIRouter(tags=["training"], dependencies=[needs("admin", "operator")])
+models_router = APIRouter(tags=["training"], dependencies=[needs("admin")])
+
+State = Literal["queued", "running", "succeeded", "rejected", "failed"]
+
+
+@runs_router.post("/train", status_code=202, responses={**schemas.PROBLEMS, 202: {"model": schemas.RunOut}})
+async def post_train(request: Request) -> Response:
+    """Queue a training, or join the one under way; reads go on meanwhile. `Location` is where to follow it."""
+    service = service_of(request)
+
+    def queue(connection: Connection, now: datetime) -> Answer:
+        run, _ = runs.queue_run(connection, now)
+        location = str(request.url.path).rstrip("/") + f"/{run.run_id}"
+        return Answer(202, orjson.dumps(run_document(run)), {"Location": location})
+
+    answer, replayed = await service.once(request, b"", queue)
+    service.trainer.wake()
+    return answered(answer, replayed)
+
+
+@runs_router.get("/train/{run_id}", responses={**schemas.PROBLEMS, 200: {"model": schemas.RunOut}})
+def get_run(request: Request, run_id: str) -> Response:
+    """Read a run: state, duration, sizes, quality, error."""
+    with service_of(request).database.reading() as connection:
+        run = runs.get_run(connection, run_id) if run_id.isascii() and run_id.isprintable() else None
+    if run is None:
+        raise Problem(404, "unknown_run", "there is no such training run; GET /train lists them")
+    return json_response(run_document(run))
+
+
+@runs_router.get("/train", responses={**schemas.PROBLEMS, 200: {"model": schemas.RunsOut}})
+def list_runs(
+    request: Request, state: State | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
+) -> Response:
+    """Read the newest runs, newest first."""
+    with service_of(request).database.reading() as connection:
+        found = runs.list_runs(connection, state, limit)
+    return json_response({"runs": [run_document(run) for run in found]})
+
+
+@models_router.get("/models", responses=schemas.PROBLEMS)
+def get_models(request: Request) -> Response:
+    """Read the versions that are kept, newest first, with their quality and the share of stored lists each made."""
+    with service_of(request).database.reading() as connection:
+        live = models.live_version(connection)
+        shares = models.list_shares(connection)
+        rows = models.all_models(connection)
+    documents = [
+        {**_model_document(row), "live": row.version == live, "list_share": shares.get(row.version, 0.0)}
+        for row in rows
+    ]
+    return json_response({"live": live, "models": documents})
+
+
+@models_router.post("/models/{version}/promote", responses=schemas.PROBLEMS)
+async def promote(request: Request, version: str) -> Response:
+    """
+    Make a kept version live: forward, or back.
+
+    Readers switch within seconds; a regeneration is opened, and until it is through reads fold in from this version.
+    """
+    service = service_of(request)
+
+    def make_live(connection: Connection, now: datetime) -> Answer:
+        before = models.promote(connection, version, now)
+        document: dict[str, Any] = {"live": version, "before": before, "regeneration_id": None}
+        if before != version:
+            document["regeneration_id"] = open_regeneration(connection, None, None, 1, now).regeneration_id
+        return Answer(200, orjson.dumps(document))
+
+    if not version.isascii() or not version.isprintable():
+        raise Problem(404, "unknown_model", "there is no such model; GET /models lists them")
+    answer, replayed = await service.once(request, b"", make_live)
+    await service.views.settle()
+    regeneration_id = orjson.loads(answer.body)["regeneration_id"]
+    if not replayed and regeneration_id:
+        service.trainer.regenerate(regeneration_id)
+    return answered(answer, replayed)
+
+
+def run_document(run: TrainingRun) -> dict[str, Any]:
+    """Return a run as it is answered."""
+    document: dict[str, Any] = {name: value for name, value in vars(run).items() if name != "number"}
+    for name in ("queued_at", "started_at", "finished_at"):
+        document[name] = rfc3339(document[name]) if document[name] else None
+    return document
+
+
+def _model_document(row: models.ModelRow) -> dict[str, Any]:
+    return {**vars(row), "created_at": rfc3339(row.created_at)}
+
+
+def live_model_document(service: Service, connection: Connection) -> dict[str, Any] | None:
+    """Return the live model's version and age, by this machine's clock."""
+    row = models.live_row(connection)
+    if row is None:
+        return None
+    age = (service.clock() - row.created_at).total_seconds()
+    return {"version": row.version, "age_seconds": max(0.0, age)}
