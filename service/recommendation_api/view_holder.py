@@ -17,14 +17,42 @@ from recommendation.view import StoreView
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 1.0
-CHEAP_SECONDS = 0.05
-"""A view that costs less than this to remake is remade before the next read after a write of this process."""
+CHEAP_SECONDS = 0.25
+"""A view that costs less than this to remake is remade before the next read after a write of this process …"""
+
+SETTLE_SHARE, SETTLE_BURST = 10, 50
+"""… as long as that takes no more than a tenth of the time; so many may come at once."""
 
 POPULAR_SHARE = 30
-"""`popular` is counted again after this many times what counting took: at most a thirtieth of one core goes there."""
+"""Counting `popular` takes at most one part in so many of this process's time …"""
+
+POPULAR_BURST = 20
+"""… but so many counts may come at once: on a quiet store a reader sees the very last event."""
 
 POPULAR_LEAST = timedelta(seconds=60)
-"""… and after a minute at the earliest where this process wrote nothing, as its window moves slowly."""
+"""How often it is counted where this process wrote nothing, as its window moves slowly."""
+
+
+class Allowance:
+    """A bucket of turns that fills by the time turns take (https://en.wikipedia.org/wiki/Token_bucket)."""
+
+    def __init__(self, most: int, share: int) -> None:
+        self._most, self._share = most, share
+        self._left, self._looked, self._seconds = float(most), time.monotonic(), 0.0
+
+    def take(self) -> bool:
+        """Take a turn if one is left."""
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._looked) / max(self._share * self._seconds, 1e-3))
+        self._looked = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def took(self, seconds: float) -> None:
+        """Say how long a turn took."""
+        self._seconds = seconds
 
 
 class ViewHolder:
@@ -37,6 +65,9 @@ class ViewHolder:
         self._clock = clock
         self._lock = threading.Lock()
         self._written = True
+        self._uncounted = True
+        self._counts = Allowance(POPULAR_BURST, POPULAR_SHARE)
+        self._settles = Allowance(SETTLE_BURST, SETTLE_SHARE)
         self._cost_seconds = 0.0
         self.refused: str | None = None
         """Why the live model could not be loaded, if so."""
@@ -52,16 +83,17 @@ class ViewHolder:
 
     async def settle(self) -> None:
         """Before a read: take up what this process wrote, where that is cheap."""
-        if self._written and self._cost_seconds < CHEAP_SECONDS:
+        if self._written and self._cost_seconds < CHEAP_SECONDS and self._settles.take():
             await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> None:
         """Look for changes and take them up. Where the store does not answer, the view stays as it is."""
         with self._lock:
-            began, wrote = time.perf_counter(), self._written
-            self._written = False
+            began = time.perf_counter()
+            self._uncounted |= self._written
+            wrote, self._written = self._written, False
             try:
-                self._remake_popular(wrote)
+                self._remake_popular()
                 with self._database.reading() as connection:
                     self._loader.load(connection, self._clock())
                 self.refused = None
@@ -73,6 +105,7 @@ class ViewHolder:
                     log.error("the live model is not taken up: %s", error)
                 self.refused = str(error)
             self._cost_seconds = time.perf_counter() - began
+            self._settles.took(self._cost_seconds)
 
     async def keep_fresh(self) -> None:
         """Look for changes until cancelled."""
@@ -81,11 +114,11 @@ class ViewHolder:
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
                 await asyncio.to_thread(self.refresh)
 
-    def _remake_popular(self, wrote: bool) -> None:
+    def _remake_popular(self) -> None:
         with self._database.reading() as connection:
             made_at, seconds = popular_age(connection)
-        pause = timedelta(seconds=POPULAR_SHARE * seconds)
-        wait = pause if wrote else max(pause, POPULAR_LEAST)
-        if made_at is None or self._clock() - made_at >= wait:
+        self._counts.took(seconds)
+        is_old = made_at is None or self._clock() - made_at >= POPULAR_LEAST
+        if (self._uncounted or is_old) and self._counts.take():
             with self._database.writing() as connection:
-                remake_popular(connection, self._popular_days, self._clock())
+                self._uncounted = not remake_popular(connection, self._popular_days, self._clock())

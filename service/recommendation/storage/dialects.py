@@ -161,7 +161,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], key: s
 
 def _from_arrays(table: Table, names: list[str]) -> postgresql.Insert:
     arrays = [bindparam(f"{name}_array", type_=ARRAY(table.c[name].type)) for name in names]
-    given = func.unnest(*arrays).table_valued(*names, name="given")
+    given = func.unnest(*arrays).table_valued(*names, name="given").render_derived()
     return postgresql.insert(table).from_select(names, select(*(given.c[name] for name in names)))
 
 

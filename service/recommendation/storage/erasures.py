@@ -20,7 +20,7 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
     """Erase a person, and return how many rows went from each table."""
     exclude_list_writers(connection)
     receipt = {
-        table.name: int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
+        str(table.name): int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
         for table in (feedback, user_game_interactions, user_lists)
     }
     row = {"user_digest": user_digest(user_id), "generation": next_generation(connection), "erased_at": now}

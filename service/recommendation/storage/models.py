@@ -119,7 +119,7 @@ def list_shares(connection: Connection) -> dict[str, float]:
         .where(user_lists.c.source == "cf")
         .group_by(user_lists.c.model_version)
     )
-    counts = {version: count for version, count in connection.execute(query).tuples() if version is not None}
+    counts = {version: count for version, count in connection.execute(query) if version is not None}
     total = sum(counts.values())
     return {version: count / total for version, count in counts.items()}
 

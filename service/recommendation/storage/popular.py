@@ -46,7 +46,7 @@ def _count(connection: Connection, since: datetime | None) -> list[tuple[str, in
     if since is not None:
         query = query.where(pairs.last_event_at >= since)
     query = query.group_by(pairs.game_id).order_by(users.desc(), pairs.game_id).limit(POPULAR_KEPT)
-    return [(game_id, count) for game_id, count in connection.execute(query).tuples()]
+    return [(game_id, count) for game_id, count in connection.execute(query)]
 
 
 def load_popular(connection: Connection) -> Sequence[tuple[str, int]]:
@@ -54,7 +54,7 @@ def load_popular(connection: Connection) -> Sequence[tuple[str, int]]:
     query = select(popular_games.c.game_id, popular_games.c.users).order_by(
         popular_games.c.users.desc(), popular_games.c.game_id
     )
-    return list(connection.execute(query).tuples())
+    return list(connection.execute(query))
 
 
 def popular_age(connection: Connection) -> tuple[datetime | None, float]:

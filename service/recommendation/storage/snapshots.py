@@ -35,6 +35,7 @@ def snapshot_version(connection: Connection, name: str) -> int:
 def snapshot_versions(connection: Connection) -> Mapping[str, int | str | None]:
     """Return the version of every thing, and of the live model under `model`, in one look."""
     versions: dict[str, int | str | None] = {}
-    versions.update(connection.execute(select(snapshots.c.name, snapshots.c.version)).tuples())
+    for name, version in connection.execute(select(snapshots.c.name, snapshots.c.version)):
+        versions[name] = version
     versions["model"] = connection.execute(select(live_model.c.version)).scalar()
     return versions
