@@ -28,7 +28,7 @@ MIN_COMPONENTS = 2
 ENTRY_PLACE = 10
 """Place of a list whose score a placed game must reach to be seen."""
 
-ENTRY_SHARE = 0.9
+ENTRY_SHARE = 0.99
 """Share of users in whose list one owned neighbour alone lifts a placed game to that place."""
 
 ENTRY_USERS = 1000
