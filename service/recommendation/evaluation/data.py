@@ -1,0 +1,198 @@
+"""Interactions to evaluate on, and how they are split into what a model may see and what it has to foretell."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommendation.errors import InvalidInput
+from recommendation.matrix import InteractionMatrix
+from recommendation.vocabulary import Vocabulary
+
+HELD_OUT_SHARE = 0.2
+HELD_OUT_FROM = 5
+"""Users with fewer pairs are only trained on: there is too little to foretell them from."""
+
+_GUESSES = {
+    "user": ("user_id", "user", "userid", "uid", "steam_id"),
+    "game": ("game_id", "game", "item_id", "item", "gameid", "itemid", "app_id", "title"),
+    "score": ("score", "hours", "weight", "playtime", "quantity", "rating", "value"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Names of a file's columns; None leaves it to a guess for user, game and score, and means no time."""
+
+    user: str | None = None
+    game: str | None = None
+    score: str | None = None
+    time: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A matrix and, where the file has times, the last one of each pair."""
+
+    matrix: InteractionMatrix
+    times: NDArray[np.float64] | None = None
+    """Seconds since 1970, shape (pairs,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Two matrices with the same vocabularies; no pair is in both."""
+
+    train: InteractionMatrix
+    test: InteractionMatrix
+
+    @property
+    def users(self) -> NDArray[np.int64]:
+        """Rows of the users with something to foretell."""
+        return np.flatnonzero(self.test.pairs_per_user())
+
+
+def read_csv(path: Path, columns: Columns) -> Dataset:
+    """
+    Read a file of one interaction a line (`.gz` is unpacked); ids are text as they stand.
+
+    InvalidInput names the column that is missing, or the line that cannot be used.
+    """
+    with _opened(path) as file:
+        lines = csv.reader(file)
+        header = next(lines, None)
+        if header is None:
+            raise InvalidInput(f"{path} is empty; its first line must name the columns")
+        places = _places(path, header, columns)
+        rows = list(_rows(path, lines, places))
+    if not rows:
+        raise InvalidInput(f"{path} has no line after its header")
+    users, games, scores, times = zip(*rows, strict=True)
+    return dataset(users, games, np.array(scores), None if columns.time is None else np.array(times))
+
+
+def dataset(
+    users: Sequence[str], games: Sequence[str], scores: NDArray[Any], times: NDArray[Any] | None = None
+) -> Dataset:
+    """Gather parallel sequences, one entry an interaction, into pairs."""
+    matrix = InteractionMatrix.from_pairs(users, games, scores)
+    if times is None:
+        return Dataset(matrix)
+    width = max(len(matrix.games), 1)
+    keys = matrix.user_rows * width + matrix.indices
+    own = matrix.users.rows(users).astype(np.int64) * width + matrix.games.rows(games)
+    place = np.minimum(np.searchsorted(keys, own), len(keys) - 1)
+    kept = keys[place] == own
+    last = np.full(len(keys), -np.inf)
+    np.maximum.at(last, place[kept], times[kept])
+    return Dataset(matrix, last)
+
+
+def random_split(data: Dataset, seed: int, share: float = HELD_OUT_SHARE, at_least: int = HELD_OUT_FROM) -> Split:
+    """Hold out a share (at least one) of the pairs of each user who has enough, drawn by `seed`."""
+    matrix = data.matrix
+    per_user = matrix.pairs_per_user()
+    wanted = np.where(per_user >= at_least, np.maximum(1, np.rint(share * per_user)), 0)
+    drawn = np.random.default_rng(seed).random(matrix.pairs)
+    return _held_out(matrix, drawn, wanted)
+
+
+def leave_last_out(data: Dataset, at_least: int = HELD_OUT_FROM) -> Split:
+    """Hold out each user's latest pair; of two at the same time the one with the greater game id."""
+    if data.times is None:
+        raise InvalidInput("a temporal split needs the times of the interactions: name their column with --time-column")
+    wanted = np.where(data.matrix.pairs_per_user() >= at_least, 1, 0)
+    return _held_out(data.matrix, -data.times, wanted)
+
+
+def given_split(train: InteractionMatrix, test: InteractionMatrix) -> Split:
+    """Bring two matrices under common vocabularies; pairs of the first are left out of the second."""
+    users = Vocabulary.from_ids([*train.users.all_ids, *test.users.all_ids])
+    games = Vocabulary.from_ids([*train.games.all_ids, *test.games.all_ids])
+    both = [_under(matrix, users, games) for matrix in (train, test)]
+    keys = [matrix.user_rows * len(games) + matrix.indices for matrix in both]
+    return Split(both[0], both[1].only_pairs(~np.isin(keys[1], keys[0])))
+
+
+def _under(matrix: InteractionMatrix, users: Vocabulary, games: Vocabulary) -> InteractionMatrix:
+    user_rows = users.rows(matrix.users.all_ids)[matrix.user_rows]
+    game_rows = games.rows(matrix.games.all_ids)[matrix.indices]
+    return InteractionMatrix.from_codes(users, games, user_rows, game_rows, matrix.scores)
+
+
+def _held_out(matrix: InteractionMatrix, order_by: NDArray[np.float64], wanted: NDArray[Any]) -> Split:
+    """Hold out the `wanted` pairs of each user that come first by `order_by`; ties: the later column."""
+    users = matrix.user_rows
+    order = np.lexsort((-matrix.indices, order_by, users))
+    place = np.empty(matrix.pairs, np.int64)
+    place[order] = np.arange(matrix.pairs) - matrix.indptr[users[order]]
+    out = place < wanted[users]
+    return Split(matrix.only_pairs(~out), matrix.only_pairs(out))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8-sig", newline="") as file
+        ):
+            yield file
+    except (OSError, UnicodeDecodeError, EOFError, csv.Error) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}") from error
+
+
+def _places(path: Path, header: list[str], columns: Columns) -> tuple[int, int, int | None, int | None]:
+    user, game = _place(path, header, "user", columns.user), _place(path, header, "game", columns.game)
+    if user is None or game is None:
+        what = "user" if user is None else "game"
+        raise InvalidInput(f"{path} has columns {', '.join(header)}: name the one of the {what} with --{what}-column")
+    if user == game:
+        raise InvalidInput(f"{path}: user and game cannot both be column {header[user]}")
+    score = _place(path, header, "score", columns.score)
+    return user, game, score, _place(path, header, "time", columns.time)
+
+
+def _place(path: Path, header: list[str], what: str, name: str | None) -> int | None:
+    if name is not None:
+        if name not in header:
+            raise InvalidInput(f"{path} has no column {name!r}: its columns are {', '.join(header)}")
+        return header.index(name)
+    lowered = [one.strip().lower() for one in header]
+    return next((lowered.index(guess) for guess in _GUESSES.get(what, ()) if guess in lowered), None)
+
+
+def _rows(
+    path: Path, lines: Any, places: tuple[int, int, int | None, int | None]
+) -> Iterator[tuple[str, str, float, float]]:
+    user, game, score, time = places
+    for number, line in enumerate(lines, start=2):
+        if not line:
+            continue
+        try:
+            amount = 1.0 if score is None else float(line[score])
+            when = 0.0 if time is None else _seconds(line[time])
+            if not np.isfinite(amount):
+                raise ValueError(f"score {line[score or 0]!r} is not finite")
+            yield line[user], line[game], amount, when
+        except (ValueError, IndexError) as error:
+            raise InvalidInput(f"{path}, line {number}: {error}") from error
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds, or a time as RFC 3339 writes it; without a zone it is UTC."""
+    try:
+        return float(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
