@@ -116,6 +116,33 @@ class InteractionMatrix:
         np.cumsum(np.bincount(self.user_rows[kept], minlength=len(self.users)), out=indptr[1:])
         return InteractionMatrix(self.users, self.games, indptr, self.indices[kept], self.scores[kept])
 
+    def hold_out(
+        self, order_by: NDArray[np.float64], wanted: NDArray[Any]
+    ) -> tuple[InteractionMatrix, InteractionMatrix]:
+        """
+        Split into what is kept and what is held out, under the same vocabularies.
+
+        Args:
+            order_by: a number for each pair; each user's lowest are held out, of equal ones the later column.
+            wanted: how many pairs to hold out of each user.
+        """
+        users = self.user_rows
+        order = np.lexsort((-self.indices, order_by, users))
+        place = np.empty(self.pairs, np.int64)
+        place[order] = np.arange(self.pairs) - self.indptr[users[order]]
+        out = place < wanted[users]
+        return self.only_pairs(~out), self.only_pairs(out)
+
+    def of_users(self, user_rows: NDArray[Any]) -> InteractionMatrix:
+        """Some users, ascending, with every game as a column."""
+        chosen = np.zeros(len(self.users), bool)
+        chosen[user_rows] = True
+        kept = chosen[self.user_rows]
+        indptr = np.zeros(len(user_rows) + 1, np.int64)
+        np.cumsum(self.pairs_per_user()[user_rows], out=indptr[1:])
+        users = self.users.take(user_rows)
+        return InteractionMatrix(users, self.games, indptr, self.indices[kept], self.scores[kept])
+
     def without_empty(self) -> InteractionMatrix:
         """Leave out users and games without a pair."""
         per_user, per_game = self.pairs_per_user(), self.pairs_per_game()

@@ -53,7 +53,16 @@ def test_scores_may_be_of_any_unit_when_only_touching_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"components": 1}, {"min_interactions": 0}, {"weighting": "raw"}, {"ridge": 0.0}, {"ridge": float("nan")}]
+    "wrong",
+    [
+        {"components": 1},
+        {"min_interactions": 0},
+        {"weighting": "raw"},
+        {"ridge": 0.0},
+        {"ridge": float("nan")},
+        {"link_share": -1.0},
+        {"neighbours": -1},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict) -> None:
     with pytest.raises(SettingsError):

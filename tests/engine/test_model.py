@@ -163,6 +163,7 @@ def test_direct_links_count_in_lists_reasons_and_scores(model: Model) -> None:
     assert ranking.rows[0] == 9
     assert ranking.because[0] == 2
     assert ranking.scores[0] == pytest.approx(linked.score(rows, scores, 9), rel=1e-6)
-    gain = linked.contributions(rows, scores, 9) - model.contributions(rows, scores, 9)
+    bare = replace(model, links=SparseLinks.none(len(model.games)))
+    gain = linked.contributions(rows, scores, 9) - bare.contributions(rows, scores, 9)
     assert gain[0] > 0
     assert gain[1] == 0

@@ -66,15 +66,17 @@ def test_tags_place_a_release_where_no_neighbour_is_named(model: Model) -> None:
 
 
 def test_placement_fades_as_own_pairs_come_in() -> None:
-    """The same release in fits with ever more pairs of its own, all from users who own nothing of its neighbour."""
-    strangers = sorted(set(MATRIX.users.all_ids) - owners("g0007"))
-    gains = []
-    for count in (0, 5, 40):
-        users = [*MATRIX.users.ids(MATRIX.user_rows), *strangers[:count]]
-        games = [*MATRIX.games.ids(MATRIX.indices), *["new"] * count]
-        own = fitted(InteractionMatrix.from_pairs(users, games, np.ones(len(users))))
-        placed = extended(own, [Release("new", ["g0007"])])
-        row, near = placed.games.rows(["new", "g0007"]).tolist()
-        alone = own.score([own.games.rows(["g0007"])[0]], [1.0], int(own.games.rows(["new"])[0])) if count else 0.0
-        gains.append(placed.score([near], [1.0], row) - alone)
-    assert gains[0] > gains[1] > gains[2] > 0
+    """A game whose users own nothing of its neighbour, in a fit that counted ever more of them."""
+    strangers = sorted(set(MATRIX.users.all_ids) - owners("g0007"))[:40]
+    users, games = MATRIX.users.ids(MATRIX.user_rows), MATRIX.games.ids(MATRIX.indices)
+    known = fitted(InteractionMatrix.from_pairs(users + strangers, games + ["new"] * 40, np.ones(len(users) + 40)))
+    near, row = known.games.rows(["g0007", "new"]).tolist()
+    scores = []
+    for pairs in (0, 5, 40, 100_000):
+        counted = known.pairs.copy()
+        counted[row] = pairs
+        placed = extended(replace(known, pairs=counted), [Release("new", ["g0007"])])
+        scores.append(placed.score([near], [1.0], row))
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 2 * scores[2]
+    assert scores[-1] == pytest.approx(known.score([near], [1.0], row), abs=1e-4)

@@ -50,6 +50,8 @@ def dump(model: Model, metadata: dict[str, Any]) -> bytes:
         "weighting": model.weighting,
         "user_power": float(model.user_power),
         "entry_score": float(model.entry_score),
+        "ridge": float(model.ridge),
+        "link_share": float(model.link_share),
         "game_blob": model.games.blob,
         "game_offsets": model.games.offsets,
         "factors": model.factors,
@@ -116,6 +118,8 @@ def _model(payload: dict[str, Any]) -> Model:
         entry_score=float(payload["entry_score"]),
         weighting=str(payload["weighting"]),
         user_power=float(payload["user_power"]),
+        ridge=float(payload["ridge"]),
+        link_share=float(payload["link_share"]),
     )
     _refuse_unless(_consistent(model), "its arrays do not fit together")
     _refuse_unless(_plain(payload["metadata"]) and isinstance(payload["metadata"], dict), "its metadata is not plain")

@@ -10,6 +10,7 @@ Autoencoders for Sparse Data, WWW 2019, of which this is the low-rank form).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 
+from recommendation.engine.holdout import inner_holdout
 from recommendation.engine.model import Model
+from recommendation.engine.residual import Residual, strongest
 from recommendation.engine.settings import EngineSettings
-from recommendation.engine.sparse import SparseLinks
 from recommendation.engine.weighting import pair_weights, user_scales
 from recommendation.errors import InsufficientData, RecommendationError
 from recommendation.matrix import InteractionMatrix
@@ -38,6 +40,24 @@ SELF_EXPLAINED_AT_MOST = 0.999
 """Bound of h_j: a game that one factor explains whole would otherwise divide by nothing."""
 
 
+RIDGES = (3.0, 10.0, 30.0, 100.0)
+LINK_SHARES = (0.0, 0.5, 1.0)
+MARGIN = 0.005
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What can be chosen by the data."""
+
+    weighting: str
+    ridge: float
+    link_share: float
+
+
+DEFAULT = Choice("log", 10.0, 1.0)
+"""Taken where there is too little data to choose by, and where nothing is clearly better."""
+
+
 class UnusableFactors(RecommendationError):
     """The factorisation gave numbers that are not finite."""
 
@@ -52,6 +72,20 @@ class Scaled:
     """What each column was multiplied by; shape (games,)."""
 
 
+@dataclass(frozen=True, eq=False)
+class Factorised:
+    """What a fit computes before it settles on a ridge: everything that is dear to compute."""
+
+    matrix: InteractionMatrix
+    scaled: Scaled
+    singular: NDArray[np.float64]
+    """Singular values, descending; shape (components,)."""
+    vectors: NDArray[np.float32]
+    """Right singular vectors; shape (games, components)."""
+    residual: Residual
+    weighting: str
+
+
 def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
     """
     Fit a model to a matrix; the same matrix and settings give the same model.
@@ -61,11 +95,18 @@ def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
         UnusableFactors: the factors are not finite.
     """
     kept = matrix.at_least(settings.min_interactions)
-    components = components_for(kept, settings.components)
-    scaled = scale(kept, settings)
-    singular, vectors = factorise(scaled.weights, components, settings.seed)
-    model = assemble(kept, scaled, singular, vectors, settings)
+    components_for(kept, settings.components)
+    choice = choose(kept, settings)
+    model = assemble(factorised(kept, settings, choice.weighting), settings, choice)
     return replace(model, entry_score=entry_score(model, kept))
+
+
+def factorised(matrix: InteractionMatrix, settings: EngineSettings, weighting: str) -> Factorised:
+    """Scale, factorise and find what the factors leave out."""
+    scaled = scale(matrix, settings, weighting)
+    singular, vectors = factorise(scaled.weights, components_for(matrix, settings.components), settings.seed)
+    residual = strongest(scaled.weights, singular, vectors, settings.neighbours)
+    return Factorised(matrix, scaled, singular, vectors, residual, weighting)
 
 
 def components_for(matrix: InteractionMatrix, wanted: int) -> int:
@@ -80,9 +121,9 @@ def components_for(matrix: InteractionMatrix, wanted: int) -> int:
     return components
 
 
-def scale(matrix: InteractionMatrix, settings: EngineSettings) -> Scaled:
+def scale(matrix: InteractionMatrix, settings: EngineSettings, weighting: str) -> Scaled:
     """Weight the scores, then scale rows by the users' and columns by the games' lengths."""
-    weights = pair_weights(matrix.scores, settings.weighting)
+    weights = pair_weights(matrix.scores, weighting)
     weights *= user_scales(weights, matrix.indptr, settings.user_power)[matrix.user_rows]
     squared = np.bincount(matrix.indices, weights=weights**2, minlength=len(matrix.games))
     column_scales = np.where(squared > 0, squared, 1.0) ** -settings.popularity_power
@@ -90,38 +131,72 @@ def scale(matrix: InteractionMatrix, settings: EngineSettings) -> Scaled:
     return Scaled(csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape), column_scales)
 
 
-def factorise(weights: Any, components: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def factorise(weights: Any, components: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Singular values, shape (components,), and right singular vectors, shape (games, components)."""
     svd = TruncatedSVD(n_components=components, algorithm="arpack", random_state=seed).fit(weights)
     singular, vectors = svd.singular_values_, svd.components_.T
     if not (np.all(np.isfinite(singular)) and np.all(np.isfinite(vectors))):
         raise UnusableFactors("the factorisation gave numbers that are not finite; nothing was published")
-    return singular.astype(np.float32), np.ascontiguousarray(vectors, dtype=np.float32)
+    return singular.astype(np.float64), np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def assemble(
-    matrix: InteractionMatrix,
-    scaled: Scaled,
-    singular: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    settings: EngineSettings,
-) -> Model:
-    """Turn singular vectors into a model."""
-    energy = singular.astype(np.float64) ** 2
-    ridge = settings.ridge * float(np.square(scaled.weights.data, dtype=np.float64).sum()) / len(matrix.games)
-    factors = (vectors * np.sqrt(energy / (energy + ridge))).astype(np.float32)
+def assemble(parts: Factorised, settings: EngineSettings, choice: Choice) -> Model:
+    """Turn singular vectors into a model with a given ridge and share of links."""
+    matrix, scaled = parts.matrix, parts.scaled
+    energy = parts.singular**2
+    ridge = choice.ridge * float(np.square(scaled.weights.data, dtype=np.float64).sum()) / len(matrix.games)
+    factors = (parts.vectors * np.sqrt(energy / (energy + ridge))).astype(np.float32)
     explained = np.minimum(np.square(factors, dtype=np.float64).sum(axis=1), SELF_EXPLAINED_AT_MOST)
+    outputs = scaled.column_scales**-settings.tail_power / (1.0 - explained)
     return Model(
         games=matrix.games,
         factors=factors,
         input_scales=scaled.column_scales.astype(np.float32),
-        output_scales=(scaled.column_scales**-settings.tail_power / (1.0 - explained)).astype(np.float32),
-        links=SparseLinks.none(len(matrix.games)),
+        output_scales=outputs.astype(np.float32),
+        links=parts.residual.links(choice.link_share / (ridge + energy[-1]), outputs),
         pairs=matrix.pairs_per_game().astype(np.int32),
         entry_score=1.0,
-        weighting=settings.weighting,
+        weighting=parts.weighting,
         user_power=settings.user_power,
+        ridge=choice.ridge,
+        link_share=choice.link_share,
     )
+
+
+def choose(matrix: InteractionMatrix, settings: EngineSettings) -> Choice:
+    """
+    Settle what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
+
+    Another choice than the default has to be better by `MARGIN`, so that chance does not change it at every training.
+    """
+    default = Choice(
+        settings.weighting or DEFAULT.weighting,
+        DEFAULT.ridge if settings.ridge is None else settings.ridge,
+        DEFAULT.link_share if settings.link_share is None else settings.link_share,
+    )
+    choices = _choices(settings, matrix)
+    holdout = inner_holdout(matrix, settings.seed)
+    if len(choices) == 1 or holdout is None or min(holdout.kept.shape) <= MIN_COMPONENTS:
+        return default
+    reached: dict[Choice, float] = {}
+    for weighting in sorted({choice.weighting for choice in choices}):
+        parts = factorised(holdout.kept, settings, weighting)
+        for choice in choices:
+            if choice.weighting == weighting:
+                reached[choice] = holdout.quality(assemble(parts, settings, choice))
+    best = max(choices, key=lambda choice: reached[choice])
+    return best if reached[best] > reached[default] * (1.0 + MARGIN) else default
+
+
+def _choices(settings: EngineSettings, matrix: InteractionMatrix) -> list[Choice]:
+    """Every combination of what is left open."""
+    graded = len(matrix.scores) > 0 and matrix.scores.min() < matrix.scores.max()
+    weightings = (settings.weighting,) if settings.weighting else ("log", "binary") if graded else (DEFAULT.weighting,)
+    ridges = RIDGES if settings.ridge is None else (settings.ridge,)
+    shares = LINK_SHARES if settings.link_share is None else (settings.link_share,)
+    if not settings.neighbours:
+        shares = shares[:1]
+    return [Choice(*one) for one in product(weightings, ridges, shares)]
 
 
 def entry_score(model: Model, matrix: InteractionMatrix) -> float:

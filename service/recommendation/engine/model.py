@@ -73,6 +73,10 @@ class Model:
     """What one unit of normalised weight on a neighbour must give a placed game to enter most owners' top ten."""
     weighting: str
     user_power: float
+    ridge: float
+    """Ridge that the fit settled on; a record, no score needs it."""
+    link_share: float
+    """Share of links that the fit settled on; a record as well."""
 
     @property
     def components(self) -> int:

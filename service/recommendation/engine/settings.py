@@ -20,8 +20,8 @@ class EngineSettings:
     seed: int = 20240229
     """Seed of the factorisation and of the inner holdout."""
 
-    weighting: str = "log"
-    """How a pair's score counts: `log` is 1 + ln(1 + score), `binary` is 1; raw sums have no bound and ruin a fit."""
+    weighting: str | None = None
+    """How a pair's score counts: `log` is 1 + ln(1 + score), `binary` is 1; None chooses on an inner holdout."""
 
     user_power: float = 0.5
     """A user's row is divided by its length to this power: 0 lets heavy users rule, 1 makes all users equal."""
@@ -32,15 +32,27 @@ class EngineSettings:
     tail_power: float = 0.5
     """How far a score takes the game's column scale back out: 0 favours the long tail, 1 favours hits."""
 
-    ridge: float = 30.0
-    """Ridge on the factors, in units of the mean squared length of a game's column; larger trusts weak factors less."""
+    ridge: float | None = None
+    """Ridge on the factors, in units of the mean squared length of a game's column; larger trusts weak factors less.
+    None chooses on an inner holdout."""
+
+    link_share: float | None = None
+    """How much of what the factors leave out is added through each game's strongest links: 0 is none, 1 is all that
+    a ridge would. None chooses on an inner holdout."""
+
+    neighbours: int = 50
+    """Links kept for each game; the model takes 8 bytes for each, beside 4 for each component."""
 
     def __post_init__(self) -> None:
         if self.components < 2:
             raise SettingsError(f"CF_N_COMPONENTS must be at least 2, not {self.components}")
         if self.min_interactions < 1:
             raise SettingsError(f"CF_MIN_INTERACTIONS must be at least 1, not {self.min_interactions}")
-        if self.weighting not in ("log", "binary"):
+        if self.weighting not in (None, "log", "binary"):
             raise SettingsError(f"the weighting must be log or binary, not {self.weighting!r}")
-        if not self.ridge > 0:
+        if self.ridge is not None and not self.ridge > 0:
             raise SettingsError(f"the ridge must be above 0, not {self.ridge}")
+        if self.link_share is not None and not self.link_share >= 0:
+            raise SettingsError(f"the share of links must be at least 0, not {self.link_share}")
+        if self.neighbours < 0:
+            raise SettingsError(f"the number of neighbours must be at least 0, not {self.neighbours}")

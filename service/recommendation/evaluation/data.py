@@ -103,7 +103,7 @@ def random_split(data: Dataset, seed: int, share: float = HELD_OUT_SHARE, at_lea
     per_user = matrix.pairs_per_user()
     wanted = np.where(per_user >= at_least, np.maximum(1, np.rint(share * per_user)), 0)
     drawn = np.random.default_rng(seed).random(matrix.pairs)
-    return _held_out(matrix, drawn, wanted)
+    return Split(*matrix.hold_out(drawn, wanted))
 
 
 def leave_last_out(data: Dataset, at_least: int = HELD_OUT_FROM) -> Split:
@@ -111,7 +111,7 @@ def leave_last_out(data: Dataset, at_least: int = HELD_OUT_FROM) -> Split:
     if data.times is None:
         raise InvalidInput("a temporal split needs the times of the interactions: name their column with --time-column")
     wanted = np.where(data.matrix.pairs_per_user() >= at_least, 1, 0)
-    return _held_out(data.matrix, -data.times, wanted)
+    return Split(*data.matrix.hold_out(-data.times, wanted))
 
 
 def given_split(train: InteractionMatrix, test: InteractionMatrix) -> Split:
@@ -127,16 +127,6 @@ def _under(matrix: InteractionMatrix, users: Vocabulary, games: Vocabulary) -> I
     user_rows = users.rows(matrix.users.all_ids)[matrix.user_rows]
     game_rows = games.rows(matrix.games.all_ids)[matrix.indices]
     return InteractionMatrix.from_codes(users, games, user_rows, game_rows, matrix.scores)
-
-
-def _held_out(matrix: InteractionMatrix, order_by: NDArray[np.float64], wanted: NDArray[Any]) -> Split:
-    """Hold out the `wanted` pairs of each user that come first by `order_by`; ties: the later column."""
-    users = matrix.user_rows
-    order = np.lexsort((-matrix.indices, order_by, users))
-    place = np.empty(matrix.pairs, np.int64)
-    place[order] = np.arange(matrix.pairs) - matrix.indptr[users[order]]
-    out = place < wanted[users]
-    return Split(matrix.only_pairs(~out), matrix.only_pairs(out))
 
 
 @contextmanager

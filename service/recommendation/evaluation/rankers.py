@@ -27,16 +27,7 @@ class Popularity:
     """The games with most users, ties by id; the bar that every model must clear."""
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
-        counts = train.pairs_per_game()
-        order = np.lexsort((np.arange(len(counts)), -counts))
-        order = order[counts[order] > 0].astype(np.int32)
-        lists = np.full((len(users), n), -1, np.int32)
-        for place, user in enumerate(users):
-            own, _ = train.row(int(user))
-            head = order[: n + len(own)]
-            left = head[~np.isin(head, own)][:n]
-            lists[place, : len(left)] = left
-        return lists
+        return popular_lists(train.pairs_per_game(), train.of_users(users), n)
 
 
 @dataclass(frozen=True)
@@ -46,18 +37,34 @@ class Engine:
     settings: EngineSettings
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
-        return model_lists(fit(train, self.settings), train, users, n)
+        return model_lists(fit(train, self.settings), train.of_users(users), train.pairs_per_game(), n)
 
 
-def model_lists(model: Model, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
-    """Lists of a fitted model for users folded in from `train`, in rows of `train.games`."""
-    own = rows_of(train, users)
-    rows = model.games.rows(train.games.all_ids)[own.indices]
+def model_lists(model: Model, own: InteractionMatrix, counts: NDArray[np.int64], n: int) -> Lists:
+    """
+    Lists of a fitted model for every user of `own`, folded in from it, in rows of `own.games`.
+
+    Args:
+        counts: users of each game of `own.games`, by which short lists are filled.
+    """
+    rows = model.games.rows(own.games.all_ids)[own.indices]
     block = model.recommend_batch(own.indptr, rows, own.scores, own.indptr, rows, n, reasons=False)
-    back = np.append(train.games.rows(model.games.all_ids), np.int32(-1))
-    # A release that was placed in the model need not be in the training data.
-    lists = back[block.rows]
-    return filled(lists, Popularity().rank(train, users, n))
+    # A game that the model knows and the data does not cannot be foretold: it gives up its place.
+    back = np.append(own.games.rows(model.games.all_ids), np.int32(-1))
+    return filled(back[block.rows], popular_lists(counts, own, n))
+
+
+def popular_lists(counts: NDArray[np.int64], own: InteractionMatrix, n: int) -> Lists:
+    """For every user of `own` the games with most users that are not theirs; ties by id."""
+    order = np.lexsort((np.arange(len(counts)), -counts))
+    order = order[counts[order] > 0].astype(np.int32)
+    lists = np.full((len(own.users), n), -1, np.int32)
+    for user in range(len(own.users)):
+        games, _ = own.row(user)
+        head = order[: n + len(games)]
+        left = head[~np.isin(head, games)][:n]
+        lists[user, : len(left)] = left
+    return lists
 
 
 def filled(lists: Lists, rest: Lists) -> Lists:
@@ -70,13 +77,3 @@ def filled(lists: Lists, rest: Lists) -> Lists:
         complete[row] = -1
         complete[row, : len(joined)] = joined
     return complete
-
-
-def rows_of(matrix: InteractionMatrix, users: NDArray[np.int64]) -> InteractionMatrix:
-    """The matrix of some users, ascending, with every game as a column."""
-    chosen = np.zeros(len(matrix.users), bool)
-    chosen[users] = True
-    kept = chosen[matrix.user_rows]
-    indptr = np.zeros(len(users) + 1, np.int64)
-    np.cumsum(matrix.pairs_per_user()[users], out=indptr[1:])
-    return InteractionMatrix(matrix.users.take(users), matrix.games, indptr, matrix.indices[kept], matrix.scores[kept])

@@ -1,0 +1,95 @@
+"""A holdout inside the training data, to choose by without looking at any test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommendation.engine.model import Model
+from recommendation.matrix import InteractionMatrix
+
+SHARE = 0.2
+AT_LEAST = 5
+"""Pairs that a user needs to take part."""
+
+MIN_USERS = 100
+"""With fewer the best choice is a matter of luck."""
+
+MAX_USERS = 2000
+"""More only cost time."""
+
+LENGTH = 10
+
+FINGERPRINT_ROUNDS = 3
+
+Marks = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, eq=False)
+class InnerHoldout:
+    """What to fit on, and what to foretell for whom."""
+
+    kept: InteractionMatrix
+    known: InteractionMatrix
+    """The asked users' pairs that were kept, games as in `kept`."""
+    foretold: InteractionMatrix
+    """The asked users' pairs that were not, users as in `known`; games as in the whole matrix."""
+
+    def quality(self, model: Model) -> float:
+        """Mean NDCG@10 of a model fitted on `kept`."""
+        rows = model.games.rows(self.known.games.all_ids)[self.known.indices]
+        starts = self.known.indptr
+        block = model.recommend_batch(starts, rows, self.known.scores, starts, rows, LENGTH, reasons=False)
+        back = np.append(self.foretold.games.rows(model.games.all_ids), np.int32(-1))
+        return float(np.mean(self._gains(back[block.rows])))
+
+    def _gains(self, lists: NDArray[np.int32]) -> NDArray[np.float64]:
+        width = len(self.foretold.games)
+        keys = self.foretold.user_rows * width + self.foretold.indices
+        hits = np.isin(np.arange(len(lists))[:, None] * width + lists, keys) & (lists >= 0)
+        discounts = 1.0 / np.log2(np.arange(2, LENGTH + 2))
+        ideal = np.cumsum(discounts)[np.minimum(self.foretold.pairs_per_user(), LENGTH) - 1]
+        return np.asarray(hits @ discounts / ideal)
+
+
+def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
+    """Hold out a fifth of the pairs of users who have enough, at most `MAX_USERS`; None with too few of them."""
+    per_user = matrix.pairs_per_user()
+    able = np.flatnonzero(per_user >= AT_LEAST)
+    if len(able) < MIN_USERS:
+        return None
+    user_marks, game_marks = fingerprints(matrix, seed)
+    asked = np.sort(able[np.argsort(user_marks[able], kind="stable")[:MAX_USERS]])
+    wanted = np.zeros(len(per_user))
+    wanted[asked] = np.maximum(1, np.rint(SHARE * per_user[asked]))
+    drawn = _mixed(user_marks[matrix.user_rows] + _mixed(game_marks[matrix.indices]))
+    kept, foretold = matrix.hold_out(drawn.astype(np.float64), wanted)
+    return InnerHoldout(kept.without_empty(), kept.of_users(asked), foretold.of_users(asked))
+
+
+def fingerprints(matrix: InteractionMatrix, seed: int) -> tuple[Marks, Marks]:
+    """
+    A number for each user and each game that depends on the pattern of pairs and not on what anything is called.
+
+    Drawn by these, a holdout is the same for the same store under other ids, and so is the model. Each round mixes
+    in the neighbours' numbers of the round before (colour refinement, Weisfeiler and Leman, 1968).
+    """
+    users, games = matrix.user_rows, matrix.indices
+    user_marks = np.full(len(matrix.users), seed & 0xFFFFFFFF, np.uint64)
+    game_marks = np.zeros(len(matrix.games), np.uint64)
+    for _ in range(FINGERPRINT_ROUNDS):
+        from_games, from_users = _mixed(game_marks[games]), _mixed(user_marks[users])
+        np.add.at(user_marks, users, from_games)
+        np.add.at(game_marks, games, from_users)
+        user_marks, game_marks = _mixed(user_marks), _mixed(game_marks)
+    return user_marks, game_marks
+
+
+def _mixed(marks: Marks) -> Marks:
+    """Scatter 64-bit numbers (the finaliser of SplitMix64: Steele, Lea, Flood, OOPSLA 2014)."""
+    mixed = marks + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))

@@ -1,0 +1,86 @@
+"""Results for people: a table to read, and plots for whoever has matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from recommendation.errors import InvalidInput
+from recommendation.evaluation.metrics import Lists
+
+Measures = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One setting of a sweep and what it reached."""
+
+    what: str
+    """`components`, `weighting` or `ridge`."""
+    value: str
+    measures: Measures
+
+
+def table(rows: Mapping[str, Measures]) -> str:
+    """One line for each ranker, one column for each measure."""
+    names = list(next(iter(rows.values())))
+    head = ["", *names]
+    lines = [[who, *(f"{measures[name]:.4f}" for name in names)] for who, measures in rows.items()]
+    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        )
+        for line in [head, *lines]
+    )
+
+
+def matplotlib_is_installed() -> bool:
+    """Whether plots can be drawn."""
+    return find_spec("matplotlib") is not None
+
+
+def write_plots(
+    directory: Path, lists: Lists, ndcg_by_length: Sequence[float], points: Sequence[SweepPoint], k: int
+) -> list[Path]:
+    """
+    Draw quality against components (where they were swept), against list length, and how exposure is shared.
+
+    InvalidInput where matplotlib is missing.
+    """
+    if not matplotlib_is_installed():
+        raise InvalidInput("plots need matplotlib: install the extra 'dev', or leave --plots out")
+    directory.mkdir(parents=True, exist_ok=True)
+    swept = [(int(point.value), point.measures[f"ndcg@{k}"]) for point in points if point.what == "components"]
+    shown = np.sort(np.bincount(lists[:, :k][lists[:, :k] >= 0]))[::-1]
+    drawn = [
+        _line(directory / "list-length.png", range(1, len(ndcg_by_length) + 1), ndcg_by_length, "places", "NDCG"),
+        _line(
+            directory / "coverage.png",
+            range(1, len(shown) + 1),
+            np.cumsum(shown) / shown.sum(),
+            f"games, most shown first (top {k})",
+            "share of all places",
+        ),
+    ]
+    if swept:
+        swept.sort()
+        counts, quality = [count for count, _ in swept], [reached for _, reached in swept]
+        drawn.append(_line(directory / "components.png", counts, quality, "components", f"NDCG@{k}"))
+    return drawn
+
+
+def _line(path: Path, x: Sequence[int], y: Sequence[float], x_label: str, y_label: str) -> Path:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(x, y, marker="o" if len(x) < 30 else "")
+    axes.set(xlabel=x_label, ylabel=y_label, ylim=(0, None))
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+    return path
