@@ -59,11 +59,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.command in FILE_COMMANDS:
-        return FILE_COMMANDS[options.command][0].run(options)
+        return int(FILE_COMMANDS[options.command][0].run(options))
     settings = load_settings()
     database = Database(settings.database_url, settings.database_pool_size)
     try:
-        return COMMANDS[options.command][0].run(options, settings, database)
+        return int(COMMANDS[options.command][0].run(options, settings, database))
     finally:
         database.close()
 

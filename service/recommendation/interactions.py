@@ -56,21 +56,23 @@ def _add(change: PairChange, event: Interaction, owning_events: frozenset[str]) 
     change.events += 1
     change.first_event_at = min(change.first_event_at, event.occurred_at)
     change.last_event_at = max(change.last_event_at, event.occurred_at)
-    if (owned := _says_owned(event.event_type, owning_events)) is not None:
+    if (owned := says_owned(event.event_type, owning_events)) is not None:
         change.owned, change.owned_at = _latest(change.owned, change.owned_at, owned, event.occurred_at)
-    if (dismissed := _says_dismissed(event.event_type)) is not None:
+    if (dismissed := says_dismissed(event.event_type)) is not None:
         change.dismissed, change.dismissed_at = _latest(
             change.dismissed, change.dismissed_at, dismissed, event.occurred_at
         )
 
 
-def _says_owned(event_type: str, owning_events: frozenset[str]) -> bool | None:
+def says_owned(event_type: str, owning_events: frozenset[str]) -> bool | None:
+    """Return whether an event makes a game owned (True), ends that (False), or says nothing of it."""
     if event_type in owning_events:
         return True
     return False if event_type == "refunded" else None
 
 
-def _says_dismissed(event_type: str) -> bool | None:
+def says_dismissed(event_type: str) -> bool | None:
+    """Return whether an event dismisses a game (True), ends that (False), or says nothing of it."""
     if event_type == "dismissed":
         return True
     return False if event_type in WELCOMING_EVENTS else None

@@ -12,11 +12,15 @@ from recommendation.storage.snapshots import bump, snapshot_version
 from recommendation.storage.tables import games
 
 
-def ensure_games(connection: Connection, names: Iterable[str], now: datetime, known: Container[str]) -> None:
-    """Make games known that were never seen before, without a title."""
+def ensure_games(
+    connection: Connection, names: Iterable[str], now: datetime, known: Container[str], titled: bool = False
+) -> None:
+    """Make games known that were never seen before; `titled` where their ids are names that people read."""
     wanted = sorted(name for name in names if name not in known)
     missing = sorted(set(wanted) - _existing(connection, wanted))
-    rows = [{"game_id": name, "available": True, "updated_at": now} for name in missing]
+    rows = [
+        {"game_id": name, "title": name if titled else None, "available": True, "updated_at": now} for name in missing
+    ]
     if insert_new(connection, games, rows, "game_id"):
         bump(connection, "catalogue", now)
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, select
@@ -63,27 +64,55 @@ def record(
 
 
 def _without_repeats(connection: Connection, interactions: Sequence[Indexed], received_at: datetime) -> Recorded:
-    first: dict[str, Indexed] = {}
-    for indexed in interactions:
-        if indexed[1].event_id is not None:
-            first.setdefault(indexed[1].event_id, indexed)
-    rows = [
-        {"event_id": name, "fingerprint": first[name][1].fingerprint, "received_at": received_at}
-        for name in sorted(first)
-    ]
-    new = insert_new(connection, event_ids, rows, "event_id")
-    known = _fingerprints(connection, sorted(first.keys() - new))
+    claims = [(event.event_id, event.fingerprint) for _, event in interactions]
     recorded = Recorded([], 0)
-    for index, event in interactions:
-        name = event.event_id
-        if name is None or (name in new and first[name][0] == index):
+    for (index, event), verdict in zip(interactions, claim_event_ids(connection, claims, received_at), strict=True):
+        if verdict is Claim.NEW:
             recorded.accepted.append(event)
-        elif event.fingerprint == known.get(name, first[name][1].fingerprint):
+        elif verdict is Claim.REPEAT:
             recorded.duplicates += 1
         else:
             detail = "this event_id was used for other content; give every event an id of its own"
             recorded.rejected.append(Rejection(index, "event_id_conflict", detail))
     return recorded
+
+
+class Claim(Enum):
+    """What an event id says of its event."""
+
+    NEW = "new"
+    REPEAT = "repeat"
+    CONFLICT = "conflict"
+
+
+def claim_event_ids(
+    connection: Connection, claims: Sequence[tuple[str | None, bytes]], received_at: datetime
+) -> list[Claim]:
+    """
+    Claim event ids in the caller's transaction; the first of several events with one id has it.
+
+    Args:
+        claims: each event's id, if it has one, and the fingerprint of what it says.
+
+    Returns:
+        For each event whether it is new; one without an id always is.
+    """
+    first: dict[str, int] = {}
+    for place, (name, _) in enumerate(claims):
+        if name is not None:
+            first.setdefault(name, place)
+    rows = [
+        {"event_id": name, "fingerprint": claims[first[name]][1], "received_at": received_at} for name in sorted(first)
+    ]
+    new = insert_new(connection, event_ids, rows, "event_id")
+    known = _fingerprints(connection, sorted(first.keys() - new))
+
+    def verdict(place: int, name: str | None, digest: bytes) -> Claim:
+        if name is None or (name in new and first[name] == place):
+            return Claim.NEW
+        return Claim.REPEAT if digest == known.get(name, claims[first[name]][1]) else Claim.CONFLICT
+
+    return [verdict(place, *claim) for place, claim in enumerate(claims)]
 
 
 def _fingerprints(connection: Connection, names: list[str]) -> dict[str, bytes]:
@@ -107,7 +136,7 @@ def merge_pairs(connection: Connection, changes: Sequence[PairChange]) -> None:
     if any(change.score > MAX_SCORE for change in changes):
         raise InvalidInput("the score of a pair would grow beyond what can be counted exactly; send smaller quantities")
     try:
-        insert_rows(connection, user_game_interactions, [_as_row(change) for change in changes], _adding)
+        insert_rows(connection, user_game_interactions, [_as_row(change) for change in changes], adding)
     except IntegrityError as error:
         if "score_in_range" not in str(error.orig):
             raise
@@ -129,7 +158,8 @@ def _as_row(change: PairChange) -> dict[str, Any]:
     }
 
 
-def _adding(insert: Any) -> Any:
+def adding(insert: Any) -> Any:
+    """Say what becomes of a pair that is there already: the one home of the rule by which changes add up."""
     old, new = user_game_interactions.c, insert.excluded
     return insert.on_conflict_do_update(
         index_elements=[old.user_id, old.game_id],

@@ -1,0 +1,251 @@
+"""A chunk of a file checked and weighed by the rules of `recommendation.events`, column by column."""
+
+import math
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recommendation.events import EARLIEST, FUTURE_ALLOWED, RowError, check_quantity, fingerprint
+from recommendation.weights import Weights
+from recommendation_jobs.columns import MISSING, Coded, Codes, Flags, Micros, time_text, times, to_micros
+from recommendation_jobs.mapping import Facet, Mapping
+
+CODES = (
+    "missing_field",
+    "unknown_event_type",
+    "invalid_quantity",
+    "invalid_event_id",
+    "invalid_user_id",
+    "invalid_game_id",
+    "invalid_occurred_at",
+)
+"""Why a row is refused, in the order in which a single event is checked."""
+
+_NUMBER = re.compile(rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\s*")
+_UNKNOWN_TYPE, _BAD_QUANTITY = -1, -2
+_MOST_REMEMBERED = 200_000
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of a chunk, as parallel arrays of shape (events,)."""
+
+    users: Coded
+    games: Coded
+    rows: Codes
+    """Which row of the chunk told of the event; users' and games' codes are looked up by it."""
+    type_names: list[str]
+    types: Codes
+    millionths: NDArray[np.int64]
+    occurred: Micros
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def only(self, kept: Flags | Codes) -> "Events":
+        """Some of the events."""
+        return replace(
+            self,
+            rows=self.rows[kept],
+            types=self.types[kept],
+            millionths=self.millionths[kept],
+            occurred=self.occurred[kept],
+        )
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Events that cannot be counted: rows of the chunk by code."""
+
+    rows: dict[str, Codes]
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows in self.rows.values())
+
+
+@dataclass
+class Weigher:
+    """Scores by event type and quantity as written; each combination is worked out once."""
+
+    weights: Weights
+    _known: dict[tuple[str, bytes | None], int] = field(default_factory=dict)
+
+    def __call__(self, event_type: str, quantity: bytes | None) -> int:
+        """Return millionths, or a negative number that says what is wrong."""
+        key = (event_type, quantity)
+        if (score := self._known.get(key)) is None:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            score = self._known[key] = self._weigh(event_type, quantity)
+        return score
+
+    def _weigh(self, event_type: str, quantity: bytes | None) -> int:
+        if event_type not in self.weights or event_type == "dismissed":
+            return _UNKNOWN_TYPE
+        try:
+            number = as_number(quantity)
+            check_quantity(number)
+        except (RowError, ValueError):
+            return _BAD_QUANTITY
+        return self.weights.millionths(event_type, number)
+
+
+def as_number(text: bytes | None) -> int | float:
+    """
+    Read a quantity as JSON would: without a point or exponent it is whole, and 1 where nothing stands.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if text is None:
+        return 1
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("no number")
+    number = float(text)
+    whole = text.strip().isdigit() and math.isfinite(number)
+    return int(number) if whole else number
+
+
+def check(table: pa.Table, mapping: Mapping, weigher: Weigher, begun: datetime, first_row: int) -> "Checked":
+    """
+    Check and weigh a chunk.
+
+    Args:
+        begun: when the import was first started. Row `i` of the file without a time of its own gets it plus `i`
+            microseconds: rows keep their order, and a resumed import gives the same times.
+        first_row: place of the chunk's first row in the file, from 0.
+    """
+    return _Chunk(table, mapping, weigher, begun, first_row).checked()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a chunk holds."""
+
+    events: Events
+    refused: Refused
+    event_ids: Coded | None
+    _chunk: "_Chunk"
+
+    def fingerprint(self, place: int) -> bytes:
+        """Digest what the file says under the event id of one event, as for an event that came by HTTP."""
+        chunk, row = self._chunk, int(self.events.rows[place])
+        fields = {
+            "user_id": self.events.users.text(row),
+            "game_id": self.events.games.text(row),
+            "event_type": self.events.type_names[self.events.types[place]],
+            "quantity": chunk.quantity(row),
+            "occurred_at": chunk.time_text(row),
+            "event_id": self.event_ids.text(row) if self.event_ids else None,
+        }
+        return fingerprint("interaction", fields)
+
+
+class _Chunk:
+    def __init__(self, table: pa.Table, mapping: Mapping, weigher: Weigher, begun: datetime, first_row: int) -> None:
+        self._mapping = mapping
+        self._weigher = weigher
+        self._table = table
+        self._coded: dict[str, Coded] = {}
+        self.users = self._column(mapping.user_column)
+        self.games = self._column(mapping.game_column)
+        self.event_ids = self._column(mapping.event_id_column) if mapping.event_id_column else None
+        own_time = to_micros(begun) + first_row + np.arange(table.num_rows)
+        self.occurred, readable = own_time, np.ones(table.num_rows, bool)
+        if mapping.time_column:
+            self.occurred, readable = times(table.column(mapping.time_column), own_time, mapping.times_are_utc)
+        latest = np.maximum(own_time, to_micros(begun + FUTURE_ALLOWED))
+        self._in_time = readable & (self.occurred >= to_micros(EARLIEST)) & (self.occurred <= latest)
+
+    def checked(self) -> Checked:
+        names: dict[str, int] = {}
+        accepted, refused = [], []
+        for facet in self._mapping.facets:
+            events, reasons = self._events(facet, names)
+            accepted.append(events.only(reasons == MISSING))
+            refused.append((events.rows, reasons))
+        rows = {
+            code: np.concatenate([rows[reasons == place] for rows, reasons in refused])
+            for place, code in enumerate(CODES)
+        }
+        whole = Events(
+            self.users,
+            self.games,
+            np.concatenate([part.rows for part in accepted]),
+            list(names),
+            np.concatenate([part.types for part in accepted]),
+            np.concatenate([part.millionths for part in accepted]),
+            np.concatenate([part.occurred for part in accepted]),
+        )
+        found = {code: rows_of for code, rows_of in rows.items() if len(rows_of)}
+        return Checked(whole, Refused(found), self.event_ids, self)
+
+    def _events(self, facet: Facet, names: dict[str, int]) -> tuple[Events, Codes]:
+        """Every event of a facet, and why each is refused: a place in `CODES`, or `MISSING`."""
+        rows = self._rows(facet)
+        types, missing_type = self._types(facet, rows, names)
+        scores = self._weigh(facet, rows, types, list(names))
+        reasons = np.full(len(rows), MISSING)
+        wrong = (
+            self.users.missing[rows] | self.games.missing[rows] | missing_type,
+            scores == _UNKNOWN_TYPE,
+            scores == _BAD_QUANTITY,
+            ~self.event_ids.valid_ids[rows] if self.event_ids else np.zeros(len(rows), bool),
+            ~self.users.valid_ids[rows],
+            ~self.games.valid_ids[rows],
+            ~self._in_time[rows],
+        )
+        for place, flags in enumerate(wrong):
+            reasons[flags & (reasons == MISSING)] = place
+        return Events(self.users, self.games, rows, [], types, scores, self.occurred[rows]), reasons
+
+    def _rows(self, facet: Facet) -> Codes:
+        """Rows that tell of an event; a row with nothing in it is a blank line and tells of none."""
+        if facet.where_filled and facet.quantity_column:
+            return np.flatnonzero(~self._column(facet.quantity_column).missing)
+        blank = np.ones(self._table.num_rows, bool)
+        for name in self._mapping.columns:
+            if name != self._mapping.time_column:
+                blank &= self._column(name).missing
+        return np.flatnonzero(~blank)
+
+    def _types(self, facet: Facet, rows: Codes, names: dict[str, int]) -> tuple[Codes, Flags]:
+        if facet.event_type is not None:
+            return np.full(len(rows), names.setdefault(facet.event_type, len(names))), np.zeros(len(rows), bool)
+        column = self._column(self._mapping.event_type_column or "")
+        places = np.array([names.setdefault(text, len(names)) for text in column.texts] + [0], np.int64)
+        return places[column.codes[rows]], column.missing[rows]
+
+    def _weigh(self, facet: Facet, rows: Codes, types: Codes, names: list[str]) -> NDArray[np.int64]:
+        if facet.quantity_column is None:
+            return np.array([self._weigher(name, None) for name in names] + [0], np.int64)[types]
+        column = self._column(facet.quantity_column)
+        width = len(column.values) + 1
+        both, place = np.unique(types * width + column.codes[rows] + 1, return_inverse=True)
+        quantities: list[bytes | None] = [None, *column.values]
+        known = ((names[which // width], quantities[which % width]) for which in both.tolist())
+        return np.array([self._weigher(*combination) for combination in known], np.int64)[place]
+
+    def quantity(self, row: int) -> int | float | None:
+        """The quantity of a row of an event file, None where it gives none."""
+        column = self._mapping.quantity_column
+        text = self._column(column).text(row) if column else None
+        return None if text is None else as_number(text.encode())
+
+    def time_text(self, row: int) -> str | None:
+        """The time of a row as it was written, None where it gives none."""
+        column = self._mapping.time_column
+        if column is None or not self._table.column(column)[row].is_valid:
+            return None
+        if pa.types.is_timestamp(self._table.schema.field(column).type):
+            return time_text(int(self.occurred[row]))
+        return self._column(column).text(row)
+
+    def _column(self, name: str) -> Coded:
+        if name not in self._coded:
+            self._coded[name] = Coded.of(self._table.column(name))
+        return self._coded[name]

@@ -1,0 +1,107 @@
+"""
+Files that are counted chunk by chunk: each chunk's pairs are merged in the transaction that writes its row.
+
+Only jobs import this module: it speaks Arrow, which the API's image does not carry.
+"""
+
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from recommendation.errors import InvalidInput
+from recommendation.storage.dialects import insert, insert_copied
+from recommendation.storage.erasures import user_digest
+from recommendation.storage.interactions import adding
+from recommendation.storage.locks import share_with_erasure
+from recommendation.storage.tables import erasures, import_chunks, user_game_interactions
+
+_BEGUN = -1
+"""Number of the row that says when an import was first started."""
+
+
+def begin_import(connection: Connection, digest: str, now: datetime) -> tuple[datetime, frozenset[int]]:
+    """
+    Take up an import, or start it.
+
+    Returns:
+        When it was first started, to the microsecond and the same for every resumption; and the chunks counted so far.
+    """
+    claim_chunk(connection, digest, _BEGUN, now)
+    chunks = import_chunks.c
+    rows = connection.execute(select(chunks.chunk, chunks.committed_at).where(chunks.import_digest == digest)).all()
+    begun = next(row.committed_at for row in rows if row.chunk == _BEGUN)
+    return begun, frozenset(row.chunk for row in rows if row.chunk != _BEGUN)
+
+
+def claim_chunk(connection: Connection, digest: str, chunk: int, now: datetime) -> bool:
+    """
+    Take a chunk in the caller's transaction; a twin that is at it is waited for.
+
+    Returns:
+        False when it was counted before.
+    """
+    row = {"import_digest": digest, "chunk": chunk, "rows_accepted": 0, "rows_rejected": 0, "committed_at": now}
+    statement = insert(connection, import_chunks).values(row).on_conflict_do_nothing()
+    return bool(connection.execute(statement).rowcount)
+
+
+def finish_chunk(connection: Connection, digest: str, chunk: int, accepted: int, rejected: int) -> None:
+    """Write down what a claimed chunk held."""
+    chunks = import_chunks.c
+    connection.execute(
+        update(import_chunks)
+        .where(chunks.import_digest == digest, chunks.chunk == chunk)
+        .values(rows_accepted=accepted, rows_rejected=rejected)
+    )
+
+
+def imported(connection: Connection, digest: str) -> tuple[int, int]:
+    """Return how many events of a file were counted and how many refused, by every process that was at it."""
+    chunks = import_chunks.c
+    totals = select(func.sum(chunks.rows_accepted), func.sum(chunks.rows_rejected))
+    accepted, rejected = connection.execute(totals.where(chunks.import_digest == digest)).one()
+    return int(accepted or 0), int(rejected or 0)
+
+
+def erased_since(connection: Connection, begun: datetime, users: list[str]) -> set[str]:
+    """Return those users who were erased since an import began: its later chunks must not bring them back."""
+    share_with_erasure(connection)
+    found = connection.execute(select(erasures.c.user_digest).where(erasures.c.erased_at >= begun)).scalars()
+    digests = {bytes(digest) for digest in found}
+    return {user_id for user_id in users if user_digest(user_id) in digests} if digests else set()
+
+
+def merge_table(connection: Connection, pairs: pa.Table) -> None:
+    """
+    Add a chunk's changes to their rows.
+
+    Args:
+        pairs: one row per (user, game) in UTF-8 order, with the columns of `user_game_interactions`.
+
+    Raises:
+        InvalidInput: a pair's score would grow beyond what can be counted exactly; nothing may be committed.
+    """
+
+    def as_csv() -> IO[bytes]:
+        buffer = io.BytesIO()
+        pa_csv.write_csv(pairs, buffer, pa_csv.WriteOptions(include_header=False))
+        buffer.seek(0)
+        return buffer
+
+    def as_rows() -> list[Mapping[str, Any]]:
+        return list(pairs.to_pylist())
+
+    if not pairs.num_rows:
+        return
+    try:
+        insert_copied(connection, user_game_interactions, pairs.column_names, as_csv, as_rows, adding)
+    except IntegrityError as error:
+        if "score_in_range" not in str(error.orig):
+            raise
+        raise InvalidInput("the score of a pair would grow beyond what can be counted exactly") from None
