@@ -1,22 +1,39 @@
-"""What Prometheus is told: counters of this process, and gauges that every replica reads alike from the store."""
+"""
+What Prometheus is told by one process: its own counters (combine with `sum(rate())`), how it serves, and the gauges
+that every replica reads alike from the store (combine with `max`).
 
-import threading
+Every label has a bounded set of values; those that are known from the start are there at 0 from the start.
+"""
+
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from recommendation.errors import StoreUnavailable
 from recommendation.feedback import ACTIONS
 from recommendation.ranking import SOURCE_ORDER
+from recommendation.reading import ActiveList
 from recommendation.storage.database import Database
-from recommendation.storage.facts import Facts, read_facts
+from recommendation.storage.readers import UserState
+from recommendation.view import StoreView
 from recommendation.weights import Weights
+from recommendation_api.leak_check import RESULTS, LeakCheck
+from recommendation_api.store_gauges import FactsReader, StoreCollector
 
-CACHED_SECONDS = 5.0
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+MADE = ("stored", "folded_in", "popular", "newcomer")
+"""How a list came about; `newcomer` has no interaction yet, so that popular games are all there is to show."""
+
+INGEST_ERRORS = ("shed", "unavailable", "fault", "too_slow")
+INGEST_ROUTES = ("/interactions", "/feedback", "/batch", "/games")
+_INGEST_ERROR_OF = {408: "too_slow", 429: "shed", 503: "unavailable"}
+FALLBACK_SECONDS = 300.0
+_SLICE_SECONDS = 15.0
 
 
 class Metrics:
@@ -24,23 +41,43 @@ class Metrics:
 
     def __init__(self, database: Database, weights: Weights) -> None:
         self.registry = CollectorRegistry()
-        self.interactions_created = Counter(
-            "recommendation_interactions_created",
+        self._count_ingest(weights)
+        self._count_reads(database)
+        self.request_seconds = Histogram(
+            "recommendation_http_request_duration_seconds",
+            "Time from the request's headers to the end of the answer, by route template and status.",
+            ["route", "status"],
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self._expected: Callable[[], Iterable[str]] = tuple
+        self._observers: dict[tuple[str, int], Callable[[float], None]] = {}
+        self.training_suspended = self._gauge(
+            "training_suspended", "1 if training was suspended on purpose; alerts on its age are silent then."
+        )
+        in_use = self._gauge("database_connections_in_use", "Connections of this process's pool that are in use.")
+        in_use.set_function(lambda: _connections_in_use(database))
+        info = Gauge("recommendation_build_info", "The release that runs.", ["version"], registry=self.registry)
+        info.labels(version=_release()).set(1)
+        self._facts = FactsReader(database)
+        self.registry.register(StoreCollector(self._facts))
+        ProcessCollector(registry=self.registry)
+
+    def _count_ingest(self, weights: Weights) -> None:
+        self.interactions_created = self._counter(
+            "interactions_created",
             "Interactions that were accepted and counted, by type of event; feedback counts too.",
-            ["event_type"],
-            registry=self.registry,
+            event_type=weights.names,
         )
-        for name in weights.names:
-            self.interactions_created.labels(event_type=name)
-        self.interactions_rejected = Counter(
-            "recommendation_interactions_rejected",
-            "Rows of interaction batches that were refused.",
-            registry=self.registry,
+        self.interactions_rejected = self._counter(
+            "interactions_rejected", "Rows of interaction and feedback batches that were refused."
         )
-        self.interactions_duplicate = Counter(
-            "recommendation_interactions_duplicate",
+        self.interactions_duplicate = self._counter(
+            "interactions_duplicate",
             "Interactions that were sent again under the same event id and not counted again.",
-            registry=self.registry,
+        )
+        self.ingest_errors = self._counter(
+            "ingest_errors", "Requests to write routes that were not taken for a cause of ours.", cause=INGEST_ERRORS
         )
         self.feedback = Counter(
             "recommendation_feedback",
@@ -51,60 +88,140 @@ class Metrics:
         for action in ACTIONS:
             for source in (*SOURCE_ORDER, "unknown"):
                 self.feedback.labels(action=action, source=source)
-        self.request_seconds = Histogram(
-            "recommendation_http_request_duration_seconds",
-            "Time from the request's headers to the end of the answer, by route template and status.",
-            ["route", "status"],
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
+
+    def _count_reads(self, database: Database) -> None:
+        self.reads = self._counter("reads", "Lists that were read, by how they came about.", made=MADE)
+        self._made = {made: self.reads.labels(made=made) for made in MADE}
+        self._recent = RecentShare(FALLBACK_SECONDS)
+        self._gauge(
+            "fallback_ratio",
+            "Lists of popular games only, of all lists of users with an interaction, in the last five minutes.",
+        ).set_function(self._recent.share)
+        self.rechecked = self._counter(
+            "answers_rechecked", "Answers that another query checked for owned games, by what it found.", result=RESULTS
         )
-        self.reads = Counter(
-            "recommendation_reads",
-            "Lists that were read, by how they came about: stored, folded in at the read, or popular games only.",
-            ["made"],
-            registry=self.registry,
-        )
-        for made in ("stored", "folded_in", "popular"):
-            self.reads.labels(made=made)
-        self.registry.register(StoreCollector(database))
+        self.owned_leak = self._counter("owned_leak", "Owned games that were found in a list that was answered.")
+        self._leaks = LeakCheck(database, self._checked)
+
+    def served(self, state: UserState, active: ActiveList) -> None:
+        """Count a list that is about to be answered; one in a thousand is checked again. Costs about 2 µs."""
+        if active.is_personal:
+            made = "folded_in" if active.was_folded_in else "stored"
+        else:
+            made = "popular" if state.pairs else "newcomer"
+        self._made[made].inc()
+        if made != "newcomer":
+            self._recent.add(made == "popular")
+        self._leaks.saw(state.user_id, state.events_seen, [item.game_id for item in active.items])
+
+    def watch_view(self, view: Callable[[], StoreView]) -> None:
+        """Tell from now on what this process serves from."""
+        self.registry.register(ViewCollector(view))
+
+    def expect_routes(self, routes: Callable[[], Iterable[str]]) -> None:
+        """Have the series of these route templates there from the first scrape on; they are asked for once, then."""
+        self._expected = routes
+
+    def observe_request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answered request."""
+        observe = self._observers.get((route, status)) or self._observer(route, status)
+        observe(seconds)
+        if status >= 408 and route.endswith(INGEST_ROUTES):
+            cause = _INGEST_ERROR_OF.get(status, "fault" if status >= 500 else "")
+            if cause:
+                self.ingest_errors.labels(cause=cause).inc()
 
     def exposition(self) -> bytes:
-        """Return everything in the text format."""
+        """Return everything in the text format; waits up to two seconds for the store, so call it in a thread."""
+        expected, self._expected = self._expected, tuple
+        for route in expected():
+            self._observer(route, 200)
         return generate_latest(self.registry)
 
+    def close(self) -> None:
+        """Let the threads go."""
+        self._leaks.close()
+        self._facts.close()
 
-class StoreCollector(Collector):
-    """Gauges that are read from the store, at most once in five seconds; absent while the store is away."""
+    def _checked(self, result: str, leaked: int) -> None:
+        self.rechecked.labels(result=result).inc()
+        self.owned_leak.inc(leaked)
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._lock = threading.Lock()
-        self._read_at = float("-inf")
-        self._facts: Facts | None = None
+    def _observer(self, route: str, status: int) -> Callable[[float], None]:
+        observe = self.request_seconds.labels(route=route, status=str(status)).observe
+        self._observers[route, status] = observe
+        return observe
+
+    def _counter(self, name: str, text: str, **label: Sequence[str]) -> Counter:
+        counter = Counter(f"recommendation_{name}", text, list(label), registry=self.registry)
+        for key, values in label.items():
+            for value in values:
+                counter.labels(**{key: value})
+        return counter
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"recommendation_{name}", text, registry=self.registry)
+
+
+class RecentShare:
+    """The share of yeses among what was added in the last seconds, in slices, so that old ones fall off."""
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._slices: deque[tuple[float, list[int]]] = deque(maxlen=int(seconds / _SLICE_SECONDS) + 1)
+        self._seconds = seconds
+
+    def add(self, yes: bool) -> None:
+        """Add one."""
+        now = self._monotonic()
+        if not self._slices or now - self._slices[-1][0] >= _SLICE_SECONDS:
+            self._slices.append((now, [0, 0]))
+        counts = self._slices[-1][1]
+        counts[0] += yes
+        counts[1] += 1
+
+    def share(self) -> float:
+        """Return the share, 0 where nothing was added."""
+        oldest = self._monotonic() - self._seconds
+        counts = [numbers for began, numbers in list(self._slices) if began >= oldest]
+        total = sum(numbers[1] for numbers in counts)
+        return sum(numbers[0] for numbers in counts) / total if total else 0.0
+
+
+class ViewCollector(Collector):
+    """Gauges of what this process serves from; each replica has its own."""
+
+    def __init__(self, view: Callable[[], StoreView]) -> None:
+        self._view = view
 
     def collect(self) -> Iterable[Metric]:
-        """Yield a gauge for each fact that is known."""
-        facts = self._current()
-        up = GaugeMetricFamily("recommendation_store_up", "1 while the database answers.")
-        up.add_metric([], 0.0 if facts is None else 1.0)
-        yield up
-        for name, (text, value) in (facts.gauges() if facts else {}).items():
-            gauge = GaugeMetricFamily(f"recommendation_{name}", text)
-            if value is not None:
-                gauge.add_metric([], value)
-            yield gauge
+        """Yield every gauge."""
+        view = self._view()
+        yield GaugeMetricFamily(
+            "recommendation_model_loaded", "1 if this process ranks with a model.", value=float(view.live is not None)
+        )
+        yield GaugeMetricFamily(
+            "recommendation_catalogue_games", "Games in this process's catalogue.", value=len(view.catalogue.by_id)
+        )
+        yield GaugeMetricFamily(
+            "recommendation_drops_standing", "Drops with places in lists, now or later.", value=len(view.drops)
+        )
+        age = GaugeMetricFamily(
+            "recommendation_view_age_seconds",
+            "Time since this process last took up what the store says; a minute or so is normal.",
+        )
+        if view.made_at is not None:
+            age.add_metric([], max(0.0, (datetime.now(UTC) - view.made_at).total_seconds()))
+        yield age
 
-    def describe(self) -> Iterable[Metric]:
-        """Register without asking the store."""
-        return ()
 
-    def _current(self) -> Facts | None:
-        with self._lock:
-            if time.monotonic() - self._read_at >= CACHED_SECONDS:
-                self._read_at = time.monotonic()
-                try:
-                    with self._database.reading() as connection:
-                        self._facts = read_facts(connection)
-                except StoreUnavailable:
-                    self._facts = None
-            return self._facts
+def _connections_in_use(database: Database) -> float:
+    checked_out = getattr(database.engine.pool, "checkedout", None)  # not every kind of pool counts
+    return float(checked_out()) if checked_out else 0.0
+
+
+def _release() -> str:
+    try:
+        return version("recommendation-service")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,216 @@
+"""
+What the API says of itself: JSON lines with the request's id and trace, one line an answered request.
+
+An access line names the route's template, never the path or the query, which hold users' ids; nothing else at INFO
+names a person either. The middleware is plain ASGI around everything else, so that it also sees the answers to
+errors that nobody caught, and costs a few microseconds a request.
+
+Trace context: https://www.w3.org/TR/trace-context/
+"""
+
+import itertools
+import logging
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+from fastapi import FastAPI
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from recommendation_api.metrics import Metrics
+
+access_log = logging.getLogger("recommendation_api.access")
+
+API_PREFIX = "/api/v1/recommendation"
+QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by machines; their lines are written at DEBUG."""
+
+UNMATCHED = "unmatched"
+_STOPPED = 499
+"""Status of a request whose client went away before it was answered, as nginx has it."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class RequestContext(NamedTuple):
+    """What ties together the lines and events of one request."""
+
+    request_id: str
+    traceparent: str | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the trace that the request belongs to."""
+        return self.traceparent[3:35] if self.traceparent else None
+
+
+_context: ContextVar[RequestContext | None] = ContextVar("request", default=None)
+
+
+def current_request() -> RequestContext | None:
+    """Return the context of the request that is being answered; threads that work for it see it too."""
+    return _context.get()
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, the request's ids, and whatever else was given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        context = _context.get()
+        if context is not None:
+            line["request_id"] = context.request_id
+            if context.traceparent:
+                line["trace_id"] = context.trace_id
+        line |= {name: value for name, value in vars(record).items() if name not in _OWN}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
+
+
+def start_logging() -> None:
+    """
+    Log to standard error: JSON lines, or plain ones on a terminal.
+
+    The server's own loggers join in, and its access log, which names paths and so users, is turned off.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    plain = logging.Formatter("%(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(plain if sys.stderr.isatty() else JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+def install(app: FastAPI, metrics: Metrics) -> None:
+    """Put the middleware around an app; to be called once every route is there."""
+    metrics.expect_routes(lambda: _templates(app))
+    build = app.build_middleware_stack
+
+    def build_with_log() -> ASGIApp:
+        return RequestLog(build(), metrics.observe_request, write_access_line)
+
+    # Middleware that is added the usual way stands inside the one that answers unexpected errors, and misses them.
+    app.build_middleware_stack = build_with_log  # type: ignore[method-assign]
+
+
+def write_access_line(route: str, method: str, status: int, seconds: float, context: RequestContext) -> None:
+    """
+    Write the line of an answered request.
+
+    It goes to standard error by itself: a log record would cost four times as much as everything else that is done
+    here for a request.
+    """
+    level = logging.DEBUG if route in QUIET_ROUTES and status < 500 else logging.INFO
+    if not access_log.isEnabledFor(level):
+        return
+    line: dict[str, Any] = {
+        "time": datetime.now(UTC),
+        "level": "info",
+        "logger": access_log.name,
+        "message": "answered",
+        "route": route,
+        "method": method,
+        "status": status,
+        "duration_ms": round(seconds * 1000, 3),
+        "request_id": context.request_id,
+    }
+    if context.traceparent:
+        line["trace_id"] = context.trace_id
+    stream = sys.stderr
+    stream.write(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE).decode())
+    stream.flush()
+
+
+Observe = Callable[[str, int, float], None]
+Write = Callable[[str, str, int, float, RequestContext], None]
+
+
+class RequestLog:
+    """Gives every request an id, and observes and logs its answer."""
+
+    def __init__(self, app: ASGIApp, observe: Observe, write: Write) -> None:
+        self._app = app
+        self._observe = observe
+        self._write = write
+        self._prefix = secrets.token_hex(6)
+        self._count = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        context = self._context_of(scope["headers"])
+        header = (b"x-request-id", context.request_id.encode())
+        status = _STOPPED
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        token = _context.set(context)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            status = 500
+            raise
+        finally:
+            seconds = time.perf_counter() - began
+            route = route_template(scope)
+            self._observe(route, status, seconds)
+            self._write(route, scope["method"], status, seconds, context)
+            _context.reset(token)
+
+    def _context_of(self, headers: Sequence[tuple[bytes, bytes]]) -> RequestContext:
+        request_id = traceparent = None
+        for name, value in headers:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                request_id = value.decode()
+            elif name == b"traceparent" and _TRACEPARENT.fullmatch(value):
+                traceparent = value.decode()
+        return RequestContext(request_id or f"{self._prefix}-{next(self._count):x}", traceparent)
+
+
+def route_template(scope: Scope) -> str:
+    """Return the template of the route that took a request; paths that no route took are all one."""
+    route = scope.get("route")
+    if route is None:
+        mounted: str = scope.get("root_path", "") if "endpoint" in scope else ""
+        return f"{mounted}/{{path}}" if mounted else UNMATCHED
+    path: str = route.path
+    # A router that was included knows its own part of the path only.
+    if scope["path"].startswith(API_PREFIX) and not path.startswith(API_PREFIX):
+        return API_PREFIX + path
+    return path
+
+
+def _templates(app: FastAPI) -> Iterator[str]:
+    for route in app.routes:
+        if isinstance(route, Mount):
+            yield f"{route.path}/{{path}}"
+        elif isinstance(path := getattr(route, "path", None), str):
+            yield path
+    yield from app.openapi()["paths"]
