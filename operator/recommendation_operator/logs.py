@@ -23,6 +23,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def use_json() -> None:
-    """Replace the format of the handlers that Kopf set up."""
+    """Replace the format of the handlers that Kopf set up, and leave out its line for every event it hands on."""
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonFormatter())

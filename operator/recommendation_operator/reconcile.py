@@ -66,13 +66,14 @@ class Reconciler:
         views = [JobView.from_object(item) async for item in self._cluster.list_jobs()]
         jobs = {view.name: view for view in views}
         self._failures = {drop.uid: self._failures[drop.uid] for drop in drops if drop.uid in self._failures}
-        waits = [await self._end_deleted(standing, drops), await self._serve_training(jobs)]
+        waits = [await self._end_deleted(standing, drops)]
         turn = holder(drops, self._clock())
         served = []
         for drop in sorted(drops, key=lambda drop: drop.order):
             after, wait = await self._serve(drop, drop.uid == turn, jobs)
             served.append(after)
             waits.append(wait)
+        waits.append(await self._serve_training(jobs))
         self._metrics.counted(served, self._clock())
         return min(waits)
 
