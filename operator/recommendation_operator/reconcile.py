@@ -149,6 +149,8 @@ class Reconciler:
     async def _drive(self, drop: Drop, turn: bool, jobs: Mapping[str, JobView]) -> Drop:
         seen = await self._gather(drop, turn, jobs)
         for _ in range(MOST_STEPS):
+            if seen.regeneration is not None:
+                self._metrics.progressed(drop, seen.regeneration, self._clock())
             decided = plan(drop, seen, self._clock(), self._settings)
             if decided.action is None or isinstance(decided.action, actions.Claim):
                 drop = await self._write(drop, decided.status)
@@ -157,8 +159,6 @@ class Reconciler:
             else:
                 seen = await self._performer.perform(decided.action, drop, seen)
                 logger.info("%s", type(decided.action).__name__, extra={"drop_uid": drop.uid})
-            if seen.regeneration is not None:
-                self._metrics.progressed(drop, seen.regeneration, self._clock())
         raise RuntimeError(f"the plan for drop {drop.uid} goes in a circle")
 
     async def _gather(self, drop: Drop, turn: bool, jobs: Mapping[str, JobView]) -> Seen:

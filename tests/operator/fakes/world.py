@@ -106,7 +106,7 @@ class World:
         return self.store.update("contentdrops", name, lambda drop: drop | {"spec": drop["spec"] | spec})
 
     def start_operator(self, arguments: list[str] | None = None) -> OperatorProcess:
-        operator = OperatorProcess(self._environment(), self.directory / "operator.log", arguments)
+        operator = OperatorProcess(self.environment(), self.directory / "operator.log", arguments)
         self.operators.append(operator)
         return operator
 
@@ -186,7 +186,7 @@ class World:
             for _ in range(count):
                 self.start_operator()
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         (self.directory / "template.yaml").write_text(yaml.safe_dump(self.template))
         (self.directory / "key").write_text(KEY + "\n")
         (self.directory / "kubeconfig").write_text(yaml.safe_dump(_kubeconfig(self.urls["cluster"])))
