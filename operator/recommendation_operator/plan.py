@@ -90,8 +90,13 @@ def _serve(drop: Drop, seen: Seen, now: datetime, settings: OperatorSettings) ->
         return _claim(drop, seen, now)
     if seen.regeneration is not None:
         return _follow(drop, seen, seen.regeneration, now, settings)
-    if "regeneration" not in drop.status and (first := _train(drop, seen, now, settings)) is not None:
-        return first
+    if seen.training is not None and not seen.training.over:
+        verdict = Verdict(reasons.TRAINING, f"waiting for training run {seen.training.run_id}", progressing=True)
+        return _rest(drop, seen, now, verdict)
+    if seen.registration is None:  # again, for the model's age, and for a service restored from before it knew the drop
+        return _act(drop, seen, now, actions.Register(), _starting())
+    if "regeneration" not in drop.status and _needs_training(drop, seen.registration, seen.training, settings):
+        return _act(drop, seen, now, actions.StartTraining(), _starting())
     return _act(drop, seen, now, actions.OpenRegeneration(), _starting())
 
 
@@ -101,22 +106,14 @@ def _claim(drop: Drop, seen: Seen, now: datetime) -> Plan:
     return Plan(actions.Claim(), build_status(drop, verdict, now, jobName=name, startTime=format_time(now)))
 
 
-def _train(drop: Drop, seen: Seen, now: datetime, settings: OperatorSettings) -> Plan | None:
-    """The plan for training first; None when there is no need, or it is over, well or badly."""
-    if seen.training is not None:
-        if seen.training.over:
-            return None
-        verdict = Verdict(reasons.TRAINING, f"waiting for training run {seen.training.run_id}", progressing=True)
-        return _rest(drop, seen, now, verdict)
-    if drop.spec["retrain"] == "Never":
-        return None
-    if drop.spec["retrain"] == "IfStale":
-        if seen.registration is None:
-            return _act(drop, seen, now, actions.Register(), _starting())
-        age = seen.registration.model_age_seconds
-        if age is not None and age <= settings.stale_model_seconds:
-            return None
-    return _act(drop, seen, now, actions.StartTraining(), _starting())
+def _needs_training(
+    drop: Drop, registration: Registration, training: TrainingRun | None, settings: OperatorSettings
+) -> bool:
+    """Whether a model is trained first; once is enough, well or badly."""
+    if training is not None or drop.spec["retrain"] == "Never":
+        return False
+    age = registration.model_age_seconds
+    return drop.spec["retrain"] == "Always" or age is None or age > settings.stale_model_seconds
 
 
 def _follow(drop: Drop, seen: Seen, regeneration: Regeneration, now: datetime, settings: OperatorSettings) -> Plan:

@@ -25,6 +25,7 @@ LIFE_WRITES = (
     "POST events 2",
     "PATCH contentdrops/status 2",
     "POST jobs 1",
+    "PUT /drops/{uid} 2",
     "POST /regenerations 1",
     "POST jobs 2",
     "POST events 3",

@@ -363,3 +363,19 @@ def test_a_queued_training_run_becomes_a_job_of_the_cronjob(tmp_path: Path) -> N
         ]
 
     play(tmp_path, scene)
+
+
+def test_a_service_restored_from_before_the_drop_learns_of_it_again(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.apply(a_drop("first"))
+        world.gate.clear()
+        world.start_operator()
+        await world.until(lambda: world.reason("first") == "JobRunning")
+        uid = world.apply(a_drop("second"))["metadata"]["uid"]
+        await world.until(lambda: world.reason("second") == "Queued")
+        del world.service.drops[uid]
+        world.gate.set()
+        await world.finished("first", "second")
+        assert uid in world.service.drops
+
+    play(tmp_path, scene)

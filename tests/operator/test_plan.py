@@ -81,8 +81,21 @@ CASES: list[tuple[str, Drop, Seen, actions.Action | None, str]] = [
     ("a suspended drop is not even registered", a_drop(suspend=True), Seen(turn=True), None, reasons.SUSPENDED),
     ("a dry run asks", a_drop(dryRun=True), Seen(), actions.AskPreview(), reasons.PENDING),
     ("a dry run ends with the answer", a_drop(dryRun=True), Seen(preview=Preview(7, 5)), None, reasons.DRY_RUN),
-    ("Never trains nothing", claimed(), Seen(turn=True), actions.OpenRegeneration(), reasons.STARTING),
-    ("Always trains", claimed(retrain="Always"), Seen(turn=True), actions.StartTraining(), reasons.STARTING),
+    ("a claimed drop is registered again", claimed(), Seen(turn=True), actions.Register(), reasons.STARTING),
+    (
+        "Never trains nothing",
+        claimed(),
+        Seen(turn=True, registration=REGISTERED),
+        actions.OpenRegeneration(),
+        reasons.STARTING,
+    ),
+    (
+        "Always trains",
+        claimed(retrain="Always"),
+        Seen(turn=True, registration=REGISTERED),
+        actions.StartTraining(),
+        reasons.STARTING,
+    ),
     (
         "IfStale asks for the model's age",
         claimed(retrain="IfStale"),
@@ -122,7 +135,7 @@ CASES: list[tuple[str, Drop, Seen, actions.Action | None, str]] = [
         (
             f"after training {state} the lists are remade",
             claimed(retrain="Always"),
-            Seen(turn=True, training=TrainingRun("t-1", state)),
+            Seen(turn=True, registration=REGISTERED, training=TrainingRun("t-1", state)),
             actions.OpenRegeneration(),
             reasons.STARTING,
         )
