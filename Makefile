@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup test check format clean
+.PHONY: help setup test test-operator check format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: setup ## Run every test that needs no cluster
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+test-operator: setup ## Run the operator's tests: a strict pretended cluster, the operator killed at every call
+	$(BIN)/python -m pytest -n 2 --dist load tests/operator
 
 check: setup ## Types, lint, format, import contracts
 	$(BIN)/ruff check .

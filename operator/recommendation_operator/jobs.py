@@ -1,0 +1,94 @@
+"""
+Builds Jobs from templates that the chart owns; image, resources and tolerations stay Helm's.
+
+Nothing that a user typed enters a Job: only the regeneration's id and the number of shards reach its arguments, only
+uids its labels, so an id such as `--help` or `$(PATH)` cannot turn into an option or a variable.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from recommendation_operator import names
+from recommendation_operator.drop import Drop
+
+Json = dict[str, Any]
+
+RETRIES_PER_SHARD = 3
+"""Retries of one shard before it counts as failed, where the template does not say."""
+DO_NOT_RETRY = 42
+"""Exit code of a shard that must not be tried again."""
+
+FAILURE_POLICY: Json = {
+    "rules": [
+        # `status` is required before Kubernetes 1.35: https://github.com/kubernetes/kubernetes/issues/131512
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [DO_NOT_RETRY]}},
+    ]
+}
+
+
+def regeneration_job(template: Mapping[str, Any], drop: Drop, regeneration_id: str) -> Json:
+    """
+    The one Indexed Job of a drop.
+
+    Args:
+        template: a batch/v1 Job manifest; its first container's `args` (or `command`) end in `regenerate`.
+        regeneration_id: checked by `names.is_safe_id` before.
+    """
+    job = copy.deepcopy(dict(template))
+    job["metadata"] = _metadata(template, drop.status["jobName"], {names.DROP_LABEL: drop.uid})
+    job["metadata"]["annotations"][names.REGENERATION_ANNOTATION] = regeneration_id
+    job["metadata"]["ownerReferences"] = [_owner("ContentDrop", f"{names.GROUP}/{names.VERSION}", drop.name, drop.uid)]
+    spec = job["spec"]
+    most = spec.get("parallelism") or drop.shards
+    spec.update(
+        completionMode="Indexed",
+        completions=drop.shards,
+        parallelism=min(most, drop.shards),
+        podReplacementPolicy="Failed",  # two pods of one shard never write at the same time
+        suspend=False,
+    )
+    spec.setdefault("backoffLimitPerIndex", RETRIES_PER_SHARD)
+    spec.setdefault("podFailurePolicy", FAILURE_POLICY)
+    spec["template"]["spec"]["restartPolicy"] = "Never"
+    _append_arguments(
+        spec, ["--regeneration", regeneration_id, "--shard", "$(JOB_COMPLETION_INDEX)", "--shards", str(drop.shards)]
+    )
+    return job
+
+
+def training_job(cronjob: Mapping[str, Any], run_id: str) -> Json:
+    """
+    A Job for one queued training run, as `kubectl create job --from=cronjob/...` would make it.
+
+    It is controlled by the CronJob, so that the CronJob's history limits remove it in time.
+    """
+    template = copy.deepcopy(cronjob["spec"]["jobTemplate"])
+    metadata = _metadata(template, names.training_job_name(run_id), {names.RUN_LABEL: run_id})
+    metadata["annotations"][names.MANUAL_ANNOTATION] = "manual"
+    owner = cronjob["metadata"]
+    metadata["ownerReferences"] = [_owner("CronJob", "batch/v1", owner["name"], owner["uid"])]
+    _append_arguments(template["spec"], ["--run", run_id])
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]}
+
+
+def _metadata(template: Mapping[str, Any], name: str, labels: Mapping[str, str]) -> Json:
+    given = template.get("metadata") or {}
+    return {
+        "name": name,
+        "labels": dict(given.get("labels") or {}) | {names.MADE_BY: names.MADE_BY_OPERATOR} | dict(labels),
+        "annotations": dict(given.get("annotations") or {}),
+    }
+
+
+def _owner(kind: str, api_version: str, name: str, uid: str) -> Json:
+    # Without blockOwnerDeletion: it would need rights on the owner's finalizers, and deletion must not wait for a Job.
+    return {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": True}
+
+
+def _append_arguments(spec: Json, arguments: list[str]) -> None:
+    container = spec["template"]["spec"]["containers"][0]
+    container["args"] = [*(container.get("args") or []), *arguments]

@@ -1,0 +1,69 @@
+"""
+The operator-wide loop: looks at the whole namespace again and again, at once when something wakes it.
+
+Events only wake it and are never relied on: Kopf hands on the last state of a burst, and a watch may end silently
+(https://github.com/nolar/kopf/issues/1276).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+
+from recommendation_operator.metrics import Metrics
+from recommendation_operator.problems import TryAgain
+from recommendation_operator.reconcile import Reconciler
+from recommendation_operator.settings import OperatorSettings
+
+logger = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ReconcileLoop:
+    def __init__(self, reconciler: Reconciler, settings: OperatorSettings, metrics: Metrics) -> None:
+        self._reconciler = reconciler
+        self._settings = settings
+        self._metrics = metrics
+        self._awake = asyncio.Event()
+        self._beat = time.monotonic()
+
+    def wake(self) -> None:
+        """Look again soon; calling it often is one look."""
+        self._awake.set()
+
+    def heartbeat_age_seconds(self) -> float:
+        return time.monotonic() - self._beat
+
+    async def run(self) -> None:
+        """Look, rest, look again, until cancelled."""
+        while True:
+            self._awake.clear()
+            rest = await self._look()
+            await asyncio.sleep(min(rest, self._settings.pause_seconds))
+            try:
+                async with asyncio.timeout(max(0.0, rest - self._settings.pause_seconds)):
+                    await self._awake.wait()
+            except TimeoutError:
+                continue
+
+    async def _look(self) -> float:
+        """One look; a heart beats when it ended, well or for a known reason. Bugs stop it, so that liveness tells."""
+        try:
+            async with asyncio.timeout(self._settings.pass_timeout_seconds):
+                rest = await self._reconciler.look()
+        except (TryAgain, TimeoutError) as trouble:
+            logger.warning("cannot look at the namespace: %s", trouble or "it took too long")
+            self._metrics.reconciled("retry")
+            rest = self._settings.retry_seconds
+        except Exception:
+            logger.exception("a look at the namespace failed")
+            self._metrics.reconciled("error")
+            return self._settings.retry_seconds
+        self._beat = time.monotonic()
+        self._metrics.beat(utc_now())
+        return rest

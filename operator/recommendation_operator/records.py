@@ -1,0 +1,153 @@
+"""What the service and the cluster say, as facts that `plan` can be given in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from recommendation_operator import names
+from recommendation_operator.times import parse_time
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The answer to `PUT /drops/{uid}`."""
+
+    state: str
+    unknown_similar: tuple[str, ...] = ()
+    model_age_seconds: float | None = None
+    """None: there is no live model."""
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Registration:
+        model = body.get("live_model")
+        return cls(body["state"], tuple(body.get("unknown_similar", ())), model["age_seconds"] if model else None)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The answer to `POST /drops/{uid}/preview`."""
+
+    users_targeted: int
+    lists_touched: int
+    displaced: tuple[tuple[str, int], ...] = ()
+    unknown_similar: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Preview:
+        displaced = tuple((row["game_id"], row["lists"]) for row in body.get("displaced", ()))
+        return cls(body["users_targeted"], body["lists_touched"], displaced, tuple(body.get("unknown_similar", ())))
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    run_id: str
+    state: str
+    reason: str | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.state not in ("queued", "running")
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> TrainingRun:
+        return cls(body["run_id"], body["state"], body.get("reason"))
+
+
+@dataclass(frozen=True)
+class Regeneration:
+    id: str
+    state: str
+    shards: int
+    model_version: str | None = None
+    users_targeted: int | None = None
+    users_regenerated: int = 0
+    users_failed: int = 0
+    failed_shards: tuple[int, ...] = ()
+    catalogue_coverage_before: float | None = None
+    catalogue_coverage_after: float | None = None
+    release_coverage: float | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Regeneration:
+        return cls(
+            id=body["id"],
+            state=body["state"],
+            shards=body["shards"],
+            model_version=body.get("model_version"),
+            users_targeted=body.get("users_targeted"),
+            users_regenerated=body.get("users_regenerated") or 0,
+            users_failed=body.get("users_failed") or 0,
+            failed_shards=tuple(body.get("failed_shards") or ()),
+            catalogue_coverage_before=body.get("catalogue_coverage_before"),
+            catalogue_coverage_after=body.get("catalogue_coverage_after"),
+            release_coverage=body.get("release_coverage"),
+        )
+
+
+@dataclass(frozen=True)
+class JobView:
+    """The little that decisions need of a batch/v1 Job."""
+
+    name: str
+    uid: str
+    owner_uid: str | None = None
+    drop_uid: str | None = None
+    regeneration: str | None = None
+    suspended: bool = False
+    deleting: bool = False
+    outcome: str | None = None
+    """`Complete`, `Failed`, or None while neither terminal condition is there: `SuccessCriteriaMet` and
+    `FailureTarget` come earlier, when pods still run."""
+    ended: datetime | None = None
+    failed_indexes: str = ""
+    message: str = ""
+
+    @classmethod
+    def from_object(cls, obj: Mapping[str, Any]) -> JobView:
+        metadata, status = obj["metadata"], obj.get("status") or {}
+        terminal = next((c for c in status.get("conditions", ()) if _terminal(c)), None)
+        owner: Mapping[str, Any] = next((o for o in metadata.get("ownerReferences", ()) if o.get("controller")), {})
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            owner_uid=owner.get("uid"),
+            drop_uid=metadata.get("labels", {}).get(names.DROP_LABEL),
+            regeneration=metadata.get("annotations", {}).get(names.REGENERATION_ANNOTATION),
+            suspended=bool(obj["spec"].get("suspend", False)),
+            deleting="deletionTimestamp" in metadata,
+            outcome=terminal["type"] if terminal else None,
+            ended=parse_time(terminal["lastTransitionTime"]) if terminal else None,
+            failed_indexes=status.get("failedIndexes", ""),
+            message=terminal.get("message", "") if terminal else "",
+        )
+
+
+def _terminal(condition: Mapping[str, Any]) -> bool:
+    return condition["type"] in ("Complete", "Failed") and condition["status"] == "True"
+
+
+def parse_intervals(text: str) -> tuple[int, ...]:
+    """Read a Job's `failedIndexes`, such as `3,7-9`."""
+    found: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        found.extend(range(int(first), int(last or first) + 1))
+    return tuple(found)
+
+
+def format_intervals(numbers: Iterable[int]) -> str:
+    """Write numbers as `parse_intervals` reads them."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

@@ -1,0 +1,141 @@
+"""The recommendation service as the operator needs it: HTTP only, every call safe to repeat."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from recommendation_operator import names, reasons
+from recommendation_operator.drop import Drop, audience_body, registration_body
+from recommendation_operator.problems import Refused, TryAgain, retry_after
+from recommendation_operator.records import Preview, Regeneration, Registration, TrainingRun
+
+Json = dict[str, Any]
+
+
+class Service:
+    """
+    Client of the operator's routes.
+
+    Every method raises `TryAgain` when the service is away, busy, or does not accept the key, and `Refused` when the
+    call itself is at fault. `generation` is the one the drop's work was claimed at, part of each Idempotency-Key.
+    """
+
+    def __init__(self, url: str, key_file: Path | None, timeout_seconds: float) -> None:
+        self._url = url
+        self._key_file = key_file
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def standing_drops(self) -> set[str]:
+        """The uids of the drops that stand or are scheduled."""
+        return {row["uid"] for row in (await self._call("GET", "/drops"))["drops"]}
+
+    async def register(self, drop: Drop) -> Registration:
+        return Registration.from_json(await self._call("PUT", f"/drops/{_part(drop.uid)}", registration_body(drop)))
+
+    async def end_drop(self, uid: str) -> None:
+        await self._call("DELETE", f"/drops/{_part(uid)}")
+
+    async def preview(self, drop: Drop) -> Preview:
+        body = registration_body(drop) | {"audience": audience_body(drop)}
+        key = names.idempotency_key(drop.uid, drop.generation, "preview")
+        return Preview.from_json(await self._call("POST", f"/drops/{_part(drop.uid)}/preview", body, key))
+
+    async def train(self, drop: Drop, generation: int) -> TrainingRun:
+        key = names.idempotency_key(drop.uid, generation, "train")
+        return TrainingRun.from_json(await self._call("POST", "/train", {}, key))
+
+    async def training_run(self, run_id: str) -> TrainingRun:
+        """A run that the service no longer knows counts as failed: nothing will come of it."""
+        try:
+            return TrainingRun.from_json(await self._call("GET", f"/train/{_part(run_id)}"))
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return TrainingRun(run_id, "failed", "the service does not know this run")
+
+    async def queued_runs(self) -> list[TrainingRun]:
+        return [TrainingRun.from_json(row) for row in (await self._call("GET", "/train?state=queued"))["runs"]]
+
+    async def open_regeneration(self, drop: Drop, generation: int) -> Regeneration:
+        body: Json = {"drop_uid": drop.uid, "shards": drop.shards}
+        if audience := audience_body(drop):
+            body["audience"] = audience
+        key = names.idempotency_key(drop.uid, generation, "regenerate")
+        regeneration = Regeneration.from_json(await self._call("POST", "/regenerations", body, key))
+        if not names.is_safe_id(regeneration.id):
+            raise _unavailable("the service gave a regeneration an id that may not enter a Job")
+        return regeneration
+
+    async def regeneration(self, regeneration_id: str) -> Regeneration | None:
+        try:
+            return Regeneration.from_json(await self._call("GET", f"/regenerations/{_part(regeneration_id)}"))
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return None
+
+    async def close_regeneration(
+        self, drop: Drop, generation: int, regeneration_id: str, failed_shards: tuple[int, ...]
+    ) -> Regeneration:
+        """Close a regeneration whose missing shards will never come, and read how it stands then."""
+        path = f"/regenerations/{_part(regeneration_id)}"
+        key = names.idempotency_key(drop.uid, generation, "fail")
+        await self._call("POST", f"{path}/fail", {"failed_shards": list(failed_shards)}, key)
+        return Regeneration.from_json(await self._call("GET", path))
+
+    async def _call(self, method: str, path: str, body: Json | None = None, key: str | None = None) -> Json:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=self._timeout)
+        headers = self._authorization() | ({"Idempotency-Key": key} if key else {})
+        try:
+            async with self._session.request(method, self._url + path, json=body, headers=headers) as response:
+                return _answer(response, await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _unavailable("the service does not answer or is busy") from error
+
+    def _authorization(self) -> dict[str, str]:
+        """Read the key for each call: a rotated Secret is noticed without a restart."""
+        if self._key_file is None:
+            return {}
+        try:
+            return {"Authorization": f"Bearer {self._key_file.read_text().strip()}"}
+        except OSError as error:
+            raise _unavailable(f"the operator's key cannot be read: {error.strerror}") from error
+
+
+def _answer(response: aiohttp.ClientResponse, raw: bytes) -> Json:
+    try:
+        body: Json = json.loads(raw) if raw else {}
+    except ValueError as error:
+        raise _unavailable("the service answers with something else than JSON") from error
+    if response.status < 400:
+        return body
+    code = re.split("[/#:]", str(body.get("code") or body.get("type", "")))[-1].replace("-", "_")
+    detail = str(body.get("detail") or body.get("title") or "")
+    if response.status in (401, 403):
+        raise _unavailable(f"the service does not accept the operator's key ({response.status})")
+    if response.status in (408, 425, 429) or response.status >= 500:
+        after = retry_after(response.headers.get("Retry-After"))
+        raise _unavailable("the service does not answer or is busy", after)
+    raise Refused(response.status, code, detail)
+
+
+def _unavailable(message: str, after_seconds: float | None = None) -> TryAgain:
+    """Messages stay the same while the trouble lasts: they stand in a status, which is written only when it changes."""
+    return TryAgain(reasons.SERVICE_UNAVAILABLE, message, after_seconds)
+
+
+def _part(text: str) -> str:
+    """One segment of a path, whatever it holds."""
+    return quote(text, safe="")

@@ -1,0 +1,126 @@
+"""A pretended Job controller: one pod per index, retries, failure policy, suspension, and the conditions in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fake_store import Store
+
+Json = dict[str, Any]
+Runner = Callable[[Json, int], Awaitable[int]]
+
+
+async def run_command(job: Json, index: int) -> int:
+    """Really run a pod's command as a process, its variables filled in as the kubelet does; gives the exit code."""
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    variables = {item["name"]: item["value"] for item in container.get("env", [])}
+    variables["JOB_COMPLETION_INDEX"] = str(index)
+    words = [_filled(word, variables) for word in [*container.get("command", []), *container.get("args", [])]]
+    process = await asyncio.create_subprocess_exec(*words, env=os.environ | variables)
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+
+
+def _filled(word: str, variables: dict[str, str]) -> str:
+    return re.sub(r"\$\(([A-Za-z_]\w*)\)", lambda match: variables.get(match[1], match[0]), word)
+
+
+class JobController:
+    def __init__(self, store: Store, runner: Runner) -> None:
+        self.store = store
+        self.runner = runner
+        self.created: list[str] = []
+        self._work: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Start, pause and stop the work of Jobs as the store says."""
+        try:
+            while True:
+                changed = self.store.ticker.next()
+                self._turn()
+                await changed.wait()
+        finally:
+            for task in self._work.values():
+                task.cancel()
+
+    def _turn(self) -> None:
+        jobs = {job["metadata"]["uid"]: job for job in self.store.list("jobs")}
+        for uid, job in jobs.items():
+            if uid not in self.created:
+                self.created.append(uid)
+            wanted = not job["spec"].get("suspend") and not _ended(job)
+            if wanted and uid not in self._work:
+                self._work[uid] = asyncio.create_task(self._serve(job))
+            elif not wanted and uid in self._work and not _ended(job):
+                self._work.pop(uid).cancel()
+        for uid in set(self._work) - set(jobs):
+            self._work.pop(uid).cancel()
+
+    async def _serve(self, job: Json) -> None:
+        name, spec = job["metadata"]["name"], job["spec"]
+        done = set((job.get("status") or {}).get("doneForTests", []))
+        indexes = [i for i in range(spec.get("completions", 1)) if i not in done]
+        gate = asyncio.Semaphore(spec.get("parallelism", 1))
+        failed: list[int] = []
+
+        async def one(index: int) -> None:
+            async with gate:
+                if await self._index(job, index):
+                    done.add(index)
+                else:
+                    failed.append(index)
+                self._status(name, doneForTests=sorted(done), failedIndexes=",".join(map(str, sorted(failed))))
+
+        async with asyncio.TaskGroup() as group:
+            for index in indexes:
+                group.create_task(one(index))
+        early, late = ("FailureTarget", "Failed") if failed else ("SuccessCriteriaMet", "Complete")
+        self._condition(name, early)
+        await asyncio.sleep(0)
+        self._condition(name, late)
+
+    async def _index(self, job: Json, index: int) -> bool:
+        """Run one index until it succeeds, is failed by policy, or has used up its retries."""
+        for attempt in range(job["spec"].get("backoffLimitPerIndex", 0) + 1):
+            pod = self._start_pod(job, index, attempt)
+            try:
+                code = await self.runner(job, index)
+            finally:
+                if self.store.find("jobs", job["metadata"]["name"]):  # pods left behind have nobody to stop them
+                    self.store.delete("pods", pod)
+            if code == 0:
+                return True
+            if code == 42:
+                return False
+        return False
+
+    def _start_pod(self, job: Json, index: int, attempt: int) -> str:
+        metadata = job["metadata"]
+        name = f"{metadata['name']}-{index}-{attempt}-{self.store.version}"
+        owner = {"kind": "Job", "name": metadata["name"], "uid": metadata["uid"], "controller": True}
+        self.store.create("pods", {"metadata": {"name": name, "ownerReferences": [owner]}})
+        return name
+
+    def _status(self, name: str, **values: Any) -> None:
+        if self.store.find("jobs", name) is not None:
+            self.store.update(
+                "jobs", name, lambda job: job | {"status": (job.get("status") or {}) | values}, status=True
+            )
+
+    def _condition(self, name: str, kind: str) -> None:
+        now = self.store.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        stored = (self.store.find("jobs", name) or {}).get("status") or {}
+        condition = {"type": kind, "status": "True", "lastTransitionTime": now}
+        self._status(name, conditions=[*stored.get("conditions", []), condition])
+
+
+def _ended(job: Json) -> bool:
+    return any(c["type"] in ("Complete", "Failed") for c in (job.get("status") or {}).get("conditions", []))

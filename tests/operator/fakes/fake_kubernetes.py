@@ -1,0 +1,226 @@
+"""A pretended Kubernetes API over HTTP: as strict as the real one where an operator could get it wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from fake_faults import Faults
+from fake_schema import CustomResource, admit_job
+from fake_store import ApiError, Store, merge
+
+Json = dict[str, Any]
+GROUP = "recommendation.gamestore.dev"
+SERVED = {
+    "contentdrops": (f"apis/{GROUP}/v1alpha1", "ContentDrop"),
+    "jobs": ("apis/batch/v1", "Job"),
+    "cronjobs": ("apis/batch/v1", "CronJob"),
+    "events": ("api/v1", "Event"),
+    "pods": ("api/v1", "Pod"),
+    "namespaces": ("api/v1", "Namespace"),
+    "customresourcedefinitions": ("apis/apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+}
+TOKEN = "operator-token"
+
+
+class FakeKubernetes:
+    def __init__(self, store: Store, crd: Json, rules: list[Json], faults: Faults) -> None:
+        self.store = store
+        self.faults = faults
+        self.rules = rules
+        self.forbidden: list[str] = []
+        self.kopf_writes: list[str] = []
+        self.silent = asyncio.Event()
+        self.bookmark_seconds = 0.5
+        self._crd = CustomResource(crd)
+        self._watches: set[asyncio.Task[Any]] = set()
+        store.admit = self._admit
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=8 * 2**20)
+        app.router.add_get("/version", self._version)
+        app.router.add_get("/api", self._core)
+        app.router.add_get("/apis", self._groups)
+        app.router.add_get("/api/v1", self._resources)
+        app.router.add_get("/apis/{group}/{version}", self._resources)
+        base = "/{root:api/v1|apis/[^/]+/[^/]+}/namespaces/{namespace}/{plural}"
+        app.router.add_route("*", base, self._collection)
+        app.router.add_route("*", base + "/{name}", self._object)
+        app.router.add_route("*", base + "/{name}/{subresource}", self._object)
+        return app
+
+    def drop_watches(self) -> None:
+        for task in list(self._watches):
+            task.cancel()
+
+    def _admit(self, plural: str, new: Json, old: Json | None) -> None:
+        if plural == "contentdrops":
+            self._crd.admit(new, old)
+        elif plural == "jobs":
+            admit_job(new, old)
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return web.json_response({"major": "1", "minor": "36"})
+
+    async def _core(self, request: web.Request) -> web.Response:
+        return web.json_response({"versions": ["v1"]})
+
+    async def _groups(self, request: web.Request) -> web.Response:
+        groups = {root.split("/")[1]: root.split("/")[2] for root, _ in SERVED.values() if root.startswith("apis/")}
+        return web.json_response(
+            {
+                "groups": [
+                    {"name": name, "versions": [{"version": v}], "preferredVersion": {"version": v}}
+                    for name, v in groups.items()
+                ]
+            }
+        )
+
+    async def _resources(self, request: web.Request) -> web.Response:
+        root = request.path.strip("/")
+        rows = [
+            {"name": plural, "kind": kind, "singularName": kind.lower(), "namespaced": True, "verbs": ["list", "watch"]}
+            for plural, (of, kind) in SERVED.items()
+            if of == root
+        ]
+        return web.json_response({"resources": rows})
+
+    async def _collection(self, request: web.Request) -> web.StreamResponse:
+        verb = {"GET": "watch" if "watch" in request.query else "list", "POST": "create"}.get(request.method, "none")
+        name = f"{request.method} {request.match_info['plural']}"
+        if verb == "watch":
+            return await self._answer(verb, request, self._watch)
+        return await self._recorded(name, verb, request, self._list if verb == "list" else self._create)
+
+    async def _object(self, request: web.Request) -> web.StreamResponse:
+        verb = {"GET": "get", "PATCH": "patch", "DELETE": "delete"}.get(request.method, "none")
+        sub = request.match_info.get("subresource")
+        name = f"{request.method} {request.match_info['plural']}" + (f"/{sub}" if sub else "/NAME")
+        action = {"get": self._get, "patch": self._patch, "delete": self._delete}.get(verb, self._none)
+        return await self._recorded(name, verb, request, action)
+
+    async def _recorded(
+        self, name: str, verb: str, request: web.Request, action: Callable[[web.Request], Awaitable[Any]]
+    ) -> web.StreamResponse:
+        async def handler(inner: web.Request) -> web.StreamResponse:
+            return await self._answer(verb, inner, action)
+
+        if "kopf" in request.headers.get("User-Agent", ""):
+            if verb not in ("list", "watch"):
+                self.kopf_writes.append(name)
+            return await handler(request)
+        return await self.faults.around(name, request, handler)
+
+    async def _answer(
+        self, verb: str, request: web.Request, action: Callable[[web.Request], Awaitable[Any]]
+    ) -> web.StreamResponse:
+        try:
+            self._authorize(verb, request)
+            answer = await action(request)
+        except ApiError as error:
+            return web.json_response(error.body(), status=error.code)
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        return web.json_response(answer, status=201 if verb == "create" else 200)
+
+    def _authorize(self, verb: str, request: web.Request) -> None:
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            raise ApiError(401, "Unauthorized", "no valid token")
+        info = request.match_info
+        resource = "/".join(filter(None, [info["plural"], info.get("subresource")]))
+        group = "" if info["root"] == "api/v1" else info["root"].split("/")[1]
+        for rule in self.rules:
+            if group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]:
+                return
+        self.forbidden.append(f"{verb} {resource}")
+        raise ApiError(403, "Forbidden", f'cannot {verb} resource "{resource}" in API group "{group}"')
+
+    async def _list(self, request: web.Request) -> Json:
+        items = [obj for obj in self.store.list(request.match_info["plural"]) if _selected(obj, request)]
+        version, start = str(self.store.version), 0
+        if token := request.query.get("continue"):
+            version, offset = token.split(":")
+            if int(version) < self.store.oldest_version:
+                raise ApiError(410, "Expired", "the continue token is too old")
+            start = int(offset)
+        end = start + int(request.query.get("limit", 0) or len(items))
+        more = {"continue": f"{version}:{end}"} if end < len(items) else {}
+        root, kind = SERVED[request.match_info["plural"]]
+        return {
+            "kind": f"{kind}List",
+            "apiVersion": root.removeprefix("apis/").removeprefix("api/"),
+            "metadata": {"resourceVersion": version} | more,
+            "items": items[start:end],
+        }
+
+    async def _create(self, request: web.Request) -> Json:
+        return self.store.create(request.match_info["plural"], await request.json())
+
+    async def _get(self, request: web.Request) -> Json:
+        return self.store.get(request.match_info["plural"], request.match_info["name"])
+
+    async def _patch(self, request: web.Request) -> Json:
+        if request.content_type != "application/merge-patch+json":
+            raise ApiError(415, "UnsupportedMediaType", request.content_type)
+        patch = await request.json()
+        info = request.match_info
+        return self.store.update(
+            info["plural"],
+            info["name"],
+            lambda old: merge(old, patch),
+            status=info.get("subresource") == "status",
+        )
+
+    async def _delete(self, request: web.Request) -> Json:
+        options = await request.json() if request.can_read_body else {}
+        return self.store.delete(request.match_info["plural"], request.match_info["name"], options)
+
+    async def _none(self, request: web.Request) -> Json:
+        raise ApiError(405, "MethodNotAllowed")
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        task = asyncio.ensure_future(self._stream(request, response))
+        self._watches.add(task)
+        try:
+            await task
+        except (asyncio.CancelledError, ConnectionError):
+            task.cancel()
+        finally:
+            self._watches.discard(task)
+        return response
+
+    async def _stream(self, request: web.Request, response: web.StreamResponse) -> None:
+        plural, version = request.match_info["plural"], int(request.query.get("resourceVersion", 0))
+        while True:
+            changed = self.store.ticker.next()
+            if version < self.store.oldest_version:
+                error = ApiError(410, "Expired", "too old resource version").body()
+                await _send(response, "ERROR", error)
+                return
+            for at, kind, obj in list(self.store.since(plural, version)):
+                version = at
+                if _selected(obj, request) and not self.silent.is_set():
+                    await _send(response, kind, obj)
+            try:
+                async with asyncio.timeout(self.bookmark_seconds):
+                    await changed.wait()
+            except TimeoutError:
+                if not self.silent.is_set() and not changed.is_set():
+                    version = max(version, self.store.version)
+                    kind = SERVED[plural][1]
+                    await _send(response, "BOOKMARK", {"kind": kind, "metadata": {"resourceVersion": str(version)}})
+
+
+async def _send(response: web.StreamResponse, kind: str, obj: Json) -> None:
+    await response.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
+
+
+def _selected(obj: Json, request: web.Request) -> bool:
+    labels = obj["metadata"].get("labels", {})
+    wanted = [part.partition("=") for part in request.query.get("labelSelector", "").split(",") if part]
+    return all(labels.get(key) == value for key, _, value in wanted)

@@ -1,0 +1,90 @@
+"""The real service as a process, and the real batch commands as the pods of the pretended cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from fake_jobs import run_command
+from world import World
+
+Json = dict[str, Any]
+PREFIX = "/api/v1/recommendation"
+
+
+class RealService:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = aiohttp.ClientSession()
+
+    async def call(self, method: str, path: str, body: Any = None) -> Json:
+        async with self.session.request(method, self.url + PREFIX + path, json=body) as answer:
+            found: Json = await answer.json()
+            assert answer.status < 300, found
+            return found
+
+    async def interact(self, events: list[Json]) -> None:
+        for start in range(0, len(events), 10_000):
+            await self.call("POST", "/interactions", events[start : start + 10_000])
+
+
+@contextlib.asynccontextmanager
+async def a_real_service(world: World, database_url: str) -> AsyncIterator[RealService]:
+    """Put the real service and the real batch commands into a world, in the place of the pretended ones."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    variables = {
+        "RECOMMENDATION_DATABASE_URL": database_url,
+        "RECOMMENDATION_MODEL_PATH": str(world.directory / "models" / "cf.pkl"),
+        "RECOMMENDATION_TRAINING": "queued",
+        "RECOMMENDATION_DRAIN_SECONDS": "0",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    _use_batch_commands(world, variables)
+    command = ["-m", "uvicorn", "recommendation_api.main:app", "--host", "127.0.0.1", "--port", str(port)]
+    with (world.directory / "service.log").open("w") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, env=os.environ | variables, cwd=world.directory, stdout=log, stderr=log
+        )
+        service = RealService(f"http://127.0.0.1:{port}")
+        try:
+            await _ready(service, world.directory / "service.log")
+            world.urls["service"] = service.url
+            yield service
+        finally:
+            await service.session.close()
+            world.kill_operators()
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+
+def _use_batch_commands(world: World, variables: dict[str, str]) -> None:
+    world.controller.runner = run_command
+    pod = {
+        "command": [sys.executable, "-m", "recommendation_jobs"],
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+    }
+    world.template["spec"]["template"]["spec"]["containers"][0] |= pod
+    cronjob = world.store.get("cronjobs", "training")
+    cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0] |= pod
+    world.store.update("cronjobs", "training", lambda old: cronjob)
+
+
+async def _ready(service: RealService, log: Path) -> None:
+    """Ask until it answers; a process that starts sends no signal, so this is the one place that has to poll."""
+    for _ in range(600):
+        with contextlib.suppress(aiohttp.ClientConnectionError):
+            async with service.session.get(service.url + "/readyz") as answer:
+                if answer.status == 200:
+                    return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the service never became ready: {log.read_text()[-3000:]}")

@@ -1,0 +1,311 @@
+"""A drop's whole life, told by the real operator in a pretended cluster."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from world import World, a_drop, play
+
+
+def test_a_drop_is_served_from_apply_to_finished(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        uid = world.apply(a_drop())["metadata"]["uid"]
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.reason() == "AllShardsSucceeded"
+        status = world.status()
+        assert {name: status[name] for name in status if name not in ("conditions", "startTime", "completionTime")} == {
+            "observedGeneration": 1,
+            "jobName": world.regeneration_jobs()[0]["metadata"]["name"],
+            "regeneration": "r-1",
+            "modelVersion": "m-1",
+            "usersTargeted": 1000,
+            "usersRegenerated": 1000,
+            "catalogueCoverageBefore": "0.4000",
+            "catalogueCoverageAfter": "0.5124",
+            "releaseCoverage": "1.0000",
+        }
+        assert list(world.service.drops) == [uid]
+        assert len(world.controller.created) == 1
+        assert world.finished_writes() == 1
+        assert world.calls("PATCH contentdrops/status") <= 5
+
+    play(tmp_path, scene)
+
+
+def test_the_models_age_decides_whether_a_drop_trains_first(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.service.model = {"version": "m-1", "age_seconds": 7199.0}
+        world.apply(a_drop("fresh", retrain="IfStale"))
+        world.start_operator()
+        await world.finished("fresh")
+        assert world.service.runs == {}
+        world.service.model = {"version": "m-1", "age_seconds": 7201.0}
+        world.apply(a_drop("stale", retrain="IfStale"))
+        await world.finished("stale")
+        assert world.status("stale")["trainingRun"] == "run-2"
+        assert world.status("stale")["modelVersion"] == "m-2"
+
+    play(tmp_path, scene)
+
+
+def test_a_rejected_retrain_does_not_fail_a_drop_while_a_model_is_live(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.service.training_ends = "rejected"
+        world.apply(a_drop(retrain="Always"))
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.condition("autumn-release", "Succeeded")["status"] == "True"
+        assert world.reason() == "SucceededWithOlderModel"
+        assert "worse than popularity" in world.condition("autumn-release", "Succeeded")["message"]
+
+    play(tmp_path, scene)
+
+
+def test_a_drop_without_any_model_says_so(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.service.model, world.service.training_ends = None, "failed"
+        world.apply(a_drop(retrain="IfStale"))
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.condition("autumn-release", "Succeeded")["status"] == "False"
+        assert world.reason() == "ModelMissing"
+        assert world.regeneration_jobs() == []
+
+    play(tmp_path, scene)
+
+
+def test_a_shard_that_fails_for_good_is_told_with_the_users_left_out(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.exit_codes[3] = 42
+        world.apply(a_drop(shards=4))
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.reason() == "ShardsFailed"
+        assert world.status()["failedIndexes"] == "3"
+        assert world.status()["usersRegenerated"] == 750
+        assert "250 of 1000 users were left out" in world.condition("autumn-release", "Succeeded")["message"]
+
+    play(tmp_path, scene)
+
+
+def test_two_drops_at_once_are_served_in_order_and_the_later_one_says_queued(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.gate.clear()
+        world.apply(a_drop("later", releaseTime="2026-03-02T00:00:00Z"))
+        world.apply(a_drop("earlier", releaseTime="2026-03-01T00:00:00Z"))
+        world.start_operator()
+        await world.until(lambda: world.reason("earlier") == "JobRunning" and world.reason("later") == "Queued")
+        await world.looks()
+        assert len(world.regeneration_jobs()) == 1
+        world.gate.set()
+        await world.finished("earlier", "later")
+        starts = [
+            world.service.regenerations[world.status(name)["regeneration"]]["id"] for name in ("earlier", "later")
+        ]
+        assert starts == ["r-1", "r-2"]
+
+    play(tmp_path, scene)
+
+
+def test_a_release_time_ahead_waits_without_asking_much(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.apply(a_drop(releaseTime="2099-01-01T00:00:00Z"))
+        world.start_operator()
+        await world.until(lambda: world.reason() == "WaitingForRelease")
+        await world.looks(4)
+        assert world.condition("autumn-release", "Accepted")["status"] == "True"
+        assert world.calls("PUT /drops") == 1
+        assert world.calls("PATCH contentdrops/status") == 1
+        assert world.regeneration_jobs() == []
+
+    play(tmp_path, scene)
+
+
+def test_a_release_time_that_comes_starts_the_work(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        soon = datetime.now(UTC) + timedelta(seconds=1.5)
+        world.settings["RESYNC_SECONDS"] = "60"
+        world.apply(a_drop(releaseTime=soon.isoformat()))
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.reason() == "AllShardsSucceeded"
+
+    play(tmp_path, scene)
+
+
+def test_a_cluster_clock_a_minute_off_changes_nothing(tmp_path: Path) -> None:
+    for minutes in (-1, 1):
+
+        async def scene(world: World, ahead: timedelta = timedelta(minutes=minutes)) -> None:
+            world.store.now = lambda: datetime.now(UTC) + ahead
+            world.apply(a_drop(releaseTime="2026-03-01T00:00:00Z"))
+            world.start_operator()
+            await world.finished("autumn-release")
+            assert world.reason() == "AllShardsSucceeded"
+
+        (tmp_path / str(minutes)).mkdir()
+        play(tmp_path / str(minutes), scene)
+
+
+def test_a_suspended_drop_does_nothing_and_lets_the_next_one_pass(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.apply(a_drop("held", suspend=True))
+        world.apply(a_drop("next"))
+        world.start_operator()
+        await world.finished("next")
+        assert world.reason("held") == "Suspended"
+        assert len(world.service.drops) == 1
+        world.change("held", suspend=False)
+        await world.finished("held")
+        assert world.status("held")["observedGeneration"] == 2
+
+    play(tmp_path, scene)
+
+
+def test_a_suspended_job_keeps_what_it_did_and_goes_on_as_the_same_job(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.gate.clear()
+        world.apply(a_drop())
+        world.start_operator()
+        await world.until(lambda: world.reason() == "JobRunning")
+        job = world.regeneration_jobs()[0]["metadata"]
+        world.change("autumn-release", suspend=True)
+        await world.until(lambda: world.regeneration_jobs()[0]["spec"]["suspend"])
+        await world.until(lambda: world.store.list("pods") == [])
+        world.change("autumn-release", suspend=False)
+        world.gate.set()
+        await world.finished("autumn-release")
+        assert [j["metadata"]["uid"] for j in world.regeneration_jobs()] == [job["uid"]]
+        assert len(world.service.regenerations) == 1
+
+    play(tmp_path, scene)
+
+
+def test_a_dry_run_reports_and_writes_nothing(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.apply(a_drop(dryRun=True, releaseTime="2099-01-01T00:00:00Z"))
+        world.start_operator()
+        await world.finished("autumn-release")
+        message = world.condition("autumn-release", "Succeeded")["message"]
+        assert world.reason() == "DryRun"
+        assert "700 users" in message
+        assert "650 lists" in message
+        assert '"g-17" from 12' in message
+        assert world.service.drops == {}
+        assert world.service.regenerations == {}
+        assert world.regeneration_jobs() == []
+        assert world.status()["usersTargeted"] == 700
+
+    play(tmp_path, scene)
+
+
+def test_games_it_does_not_know_are_named_and_do_not_stop_a_drop(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.apply(a_drop(games=[{"id": "g-1", "similarTo": ["g-17", "g-nowhere"]}]))
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.reason() == "AllShardsSucceeded"
+        assert world.condition("autumn-release", "Accepted")["reason"] == "UnknownSimilarGames"
+        assert '"g-nowhere"' in world.condition("autumn-release", "Accepted")["message"]
+        assert '"g-17"' not in world.condition("autumn-release", "Accepted")["message"]
+
+    play(tmp_path, scene)
+
+
+def test_a_drop_the_service_refuses_fails_with_its_words(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.service.refuse_drops = {"detail": "title holds a control character"}
+        world.apply(a_drop())
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.reason() == "Rejected"
+        assert world.condition("autumn-release", "Accepted")["status"] == "False"
+        assert "title holds a control character" in world.condition("autumn-release", "Succeeded")["message"]
+
+    play(tmp_path, scene)
+
+
+def test_ids_and_titles_never_reach_a_job(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        games = [
+            {"id": "$(PATH)", "title": "$(HOME)", "tags": ["--regeneration"]},
+            {"id": "--help", "title": "`id`; $(reboot)", "similarTo": ["$(PATH)x"]},
+            {"id": 'a"b\\c', "title": "--shards=0"},
+        ]
+        world.apply(a_drop(games=games))
+        world.start_operator()
+        await world.finished("autumn-release")
+        (job,) = world.regeneration_jobs()
+        assert job["spec"]["template"]["spec"]["containers"][0]["args"] == [
+            *["regenerate", "--regeneration", "r-1"],
+            *["--shard", "$(JOB_COMPLETION_INDEX)", "--shards", "2"],
+        ]
+        for text in ("PATH", "help", "HOME", "reboot", 'a"b', "autumn"):
+            assert text not in json.dumps(job["spec"])
+            assert text not in json.dumps(job["metadata"]["labels"] | job["metadata"]["annotations"])
+        stored = next(iter(world.service.drops.values()))
+        assert [game["game_id"] for game in stored["games"]] == ["$(PATH)", "--help", 'a"b\\c']
+        assert all(json.loads(line) for line in world.log().splitlines())
+
+    play(tmp_path, scene)
+
+
+def test_a_name_of_253_characters_is_served(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        name = "a" * 253
+        world.apply(a_drop(name))
+        world.start_operator()
+        await world.finished(name)
+        assert all(len(job["metadata"]["name"]) <= 52 for job in world.regeneration_jobs())
+        assert len(world.store.list("events")) == world.calls("POST events")
+
+    play(tmp_path, scene)
+
+
+def test_the_largest_legal_drop_is_served(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        games = [
+            {
+                "id": f"{number:0128}",
+                "title": "t" * 100,
+                "similarTo": [f"{letter}{number:0127}" for letter in "abcde"],
+                "tags": [f"{letter}{number:031}" for letter in "abcde"],
+            }
+            for number in range(200)
+        ]
+        drop = a_drop(games=games, shards=64)
+        applied = json.dumps({"apiVersion": "v1", "kind": "ContentDrop"} | drop)
+        drop["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": applied}
+        world.apply(drop)
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.reason() == "AllShardsSucceeded"
+        assert len(json.dumps(world.status())) < 12_000
+
+    play(tmp_path, scene)
+
+
+def test_events_tell_the_story_once_each(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        uid = world.apply(a_drop(retrain="Always"))["metadata"]["uid"]
+        world.start_operator()
+        await world.finished("autumn-release")
+        events = sorted(world.store.list("events"), key=lambda event: int(event["metadata"]["resourceVersion"]))
+        assert [event["reason"] for event in events] == ["Starting", "Training", "JobRunning", "AllShardsSucceeded"]
+        assert {event["involvedObject"]["uid"] for event in events} == {uid}
+
+    play(tmp_path, scene)
+
+
+def test_status_writes_of_a_long_regeneration_are_few(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.apply(a_drop(shards=64))
+        world.template["spec"]["parallelism"] = 1
+        world.start_operator()
+        await world.finished("autumn-release")
+        assert world.calls("PATCH contentdrops/status") <= 13
+
+    play(tmp_path, scene)
