@@ -76,7 +76,6 @@ volumeMounts:
 {{/* Whoever ranks, trains or stores reads the same settings. */}}
 {{- define "recommendation.settingsEnv" -}}
 {{ include "recommendation.databaseEnv" . }}
-- {name: RECOMMENDATION_DB_POOL_SIZE, value: {{ .Values.database.poolSize | toString | quote }}}
 {{- with .Values.events.existingSecret }}
 - name: RECOMMENDATION_EVENTS_URL
   valueFrom:
