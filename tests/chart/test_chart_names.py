@@ -3,7 +3,6 @@
 import re
 
 import pytest
-
 from rendering import Object, Release, pod_templates, render
 from variants import EVERYTHING, LONGEST_NAME, VARIANTS, variant
 
@@ -21,7 +20,8 @@ NAMES = ["recs", LONGEST_NAME, LONGEST_NAME[:-1] + "x", "7-eleven", "my.store", 
 
 def identities(release: Release) -> set[tuple[str, str, str]]:
     return {
-        (o["kind"], "" if o["kind"] in CLUSTER_WIDE else release.namespace, o["metadata"]["name"]) for o in release.objects
+        (o["kind"], "" if o["kind"] in CLUSTER_WIDE else release.namespace, o["metadata"]["name"])
+        for o in release.objects
     }
 
 
@@ -32,7 +32,9 @@ def selects(selector: Object, labels: dict[str, str]) -> bool:
 
 
 def selectors(release: Release) -> list[Object]:
-    found = [o["spec"]["selector"] for kind in ("Deployment", "StatefulSet", "PodDisruptionBudget") for o in release.of(kind)]
+    found = [
+        o["spec"]["selector"] for kind in ("Deployment", "StatefulSet", "PodDisruptionBudget") for o in release.of(kind)
+    ]
     found += [{"matchLabels": o["spec"]["selector"]} for o in release.of("Service")]
     return found + [o["spec"]["podSelector"] for o in release.of("NetworkPolicy")]
 

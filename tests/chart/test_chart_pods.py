@@ -3,7 +3,6 @@
 import copy
 
 import pytest
-
 from pod_security import violations
 from rendering import Object, containers, pod_templates
 from variants import VARIANTS, variant

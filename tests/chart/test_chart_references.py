@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from rendering import Object, Release, containers, is_hook, pod_templates, render
 from variants import VARIANTS, variant
 
@@ -138,7 +137,11 @@ def test_the_hook_may_create_secrets_and_nothing_else() -> None:
 
 
 def test_all_that_the_hook_pod_needs_is_a_hook_too_and_comes_before_it() -> None:
-    hooks = {o["kind"]: o["metadata"]["annotations"] for o in variant("defaults").objects if is_hook(o) and o["kind"] != "Pod"}
+    hooks = {
+        o["kind"]: o["metadata"]["annotations"]
+        for o in variant("defaults").objects
+        if is_hook(o) and o["kind"] != "Pod"
+    }
     assert set(hooks) == {"ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Job"}
     assert all(int(a["helm.sh/hook-weight"]) < 0 for kind, a in hooks.items() if kind != "Job")
     assert hooks["Job"]["helm.sh/hook-weight"] == "0"

@@ -7,12 +7,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
-
 import values_table
-from recommendation.settings import load_settings
+import yaml
 from rendering import CHART, ROOT, Refused, containers, pod_templates, render
 from variants import EVERYTHING, VARIANTS, variant
+
+from recommendation.settings import load_settings
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -191,5 +191,11 @@ def test_pod_values_reach_every_pod() -> None:
 
 def test_the_readme_of_the_chart_names_the_five_values_for_production() -> None:
     page = (ROOT / "docs" / "chart.md").read_text()
-    for value in ("database.existingSecret", "apiKeys.existingSecret", "image.registry", "networkPolicy.allowFrom.api", "httpRoute"):
+    for value in (
+        "database.existingSecret",
+        "apiKeys.existingSecret",
+        "image.registry",
+        "networkPolicy.allowFrom.api",
+        "httpRoute",
+    ):
         assert f"`{value}" in page

@@ -1,7 +1,7 @@
 """
 The table of values in docs/chart.md, made from the comments of values.yaml: `python tests/chart/values_table.py`.
 
-A value is a line whose comment above starts with `# -- `; maps and lists below it are its default, not values of their own.
+A value is a line whose comment above starts with `# -- `; maps and lists below it are its default.
 """
 
 import json
