@@ -1,6 +1,7 @@
 """The fixed parts of the release that other programs rely on, compared whole."""
 
-from rendering import Object, render
+import yaml
+from rendering import CHART, Object, render
 from variants import variant
 
 IGNORE_DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
@@ -153,4 +154,22 @@ def test_who_may_view_and_who_may_edit_drops() -> None:
     view, edit = (render().one("ClusterRole", f"contentdrops-{role}") for role in ("view", "edit"))
     assert {v for r in view["rules"] for v in r["verbs"]} == {"get", "list", "watch"}
     assert all("status" not in resource for r in edit["rules"] for resource in r["resources"])
-    assert "rbac.authorization.k8s.io/aggregate-to-view" not in edit["metadata"]["labels"]
+    for role, into in ((view, {"view"}), (edit, {"edit", "admin"})):
+        prefix = "rbac.authorization.k8s.io/aggregate-to-"
+        assert {label.removeprefix(prefix) for label in role["metadata"]["labels"] if label.startswith(prefix)} == into
+
+
+def test_the_crd_is_the_operators_and_is_kept_unless_told_otherwise() -> None:
+    written = yaml.safe_load((CHART / "crd" / "contentdrops.yaml").read_text())
+    (kept,), (left,) = (render(v).of("CustomResourceDefinition") for v in ({}, {"crd": {"keep": False}}))
+    assert kept["spec"] == left["spec"] == written["spec"]
+    assert kept["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert "helm.sh/resource-policy" not in (left["metadata"].get("annotations") or {})
+
+
+def test_the_operator_may_do_what_its_rules_say_and_nothing_in_other_namespaces() -> None:
+    release = render()
+    rules = yaml.safe_load((CHART / "crd" / "operator-role-rules.yaml").read_text())
+    assert release.one("Role", "operator")["rules"] == rules
+    assert all("secrets" not in rule["resources"] for rule in rules)
+    assert release.of("ClusterRoleBinding") == []

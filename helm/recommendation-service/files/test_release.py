@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,23 +102,42 @@ def events() -> list[dict[str, object]]:
     ]
 
 
-def holds_interactions(service: Service) -> bool:
-    """Whether anybody's events are in the database: then some game is popular."""
-    _, popular = service.call("GET", f"{PREFIX}/popular?limit=1")
-    return bool(popular["items"])
+def holds_interactions(service: Service, settle_seconds: float) -> bool:
+    """Whether anybody's events are in the database: then some game is popular. Replicas may lag, so it looks twice."""
+    for pause in (0.0, settle_seconds):
+        time.sleep(pause)
+        _, popular = service.call("GET", f"{PREFIX}/popular?limit=1")
+        if popular["items"]:
+            return True
+    return False
 
 
 def ingest(service: Service) -> None:
     """Every event is accepted."""
     sent = events()
-    _, answer = service.call("POST", f"{PREFIX}/interactions", {"interactions": sent})
+    _, answer = service.call("POST", f"{PREFIX}/interactions", {"events": sent})
     if answer["accepted"] != len(sent):
         raise Failed(f"of {len(sent)} events {answer['accepted']} were accepted: {answer}")
     print(f"ingest: {len(sent)} events accepted", flush=True)
 
 
 def train(service: Service, patience_seconds: float) -> None:
-    """A training run is queued, starts as a Job, and ends well."""
+    """
+    A training run is queued, starts as a Job, and ends well.
+
+    The first may have joined a scheduled run that began before the events came; then a second one is due.
+    """
+    run = _trained(service, patience_seconds)
+    if run["state"] == "failed" and run.get("reason") == "insufficient_data":
+        run = _trained(service, patience_seconds)
+    if run["state"] != "succeeded":
+        raise Failed(f"training ended as {run['state']}: {run}")
+    print(f"train: model {run['model_version']} is live", flush=True)
+
+
+def _trained(service: Service, patience_seconds: float) -> dict[str, Any]:
+    """The run, once it has ended."""
+    run: dict[str, Any]
     _, run = service.call("POST", f"{PREFIX}/train", {}, accept=(202,))
     end = time.monotonic() + patience_seconds
     while run["state"] in ("queued", "running"):
@@ -126,9 +145,19 @@ def train(service: Service, patience_seconds: float) -> None:
             raise Failed(f"training is still {run['state']} after {patience_seconds:.0f} s: look at the operator's log")
         time.sleep(service.pause_seconds)
         _, run = service.call("GET", f"{PREFIX}/train/{urllib.parse.quote(run['run_id'])}")
-    if run["state"] != "succeeded":
-        raise Failed(f"training ended as {run['state']}: {run}")
-    print(f"train: model {run.get('model_version')} is live", flush=True)
+    return run
+
+
+def eventually(service: Service, settle_seconds: float, step: Callable[[Service], None]) -> None:
+    """Do a step until it is right: every replica knows a new model after some seconds, not at once."""
+    end = time.monotonic() + 5 * settle_seconds
+    while True:
+        try:
+            return step(service)
+        except Failed:
+            if time.monotonic() > end:
+                raise
+            time.sleep(service.pause_seconds)
 
 
 def generate_and_read(service: Service) -> None:
@@ -163,7 +192,7 @@ def steps(service: Service, arguments: argparse.Namespace) -> Iterator[str]:
     if service.key is None:
         yield f"{arguments.key_file} is not there: nothing but readiness was tested"
         return
-    if holds_interactions(service):
+    if holds_interactions(service, arguments.settle_seconds):
         _, models = service.call("GET", f"{PREFIX}/models")
         print(f"read: {len(models['models'])} models", flush=True)
         yield "this is a live store (it holds interactions): only read, changed nothing"
@@ -172,7 +201,7 @@ def steps(service: Service, arguments: argparse.Namespace) -> Iterator[str]:
         ingest(service)
         if arguments.train:
             train(service, arguments.training_seconds)
-            generate_and_read(service)
+            eventually(service, arguments.settle_seconds, generate_and_read)
         else:
             yield "no operator runs here to start a training: train, generate and read were not tested"
     finally:
@@ -186,6 +215,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--key-file", required=True, help="clear key of scopes read, write and admin")
     result.add_argument("--train", action="store_true", help="an operator starts requested trainings")
     result.add_argument("--training-seconds", type=float, default=600.0)
+    result.add_argument("--settle-seconds", type=float, default=6.0, help="until every replica knows what is new")
     result.add_argument("--pause", type=float, default=2.0)
     result.add_argument("--patience-seconds", type=float, default=120.0)
     return result
