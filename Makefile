@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup test test-operator check format clean
+.PHONY: help setup test test-operator check format clean chart chart-docs chart-golden
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -35,3 +35,12 @@ format: setup ## Format and fix what can be fixed
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo
+
+chart: setup ## Lint, render, validate and test the chart and what goes into the images
+	$(BIN)/python -m pytest -n auto --dist loadgroup tests/chart
+
+chart-docs: setup ## Write the table of values in docs/chart.md anew
+	$(BIN)/python tests/chart/values_table.py
+
+chart-golden: setup ## Write the golden renders of the chart anew; read the diff before you commit it
+	$(BIN)/python -m pytest tests/chart/test_chart_golden.py --update-golden

@@ -1,0 +1,175 @@
+"""The fixed parts of the release that other programs rely on, compared whole."""
+
+import yaml
+from rendering import CHART, Object, render
+from variants import variant
+
+IGNORE_DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+
+
+def failure_rule(action: str, container: str) -> Object:
+    return {"action": action, "onExitCodes": {"containerName": container, "operator": "In", "values": [42]}}
+
+
+def test_training_is_hourly_alone_bounded_and_knows_its_exit_codes() -> None:
+    spec = render().one("CronJob", "training")["spec"]
+    job = spec.pop("jobTemplate")["spec"]
+    assert spec == {
+        "schedule": "5 * * * *",
+        "timeZone": "Etc/UTC",
+        "suspend": False,
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 600,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 3,
+    }
+    pod = job.pop("template")["spec"]
+    assert job == {
+        "activeDeadlineSeconds": 3300,
+        "backoffLimit": 2,
+        "ttlSecondsAfterFinished": 86400,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": [IGNORE_DISRUPTION, failure_rule("FailJob", "train")]},
+    }
+    (container,) = pod["containers"]
+    assert [*container["command"], *container["args"]] == [
+        "python",
+        "-m",
+        "recommendation_jobs",
+        "train",
+        "--regenerate",
+    ]
+    assert pod["restartPolicy"] == "Never"
+
+
+def test_the_regeneration_template_fails_by_index_and_is_owned_by_the_release() -> None:
+    job = render().job_template()
+    spec = job["spec"]
+    pod = spec.pop("template")["spec"]
+    assert spec == {
+        "completionMode": "Indexed",
+        "completions": 1,
+        "parallelism": 4,
+        "backoffLimitPerIndex": 3,
+        "activeDeadlineSeconds": 21600,
+        "ttlSecondsAfterFinished": 86400,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": [IGNORE_DISRUPTION, failure_rule("FailIndex", "regenerate")]},
+    }
+    assert "name" not in job["metadata"]
+    (container,) = pod["containers"]
+    assert [*container["command"], *container["args"]] == ["python", "-m", "recommendation_jobs", "regenerate"]
+
+
+def test_the_migrate_job_migrates_and_proves_the_claim() -> None:
+    (job,) = [o for o in render().of("Job") if o["metadata"]["labels"]["app.kubernetes.io/component"] == "migration"]
+    assert "annotations" not in job["metadata"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    models = "/var/lib/recommendation/models"
+    assert [*container["command"], *container["args"]] == [
+        *["python", "-m", "recommendation.migrate", "--prove-writable", models]
+    ]
+    assert {"name": "models", "mountPath": models} in container["volumeMounts"]
+    assert container["image"] == "recommendation-service:0.1.0"
+
+
+def test_whoever_needs_the_schema_waits_for_it_and_for_a_bounded_time() -> None:
+    release = render()
+    waiting = {
+        "api": release.one("Deployment", "api")["spec"]["template"],
+        "training": release.one("CronJob", "training")["spec"]["jobTemplate"]["spec"]["template"],
+        "regeneration": release.job_template()["spec"]["template"],
+    }
+    for template in waiting.values():
+        (init,) = template["spec"]["initContainers"]
+        assert init["command"][:4] == ["python", "-m", "recommendation.migrate", "--wait"]
+        assert 0 < int(init["command"][4]) < release.one("Deployment", "api")["spec"]["progressDeadlineSeconds"]
+
+
+def test_nothing_that_the_api_waits_for_waits_for_the_api() -> None:
+    """So no order of starting, with or without `--wait`, can deadlock."""
+    release = render()
+    for o in release.of("Job"):
+        assert "initContainers" not in o["spec"]["template"]["spec"]
+        assert "recs-api:8010" not in str(o)
+    assert "initContainers" not in release.one("StatefulSet", "database")["spec"]["template"]["spec"]
+
+
+def test_the_api_drains_before_it_stops_and_its_liveness_needs_no_database() -> None:
+    spec = render().one("Deployment", "api")["spec"]["template"]["spec"]
+    (api,) = spec["containers"]
+    assert api["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+    assert spec["terminationGracePeriodSeconds"] > 5 + 10
+    assert api["livenessProbe"]["httpGet"] == api["startupProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert api["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+
+
+def test_routes_let_the_api_through_and_nothing_else() -> None:
+    asked = {"hosts": ["games.example.com"], "enabled": True}
+    release = render({"ingress": asked, "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}})
+    paths = [p["path"] for o in release.of("Ingress") for r in o["spec"]["rules"] for p in r["http"]["paths"]]
+    matches = [m["path"] for o in release.of("HTTPRoute") for r in o["spec"]["rules"] for m in r["matches"]]
+    assert paths == ["/api/v1/recommendation"]
+    assert matches == [{"type": "PathPrefix", "value": "/api/v1/recommendation"}]
+
+
+def test_the_operator_is_alone_and_is_never_doubled_by_a_rollout() -> None:
+    spec = render().one("Deployment", "operator")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    (container,) = spec["template"]["spec"]["containers"]
+    assert [*container["command"], *container["args"]] == [
+        *["kopf", "run", "-m", "recommendation_operator", "--namespace=shop", "--standalone"],
+        *["--log-format=json", "--liveness=http://0.0.0.0:8080/healthz"],
+    ]
+
+
+def test_another_job_template_restarts_the_operator() -> None:
+    def annotation(values: dict[str, object]) -> str:
+        template = render(values).one("Deployment", "operator")["spec"]["template"]
+        value: str = template["metadata"]["annotations"]["checksum/regeneration-job"]
+        return value
+
+    assert annotation({}) != annotation({"regeneration": {"shardsAtOnce": 2}})
+    assert annotation({}) == annotation({"api": {"replicas": {"max": 5}}})
+
+
+def test_the_api_gets_hashes_only_and_the_operator_only_its_own_key() -> None:
+    release = render()
+    keys = {}
+    for component in ("api", "operator"):
+        spec = release.one("Deployment", component)["spec"]["template"]["spec"]
+        (volume,) = [v for v in spec["volumes"] if v["name"] == "keys"]
+        keys[component] = [item["key"] for item in volume["secret"]["items"]]
+    assert keys == {"api": ["keys"], "operator": ["operator"]}
+
+
+def test_digests_win_over_tags() -> None:
+    release = variant("everything")
+    jobs = release.one("CronJob", "training")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert jobs["containers"][0]["image"] == "registry.example.com/games/recommendation-jobs@sha256:" + "0" * 64
+    assert jobs["initContainers"][0]["image"] == "registry.example.com/games/recommendation-service:1.2.3"
+
+
+def test_who_may_view_and_who_may_edit_drops() -> None:
+    view, edit = (render().one("ClusterRole", f"contentdrops-{role}") for role in ("view", "edit"))
+    assert {v for r in view["rules"] for v in r["verbs"]} == {"get", "list", "watch"}
+    assert all("status" not in resource for r in edit["rules"] for resource in r["resources"])
+    for role, into in ((view, {"view"}), (edit, {"edit", "admin"})):
+        prefix = "rbac.authorization.k8s.io/aggregate-to-"
+        assert {label.removeprefix(prefix) for label in role["metadata"]["labels"] if label.startswith(prefix)} == into
+
+
+def test_the_crd_is_the_operators_and_is_kept_unless_told_otherwise() -> None:
+    written = yaml.safe_load((CHART / "crd" / "contentdrops.yaml").read_text())
+    (kept,), (left,) = (render(v).of("CustomResourceDefinition") for v in ({}, {"crd": {"keep": False}}))
+    assert kept["spec"] == left["spec"] == written["spec"]
+    assert kept["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert "helm.sh/resource-policy" not in (left["metadata"].get("annotations") or {})
+
+
+def test_the_operator_may_do_what_its_rules_say_and_nothing_in_other_namespaces() -> None:
+    release = render()
+    rules = yaml.safe_load((CHART / "crd" / "operator-role-rules.yaml").read_text())
+    assert release.one("Role", "operator")["rules"] == rules
+    assert all("secrets" not in rule["resources"] for rule in rules)
+    assert release.of("ClusterRoleBinding") == []
