@@ -10,7 +10,7 @@ from typing import NoReturn
 from recommendation.errors import RecommendationError, StoreUnavailable
 from recommendation.settings import load_settings
 from recommendation.storage.database import Database
-from recommendation_jobs import exits, import_file, prune, regenerate, simulate, train
+from recommendation_jobs import evaluate, exits, import_file, prune, regenerate, simulate, train
 from recommendation_jobs.console import start_logging
 
 log = logging.getLogger("recommendation_jobs")
@@ -22,6 +22,7 @@ COMMANDS = {
     "prune": (prune, "forget what is past its retention"),
 }
 FILE_COMMANDS = {
+    "evaluate": (evaluate, "measure how good lists are on a file of interactions"),
     "simulate": (simulate, "write the events of a made-up store to a CSV file"),
 }
 """Commands that need no database."""

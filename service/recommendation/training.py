@@ -14,6 +14,7 @@ from recommendation.clock import Clock
 from recommendation.engine import artifact
 from recommendation.engine.fit import fit
 from recommendation.errors import InsufficientData, InvalidInput, RecommendationError
+from recommendation.evaluation.gate import Verdict, judge, set_aside
 from recommendation.matrix import InteractionMatrix
 from recommendation.model_files import write_copies
 from recommendation.settings import Settings
@@ -95,21 +96,28 @@ def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fe
     with database.snapshot() as connection:
         matrix = read_matrix(connection, settings.half_life_days, clock())
     live = _live(database, settings)
-    candidate = _fit(matrix, settings, live, f"v{fence}", report)
+    candidate, verdict = _fit(matrix, settings, live, f"v{fence}", report)
+    if verdict.state == "rejected":
+        log.warning("the candidate is rejected: %s", verdict.reason)
+        outcome = Outcome("rejected", run_id, "quality", verdict.reason)
+        _end(database, clock, outcome, **candidate.facts, quality=candidate.quality)
+        return outcome
     report("publish")
     return _publish(database, settings, clock, run_id, fence, candidate)
 
 
 def _fit(
     matrix: InteractionMatrix, settings: Settings, live: LiveModel | None, version: str, report: Report
-) -> _Candidate:
+) -> tuple[_Candidate, Verdict]:
     report("fit")
-    training = matrix
-    model = fit(training, settings.engine)
+    split = set_aside(matrix)
+    model = fit(split.training, settings.engine)
+    report("gate")
+    verdict = judge(model, live.model if live else None, split)
     facts = {
-        "users": len(training.users),
+        "users": int((split.training.pairs_per_user() > 0).sum()),
         "games": len(model.games),
-        "pairs": training.pairs,
+        "pairs": split.training.pairs,
         "components": model.components,
     }
     data = artifact.dump(model, {"version": version, "settings": asdict(settings.engine), **facts})
@@ -118,7 +126,14 @@ def _fit(
             f"the model has {len(data) >> 20} MiB, more than RECOMMENDATION_MODEL_MAX_MIB={settings.model_max_mib}; "
             "raise that, or lower CF_N_COMPONENTS"
         )
-    return _Candidate(data, facts, {})
+    return _Candidate(data, facts, _quality(verdict)), verdict
+
+
+def _quality(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as it is kept with the run and the model."""
+    measures = {"candidate": verdict.candidate, "live": verdict.live, "popularity": verdict.popularity}
+    found = {name: dict(values) for name, values in measures.items() if values}
+    return {**found, "gate": {"state": verdict.state, "reason": verdict.reason, "users": verdict.users}}
 
 
 def _publish(

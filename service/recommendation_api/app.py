@@ -15,7 +15,7 @@ from recommendation.settings import Settings
 from recommendation.storage.database import Database
 from recommendation.storage.readers import UserState, read_users
 from recommendation.storage.schema import is_usable, schema_state
-from recommendation_api import problems
+from recommendation_api import logs, problems
 from recommendation_api.coalescer import Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
@@ -64,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.root)
+    logs.install(app, app.state.service.metrics)
     return app
 
 
@@ -88,14 +89,17 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
         with database.reading() as connection:
             return read_users(connection, user_ids)
 
+    views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
+    metrics = Metrics(database, settings.weights)
+    metrics.watch_view(lambda: views.view)
     return Service(
         settings=settings,
         database=database,
-        views=ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock),
+        views=views,
         reads=Coalescer(read),
         writes=WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes),
         trainer=Trainer(settings, database, clock),
-        metrics=Metrics(database, settings.weights),
+        metrics=metrics,
         keys=keys,
         clock=clock,
         list_settings=ListSettings(settings.list_length, settings.half_life_days),
@@ -119,6 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 await task
         await service.trainer.close()
         service.reads.close()
+        service.metrics.close()
         await asyncio.to_thread(service.database.close)
 
 
