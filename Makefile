@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup test test-operator check format clean chart chart-docs chart-golden
+.PHONY: help setup demo smoke test test-operator check format clean chart chart-docs chart-golden
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -22,6 +22,12 @@ test: setup ## Run every test that needs no cluster
 
 test-operator: setup ## Run the operator's tests: a strict pretended cluster, the operator killed at every call
 	$(BIN)/python -m pytest -n 2 --dist load tests/operator
+
+demo: setup ## Run the whole service on the embedded database, on port 8010 (DATA=file.csv takes your own events)
+	$(BIN)/python scripts/demo.py $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)")
+
+smoke: setup ## The same without staying up: assert that lists are personal and free of owned games
+	$(BIN)/python scripts/demo.py --smoke $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)")
 
 check: setup ## Types, lint, format, import contracts
 	$(BIN)/ruff check .
