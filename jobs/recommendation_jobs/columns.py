@@ -50,7 +50,8 @@ class Coded:
     @property
     def missing(self) -> Flags:
         """Rows without a value."""
-        return self.codes == MISSING
+        flags: Flags = np.equal(self.codes, MISSING)
+        return flags
 
     @cached_property
     def texts(self) -> list[str]:

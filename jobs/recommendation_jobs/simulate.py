@@ -1,6 +1,163 @@
-"""placeholder"""
+"""
+`simulate`: write the events of a made-up store, and its catalogue.
+
+The store has genres, hits and a long tail, releases while it is open, busy weekends, and users who view, click,
+wishlist, buy, play and sometimes refund by their taste. The same arguments give the same bytes.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
+
+from recommendation.clock import rfc3339
+from recommendation.errors import InvalidInput
+from recommendation_jobs import exits
+from recommendation_jobs.console import progress
+from recommendation_jobs.simulation.shop import Shop, open_shop
+from recommendation_jobs.simulation.visits import EVENT_TYPES, User
+
+COLUMNS = ("event_id", "user_id", "game_id", "event_type", "quantity", "occurred_at")
+_ROWS_AT_ONCE = 100_000
+_SHOP, _USER = 0, 1
+"""Streams of the seed, so that one more user changes nothing for the others."""
 
 
-def add_arguments(parser): ...
-def run(options):
-    return 0
+@dataclass(frozen=True)
+class Plan:
+    """What to make up."""
+
+    users: int = 2000
+    games: int = 400
+    days: int = 150
+    seed: int = 1
+    until: date = date(2026, 11, 1)
+    """The day after the last; fixed, because the same arguments must give the same bytes."""
+
+    @property
+    def start(self) -> datetime:
+        """The first moment."""
+        return datetime.combine(self.until - timedelta(days=self.days), datetime.min.time(), UTC)
+
+    @property
+    def name(self) -> str:
+        """Eight letters that stand for this store, so that event ids of two stores never meet."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=4).hexdigest()
+
+
+@dataclass(frozen=True)
+class Happenings:
+    """Every event of the store in order of time, as parallel arrays of shape (events,)."""
+
+    seconds: NDArray[np.int64]
+    users: NDArray[np.int32]
+    games: NDArray[np.int32]
+    types: NDArray[np.int8]
+    hours: NDArray[np.float64]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="events, for `import FILE.csv`")
+    parser.add_argument(
+        "--games-out", type=Path, metavar="FILE", help="games, for `import --catalogue`: .csv or .jsonl"
+    )
+    for name, most in (("users", 1_000_000), ("games", 20_000), ("days", 3650), ("seed", 2**32)):
+        default = getattr(Plan, name)
+        parser.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"up to {most}; default {default}"
+        )
+    parser.add_argument("--until", type=date.fromisoformat, default=Plan.until, help=f"end day; default {Plan.until}")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the files; return the exit code."""
+    if not (1 <= options.users <= 1_000_000 and 1 <= options.games <= 20_000 and 1 <= options.days <= 3650):
+        raise InvalidInput("simulate needs 1 to 1000000 users, 1 to 20000 games and 1 to 3650 days")
+    if not 0 <= options.seed <= 2**32:
+        raise InvalidInput("simulate needs a seed from 0 to 4294967296")
+    plan = Plan(options.users, options.games, options.days, options.seed, options.until)
+    shop = open_shop(plan.games, plan.days, np.random.default_rng([plan.seed, _SHOP]))
+    try:
+        if options.games_out is not None:
+            write_games(options.games_out, shop, plan)
+        with progress("simulate", plan.users, "users") as bar:
+            happenings = happen(plan, shop, bar.advance)
+        write_events(options.out, happenings, shop, plan)
+    except OSError as error:
+        raise InvalidInput(f"{error.filename}: cannot be written ({error.strerror})") from error
+    print(
+        f"simulated {len(happenings.seconds):,} events of {plan.users:,} users and {plan.games:,} games: {options.out}"
+    )
+    return exits.DONE
+
+
+def happen(plan: Plan, shop: Shop, advance: Callable[[int], None] = lambda _: None) -> Happenings:
+    """Let every user live in the shop."""
+    parts: list[tuple[NDArray[Any], ...]] = []
+    for user in range(plan.users):
+        diary = User(shop, np.random.default_rng([plan.seed, _USER, user])).live(plan.days, plan.start.weekday())
+        moments = np.array(diary.moments, np.int64)
+        whose = np.full(len(moments), user, np.int32)
+        own = np.array(diary.games, np.int32), np.array(diary.types, np.int8), np.array(diary.hours, np.float64)
+        parts.append((moments, whose, *own))
+        advance(1)
+    seconds, users, games, types, hours = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    order = np.argsort(seconds, kind="stable")
+    return Happenings(seconds[order], users[order], games[order], types[order], hours[order])
+
+
+def write_events(path: Path, events: Happenings, shop: Shop, plan: Plan) -> None:
+    """Write the events as CSV, oldest first."""
+    width = max(6, len(str(plan.users)))
+    with path.open("wb") as file:
+        file.write((",".join(COLUMNS) + "\n").encode())
+        for start in range(0, len(events.seconds), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            moments = np.datetime64(plan.start.replace(tzinfo=None), "s") + events.seconds[rows]
+            table = pa.table(
+                {
+                    "event_id": [f"{plan.name}-{start + place}" for place in range(len(moments))],
+                    "user_id": [f"u-{user:0{width}}" for user in events.users[rows]],
+                    "game_id": [shop.game_ids[game] for game in events.games[rows]],
+                    "event_type": [EVENT_TYPES[event_type] for event_type in events.types[rows]],
+                    "quantity": [f"{hours:g}" for hours in events.hours[rows]],
+                    "occurred_at": [f"{moment}Z" for moment in moments],
+                }
+            )
+            # None of our values needs a quote.
+            pa_csv.write_csv(table, file, pa_csv.WriteOptions(include_header=False, quoting_style="none"))
+
+
+def write_games(path: Path, shop: Shop, plan: Plan) -> None:
+    """Write the catalogue: CSV where the name ends in `.csv`, else JSON lines."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix.lower() != ".csv":
+            file.writelines(json.dumps(game) + "\n" for game in _games(shop, plan))
+            return
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("game_id", "title", "tags", "released_at", "similar_to"))
+        for game in _games(shop, plan):
+            tags, similar = "|".join(game["tags"]), "|".join(game["similar_to"])
+            writer.writerow((game["game_id"], game["title"], tags, game["released_at"], similar))
+
+
+def _games(shop: Shop, plan: Plan) -> Iterator[dict[str, Any]]:
+    for row, game_id in enumerate(shop.game_ids):
+        yield {
+            "game_id": game_id,
+            "title": shop.titles[row],
+            "tags": list(shop.tags[row]),
+            "released_at": rfc3339(plan.start + timedelta(days=int(shop.released_day[row]))),
+            "similar_to": list(shop.similar[row]),
+        }

@@ -1,0 +1,1 @@
+"""A made-up store: games, users with tastes, and what they do."""
