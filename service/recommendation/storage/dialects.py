@@ -228,5 +228,5 @@ def next_generation(connection: Connection) -> int:
 def shard_condition(connection: Connection, column: Any, shard: int, shards: int) -> Any:
     """Return a condition that holds for the users of one shard; the same user is always in the same one."""
     if is_postgres(connection):
-        return func.mod(func.hashtextextended(column, 0) & 0x7FFFFFFF, shards) == shard
+        return func.mod(func.hashtextextended(column, 0).bitwise_and(0x7FFFFFFF), shards) == shard
     return func.shard_of(column, shards) == shard

@@ -39,6 +39,7 @@ class JobController:
         self.runner = runner
         self.created: list[str] = []
         self._work: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Start, pause and stop the work of Jobs as the store says."""
@@ -48,8 +49,9 @@ class JobController:
                 self._turn()
                 await changed.wait()
         finally:
-            for task in self._work.values():
+            for task in self._tasks:
                 task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _turn(self) -> None:
         jobs = {job["metadata"]["uid"]: job for job in self.store.list("jobs")}
@@ -59,6 +61,8 @@ class JobController:
             wanted = not job["spec"].get("suspend") and not _ended(job)
             if wanted and uid not in self._work:
                 self._work[uid] = asyncio.create_task(self._serve(job))
+                self._tasks.add(self._work[uid])
+                self._work[uid].add_done_callback(self._tasks.discard)
             elif not wanted and uid in self._work and not _ended(job):
                 self._work.pop(uid).cancel()
         for uid in set(self._work) - set(jobs):

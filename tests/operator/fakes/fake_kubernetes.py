@@ -112,7 +112,9 @@ class FakeKubernetes:
             if verb not in ("list", "watch"):
                 self.kopf_writes.append(name)
             return await handler(request)
-        return await self.faults.around(name, request, handler)
+        answer = await self.faults.around(name, request, handler)
+        self.store.ticker.bump()
+        return answer
 
     async def _answer(
         self, verb: str, request: web.Request, action: Callable[[web.Request], Awaitable[Any]]
