@@ -1,0 +1,112 @@
+"""
+Dockerfiles without Docker: reads one, and plays its builder stage in a folder.
+
+What it plays is what the image would hold, but for the base image: `COPY` respects `.dockerignore`, `RUN` runs the very
+line, with `/src`, `/wheels` and `/opt/recommendation` moved into the folder.
+"""
+
+import fnmatch
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ("service", "jobs", "operator")
+
+
+class Step(NamedTuple):
+    """One instruction."""
+
+    stage: int
+    word: str
+    rest: str
+
+
+def steps(image: str) -> list[Step]:
+    """The instructions of `IMAGE/Dockerfile`; stage -1 is before the first FROM."""
+    text = (ROOT / image / "Dockerfile").read_text()
+    lines = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    found, stage = [], -1
+    for line in re.sub(r"\\\n", " ", lines).splitlines():
+        if line.strip():
+            word, rest = line.split(None, 1)
+            stage += word == "FROM"
+            found.append(Step(stage, word, " ".join(rest.split())))
+    return found
+
+
+def ignored(path: str) -> bool:
+    """Whether `.dockerignore` keeps a path (relative to the root) out; the last rule that matches decides."""
+    out = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        rule = line.strip()
+        if rule and not rule.startswith("#") and _covers(rule.removeprefix("!"), path):
+            out = not rule.startswith("!")
+    return out
+
+
+def _covers(rule: str, path: str) -> bool:
+    """A rule covers a path, or a folder above it; `**/` stands for any folders or none."""
+    parts = path.split("/")
+    heads = ["/".join(parts[: n + 1]) for n in range(len(parts))]
+    if rule.startswith("**/"):
+        return any(fnmatch.fnmatchcase(part, rule[3:]) for part in parts)
+    return any(head.count("/") == rule.count("/") and fnmatch.fnmatchcase(head, rule) for head in heads)
+
+
+@functools.cache
+def context() -> tuple[str, ...]:
+    """Every file that `docker build .` would send; no rule lets in a part of a folder that is out."""
+    found = []
+    for folder, folders, files in os.walk(ROOT):
+        here = Path(folder).relative_to(ROOT)
+        folders[:] = [name for name in folders if not ignored((here / name).as_posix())]
+        found += [path for name in files if not ignored(path := (here / name).as_posix())]
+    return tuple(sorted(found))
+
+
+class Builder:
+    """Plays builder stages in one folder; a line that two Dockerfiles share runs once, as with Docker's cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._done: set[str] = set()
+        subprocess.run([sys.executable, "-m", "venv", folder / "base"], check=True)
+
+    def play(self, image: str) -> Path:
+        """Return the virtual environment that the image takes over."""
+        venv = self._folder / f"opt-{image}"
+        path = f"{self._folder / 'base' / 'bin'}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": ""}
+        for step in (s for s in steps(image) if s.stage == 0):
+            if step.word == "ARG" and "=" in step.rest:
+                name, value = step.rest.split("=", 1)
+                environment[name] = value
+            elif step.word == "COPY":
+                _copy(step.rest.split(), self._folder / "src")
+            elif step.word == "RUN":
+                self._run(step.rest.replace("/opt/recommendation", str(venv)), environment)
+        return venv
+
+    def _run(self, line: str, environment: dict[str, str]) -> None:
+        if line in self._done:
+            return
+        self._done.add(line)
+        for there in ("/wheels", "/src"):
+            line = line.replace(f"{there}/", f"{self._folder}{there}/").replace(f"{there} ", f"{self._folder}{there} ")
+        subprocess.run(["sh", "-ec", line], cwd=self._folder / "src", env=environment, check=True, timeout=300)
+
+
+def _copy(words: list[str], target: Path) -> None:
+    """`COPY a b … DIR/` or `COPY DIR DIR`, of what the context holds."""
+    for source in words[:-1]:
+        for path in context():
+            if path == source or path.startswith(f"{source}/"):
+                place = target / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / path, place)

@@ -1,0 +1,112 @@
+"""What the three Dockerfiles promise, read from them."""
+
+import json
+
+import pytest
+import yaml
+from dockerfiles import IMAGES, Step, context, ignored, steps
+from rendering import ROOT, containers, pod_templates
+from variants import variant
+
+IGNORED = [
+    ".git/config",
+    ".venv/bin/python",
+    "app.db",
+    "models/cf.pkl",
+    "tests/x.py",
+    "helm/values.yaml",
+    ".tools/helm",
+]
+IGNORED += ["service/recommendation/__pycache__/ids.cpython-311.pyc", "docs/chart.md", "service/Dockerfile", ".env"]
+SENT = ["pyproject.toml", "constraints.txt", "README.md", "alembic.ini", "migrations/env.py"]
+SENT += ["service/recommendation/ids.py", "jobs/recommendation_jobs/__init__.py"]
+
+
+@pytest.fixture(params=IMAGES)
+def image(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def last(image: str, word: str) -> str:
+    return [s.rest for s in steps(image) if s.word == word][-1]
+
+
+def test_both_stages_come_from_the_one_base_that_the_builder_may_choose(image: str) -> None:
+    found = steps(image)
+    assert found[0] == Step(-1, "ARG", "BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm")
+    assert [s.rest for s in found if s.word == "FROM"] == ["${BASE_IMAGE} AS builder", "${BASE_IMAGE}"]
+
+
+def test_it_runs_as_a_user_with_a_number_that_is_not_root(image: str) -> None:
+    assert last(image, "USER") == "10001:10001"
+    assert steps(image)[-1].word in ("CMD", "ENTRYPOINT")
+
+
+def test_what_installs_is_gone_in_the_end(image: str) -> None:
+    final = [s for s in steps(image) if s.stage == 1]
+    assert any(s.word == "RUN" and "pip uninstall --yes --quiet pip setuptools wheel" in s.rest for s in final)
+    assert not any("install " in s.rest.replace("uninstall", "") or "apt" in s.rest for s in final if s.word == "RUN")
+
+
+def test_everything_installed_is_pinned_and_nothing_is_compiled(image: str) -> None:
+    for step in steps(image):
+        if step.word == "RUN" and " install " in step.rest:
+            assert "--constraint constraints.txt" in step.rest
+            assert "--only-binary :all:" in step.rest or step.rest.endswith(" setuptools")
+    assert any(line.startswith("setuptools==") for line in (ROOT / "constraints.txt").read_text().splitlines())
+
+
+def test_it_installs_its_own_extra_only(image: str) -> None:
+    assert Step(0, "ARG", f"EXTRAS={image}") in steps(image)
+
+
+def test_it_says_what_it_is(image: str) -> None:
+    label = last(image, "LABEL")
+    for key in ("title", "description", "version", "revision", "licenses"):
+        assert f"org.opencontainers.image.{key}=" in label
+
+
+def test_it_copies_no_folder_whole_from_the_root(image: str) -> None:
+    assert not any(s.rest.split()[0] in (".", "./") for s in steps(image) if s.word == "COPY")
+
+
+@pytest.mark.parametrize("path", IGNORED)
+def test_what_is_no_part_of_an_image_is_not_even_sent(path: str) -> None:
+    assert ignored(path)
+
+
+@pytest.mark.parametrize("path", SENT)
+def test_what_an_image_is_made_of_is_sent(path: str) -> None:
+    assert not ignored(path)
+    assert path in context()
+
+
+def test_the_service_image_carries_the_migrations(image: str) -> None:
+    copied = [s.rest for s in steps(image) if s.word == "COPY" and s.stage == 1]
+    assert ("migrations migrations" in copied and "alembic.ini ./" in copied) is (image == "service")
+
+
+def test_the_chart_starts_what_the_images_start() -> None:
+    """The chart says it in full; an image run by hand does the same."""
+    started = {}
+    for _, template in pod_templates(variant("defaults")):
+        (main,) = template["spec"]["containers"]
+        started[main["name"]] = [*main["command"], *main.get("args", [])] if "command" in main else []
+    assert json.loads(last("service", "CMD")) == started["api"]
+    assert json.loads(last("jobs", "ENTRYPOINT")) == started["train"][:3]
+    assert set(json.loads(last("operator", "CMD"))) <= set(started["operator"])
+
+
+def test_the_chart_runs_as_the_user_of_the_images() -> None:
+    for _, template in pod_templates(variant("defaults")):
+        images = {c["image"].split(":")[0] for c in containers(template)}
+        if all(name.startswith("recommendation-") for name in images):
+            assert template["spec"]["securityContext"]["runAsUser"] == 10001
+
+
+def test_the_tag_of_the_images_is_the_version_of_the_chart_and_of_the_package() -> None:
+    chart = yaml.safe_load((ROOT / "helm/recommendation-service/Chart.yaml").read_text())
+    assert f'version = "{chart["appVersion"]}"' in (ROOT / "pyproject.toml").read_text()
+    for name in IMAGES:
+        assert f"VERSION={chart['appVersion']}" in [s.rest for s in steps(name) if s.word == "ARG"]
