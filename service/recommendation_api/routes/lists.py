@@ -60,8 +60,7 @@ def put_together(service: Service, state: UserState, page: PageRequest) -> Activ
     settings = service.settings
     view = service.views.view
     active = active_list(state, view, page, service.list_settings, settings.fresh_reads, service.clock())
-    made = "popular" if not active.is_personal else "folded_in" if active.was_folded_in else "stored"
-    service.metrics.reads.labels(made=made).inc()
+    service.metrics.served(state, active)
     return active
 
 
