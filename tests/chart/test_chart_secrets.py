@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from loopback import Answer, Call, serving
-from recommendation_api.keys import read_keys
 from rendering import is_hook, render
+
+from recommendation_api.keys import read_keys
 
 
 class Cluster:
