@@ -61,6 +61,9 @@ class Settings:
     training: Literal["local", "queued"] = "local"
     """`RECOMMENDATION_TRAINING`: `local` runs a queued run as a child process, `queued` leaves it to the cluster."""
 
+    training_suspended: bool = False
+    """`RECOMMENDATION_TRAINING_SUSPENDED`: nobody is paged because models grow old while this is said."""
+
     fresh_reads: bool = True
     """`RECOMMENDATION_FRESH_READS`: fold newer interactions in at read time (about 1 ms) instead of waiting an hour."""
 
@@ -130,6 +133,7 @@ def load_settings(environment: Environment | None = None) -> Settings:
             env, "RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS", Settings.idempotency_retention_days, 1, 365
         ),
         training="queued" if _choice(env, "RECOMMENDATION_TRAINING", ("local", "queued")) == "queued" else "local",
+        training_suspended=_flag(env, "RECOMMENDATION_TRAINING_SUSPENDED", Settings.training_suspended),
         fresh_reads=_flag(env, "RECOMMENDATION_FRESH_READS", Settings.fresh_reads),
         api_keys_file=Path(keys_file) if keys_file else None,
         insecure_open=_flag(env, "RECOMMENDATION_INSECURE_OPEN", Settings.insecure_open),

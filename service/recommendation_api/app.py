@@ -20,7 +20,7 @@ from recommendation_api.coalescer import Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
-from recommendation_api.routes import drops, health, ingest, lists, people, training
+from recommendation_api.routes import console, drops, health, ingest, lists, people, training
 from recommendation_api.service import Service
 from recommendation_api.trainer import Trainer
 from recommendation_api.view_holder import ViewHolder
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.service = _service(settings, keys)
+    app.state.service = service = _service(settings, keys)
     problems.install(app)
     for router in (
         ingest.router,
@@ -64,7 +64,9 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.root)
-    logs.install(app, app.state.service.metrics)
+    if settings.console:
+        app.include_router(console.router)
+    logs.install(app, service.metrics, PREFIX)
     return app
 
 
@@ -92,6 +94,7 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
     views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.view)
+    metrics.training_suspended.set(settings.training_suspended)
     return Service(
         settings=settings,
         database=database,
@@ -123,7 +126,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 await task
         await service.trainer.close()
         service.reads.close()
-        service.metrics.close()
+        await asyncio.to_thread(service.metrics.close)
         await asyncio.to_thread(service.database.close)
 
 

@@ -28,7 +28,6 @@ from recommendation_api.metrics import Metrics
 
 access_log = logging.getLogger("recommendation_api.access")
 
-API_PREFIX = "/api/v1/recommendation"
 QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines; their lines are written at DEBUG."""
 
@@ -100,13 +99,20 @@ def start_logging() -> None:
     logging.getLogger("uvicorn.access").disabled = True
 
 
-def install(app: FastAPI, metrics: Metrics) -> None:
-    """Put the middleware around an app; to be called once every route is there."""
+def install(app: FastAPI, metrics: Metrics, prefix: str) -> None:
+    """
+    Put the middleware around an app.
+
+    Args:
+        app: with every route.
+        metrics: told of every answer.
+        prefix: what the paths of included routers stand under.
+    """
     metrics.expect_routes(lambda: _templates(app))
     build = app.build_middleware_stack
 
     def build_with_log() -> ASGIApp:
-        return RequestLog(build(), metrics.observe_request, write_access_line)
+        return RequestLog(build(), prefix, metrics.observe_request, write_access_line)
 
     # Middleware that is added the usual way stands inside the one that answers unexpected errors, and misses them.
     app.build_middleware_stack = build_with_log  # type: ignore[method-assign]
@@ -147,11 +153,12 @@ Write = Callable[[str, str, int, float, RequestContext], None]
 class RequestLog:
     """Gives every request an id, and observes and logs its answer."""
 
-    def __init__(self, app: ASGIApp, observe: Observe, write: Write) -> None:
+    def __init__(self, app: ASGIApp, prefix: str, observe: Observe, write: Write) -> None:
         self._app = app
+        self._prefix = prefix
         self._observe = observe
         self._write = write
-        self._prefix = secrets.token_hex(6)
+        self._process = secrets.token_hex(6)
         self._count = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,7 +186,7 @@ class RequestLog:
             raise
         finally:
             seconds = time.perf_counter() - began
-            route = route_template(scope)
+            route = route_template(scope, self._prefix)
             self._observe(route, status, seconds)
             self._write(route, scope["method"], status, seconds, context)
             _context.reset(token)
@@ -191,10 +198,10 @@ class RequestLog:
                 request_id = value.decode()
             elif name == b"traceparent" and _TRACEPARENT.fullmatch(value):
                 traceparent = value.decode()
-        return RequestContext(request_id or f"{self._prefix}-{next(self._count):x}", traceparent)
+        return RequestContext(request_id or f"{self._process}-{next(self._count):x}", traceparent)
 
 
-def route_template(scope: Scope) -> str:
+def route_template(scope: Scope, prefix: str) -> str:
     """Return the template of the route that took a request; paths that no route took are all one."""
     route = scope.get("route")
     if route is None:
@@ -202,8 +209,8 @@ def route_template(scope: Scope) -> str:
         return f"{mounted}/{{path}}" if mounted else UNMATCHED
     path: str = route.path
     # A router that was included knows its own part of the path only.
-    if scope["path"].startswith(API_PREFIX) and not path.startswith(API_PREFIX):
-        return API_PREFIX + path
+    if scope["path"].startswith(prefix) and not path.startswith(prefix):
+        return prefix + path
     return path
 
 

@@ -27,9 +27,15 @@ WAIT_SECONDS = 2.0
 class FactsReader:
     """Reads facts in a thread of its own, and remembers the last that were read."""
 
-    def __init__(self, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        monotonic: Callable[[], float] = time.monotonic,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
         self._database = database
         self._monotonic = monotonic
+        self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, "facts")
         self._asked_at = float("-inf")
@@ -53,7 +59,7 @@ class FactsReader:
 
     def _take(self, reading: "Future[Facts]") -> None:
         try:
-            self._known, self._is_up = reading.result(WAIT_SECONDS), True
+            self._known, self._is_up = reading.result(self._wait_seconds), True
             self._reading = None
         except TooSlow:
             self._is_up = False

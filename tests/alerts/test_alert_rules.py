@@ -1,0 +1,73 @@
+"""Alerts: each fires when it should, is silent when all is well or nothing is known, and has a runbook."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from promtool import ROOT, PromtoolMissing, promtool
+from scenarios import SCENARIOS, rule_tests
+
+RULES_FILE = ROOT / "helm" / "recommendation-service" / "files" / "alerts.yaml"
+RULES: dict[str, Any] = {
+    rule["alert"]: rule for group in yaml.safe_load(RULES_FILE.read_text())["groups"] for rule in group["rules"]
+}
+RUNBOOKS = ROOT / "docs" / "runbooks"
+PARTS = ["## What it means", "## How to check", "## What to do", "## How to prevent it"]
+
+
+@pytest.fixture(scope="session")
+def tool() -> Path:
+    try:
+        return promtool()
+    except PromtoolMissing as reason:
+        pytest.skip(str(reason))
+
+
+def run(tool: Path, *arguments: str | Path) -> str:
+    done = subprocess.run([tool, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_rules_are_well_formed(tool: Path) -> None:
+    assert f"{len(RULES)} rules found" in run(tool, "check", "rules", RULES_FILE)
+
+
+def test_in_every_scenario_just_the_right_alerts_fire(tool: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(yaml.safe_dump(rule_tests(str(RULES_FILE), RULES), sort_keys=False))
+    assert "SUCCESS" in run(tool, "test", "rules", file)
+
+
+def test_a_scenario_that_expects_the_wrong_alert_is_noticed(tool: Path, tmp_path: Path) -> None:
+    document = rule_tests(str(RULES_FILE), RULES)
+    del document["tests"][1]["alert_rule_test"][1:]
+    document["tests"][1]["alert_rule_test"][0]["exp_alerts"] = [{"exp_labels": {"namespace": "games"}}]
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump(document))
+    done = subprocess.run([tool, "test", "rules", file], capture_output=True, timeout=120)
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_alert_fires_in_a_scenario_of_its_own(name: str) -> None:
+    assert any(list(scenario.fires) == [name] for scenario in SCENARIOS)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_alert_has_a_severity_and_a_runbook_that_says_what_to_do(name: str) -> None:
+    rule = RULES[name]
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    page = re.sub(r"(?<!^)(?=[A-Z])", "-", name.removeprefix("Recommendation")).lower()
+    assert rule["annotations"]["runbook_url"].endswith(f"/runbooks/{page}")
+    text = (RUNBOOKS / f"{page}.md").read_text()
+    assert text.startswith(f"# {name}\n")
+    assert [line for line in text.splitlines() if line.startswith("## ")] == PARTS
+
+
+def test_there_is_no_runbook_without_an_alert() -> None:
+    urls = {rule["annotations"]["runbook_url"].rpartition("/")[2] for rule in RULES.values()}
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == urls
