@@ -34,8 +34,5 @@ def snapshot_version(connection: Connection, name: str) -> int:
 
 def snapshot_versions(connection: Connection) -> Mapping[str, int | str | None]:
     """Return the version of every thing, and of the live model under `model`, in one look."""
-    versions: dict[str, int | str | None] = {}
-    for name, version in connection.execute(select(snapshots.c.name, snapshots.c.version)):
-        versions[name] = version
-    versions["model"] = connection.execute(select(live_model.c.version)).scalar()
-    return versions
+    versions = {row.name: row.version for row in connection.execute(select(snapshots.c.name, snapshots.c.version))}
+    return {**versions, "model": connection.execute(select(live_model.c.version)).scalar()}

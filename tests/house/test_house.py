@@ -1,0 +1,83 @@
+"""The house: what imports what, what is named alike, what a checkout promises."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def imported_by(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter holds after a statement."""
+    code = f"{statement}; import sys; print(' '.join(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+def test_the_library_imports_neither_fastapi_nor_kopf() -> None:
+    assert not imported_by("import recommendation") & {"fastapi", "starlette", "kopf"}
+
+
+def test_the_api_imports_no_scikit_learn() -> None:
+    loaded = imported_by("import recommendation_api.app")
+    assert not loaded & {"sklearn", "scipy", "pyarrow", "recommendation_jobs", "kopf"}
+
+
+def test_operator_from_the_repository_root_is_pythons_own() -> None:
+    code = "import operator; print(operator.itemgetter.__module__, operator.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.startswith("operator ")
+    assert str(ROOT) not in done.stdout
+    assert not (ROOT / "operator" / "__init__.py").exists()
+    assert not (ROOT / "operator" / "operator.py").exists()
+
+
+def test_the_wheel_has_no_base_dependencies() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["dependencies"] == []
+    assert {"service", "jobs", "operator", "kafka", "redis", "dev"} <= set(project["optional-dependencies"])
+
+
+def test_every_dependency_is_pinned_and_no_host_is_named() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+    pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = {re.sub(r"[-_.]+", "-", re.split(r"[\[<>=;]", name)[0]).lower() for names in extras.values() for name in names}
+    assert wanted <= pinned
+
+
+def test_versions_of_wheel_chart_and_api_are_in_step() -> None:
+    from recommendation_api.app import VERSION
+
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    chart = yaml.safe_load((ROOT / "helm" / "recommendation-service" / "Chart.yaml").read_text())
+    assert wheel == chart["version"] == str(chart["appVersion"]) == VERSION
+    assert f"## {wheel}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_setting_of_the_service_stands_in_the_configuration_table() -> None:
+    code = (ROOT / "service" / "recommendation" / "settings.py").read_text()
+    known = set(re.findall(r'"((?:RECOMMENDATION|CF|INTERACTION)_[A-Z_]+)"', code))
+    table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE))
+    assert known == table
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target or target.startswith(("#", "mailto:")):
+            continue
+        assert (page.parent / target.partition("#")[0]).exists(), f"{page.name} links to {target}"
+
+
+def test_make_demo_and_make_test_are_all_that_is_typed() -> None:
+    done = subprocess.run(["make", "help"], capture_output=True, text=True, check=True, cwd=ROOT)
+    for target in ("demo", "test", "setup", "check", "smoke"):
+        assert re.search(rf"^\s+{target}\s", done.stdout, re.MULTILINE), target
