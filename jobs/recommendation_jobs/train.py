@@ -1,4 +1,4 @@
-"""`train`: fit a model and publish it, then remake the lists if asked to."""
+"""`train`: fit a model and publish it, forget what is past its retention, and remake the lists if asked to."""
 
 import argparse
 import logging
@@ -7,7 +7,7 @@ from recommendation.clock import SteadyClock
 from recommendation.settings import Settings
 from recommendation.storage.database import Database
 from recommendation.training import train
-from recommendation_jobs import exits, regenerate
+from recommendation_jobs import exits, prune, regenerate
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
     if outcome.state == "failed":
         return exits.DO_NOT_TRY_AGAIN
+    if outcome.state != "skipped":
+        prune.run(options, settings, database)
     if outcome.state == "succeeded" and options.regenerate:
         return regenerate.remake_all(settings, database)
     return exits.DONE
