@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check format clean chart chart-docs chart-golden
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-docs chart-golden
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ check: setup ## Types, lint, format, import contracts
 format: setup ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-quality: setup ## Compare the lists' quality with peers (about 12 minutes; downloads MovieLens-100k)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/quality.py
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo

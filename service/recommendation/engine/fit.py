@@ -9,8 +9,7 @@ Autoencoders for Sparse Data, WWW 2019, of which this is the low-rank form).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 
-from recommendation.engine.holdout import inner_holdout
+from recommendation.engine.holdout import InnerHoldout, inner_holdout
 from recommendation.engine.model import Model
 from recommendation.engine.residual import Residual, strongest
 from recommendation.engine.settings import EngineSettings
@@ -40,9 +39,11 @@ SELF_EXPLAINED_AT_MOST = 0.999
 """Bound of h_j: a game that one factor explains whole would otherwise divide by nothing."""
 
 
-RIDGES = (3.0, 10.0, 30.0, 100.0)
-LINK_SHARES = (0.0, 0.5, 1.0)
-MARGIN = 0.005
+RIDGES = (3.0, 30.0, 100.0)
+LINK_SHARES = (0.0, 0.5)
+MARGINS = {"weighting": 0.01, "link_share": 0.01, "ridge": 0.02}
+"""Share by which another value than the default has to be better on the inner holdout. The holdout leaves less to
+fit on, and less data asks for a larger ridge: hence the larger margin there."""
 
 
 @dataclass(frozen=True)
@@ -167,36 +168,57 @@ def choose(matrix: InteractionMatrix, settings: EngineSettings) -> Choice:
     """
     Settle what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
 
-    Another choice than the default has to be better by `MARGIN`, so that chance does not change it at every training.
+    One thing at a time: the weighting, then the share of links, then the ridge. Another value than the default has
+    to be better by its margin, so that chance does not change it at every training.
     """
     default = Choice(
         settings.weighting or DEFAULT.weighting,
         DEFAULT.ridge if settings.ridge is None else settings.ridge,
         DEFAULT.link_share if settings.link_share is None else settings.link_share,
     )
-    choices = _choices(settings, matrix)
-    holdout = inner_holdout(matrix, settings.seed)
-    if len(choices) == 1 or holdout is None or min(holdout.kept.shape) <= MIN_COMPONENTS:
+    options = _options(settings, matrix)
+    holdout = inner_holdout(matrix, settings.seed) if options else None
+    if holdout is None or min(holdout.kept.shape) <= MIN_COMPONENTS:
         return default
-    reached: dict[Choice, float] = {}
-    for weighting in sorted({choice.weighting for choice in choices}):
-        parts = factorised(holdout.kept, settings, weighting)
-        for choice in choices:
-            if choice.weighting == weighting:
-                reached[choice] = holdout.quality(assemble(parts, settings, choice))
-    best = max(choices, key=lambda choice: reached[choice])
-    return best if reached[best] > reached[default] * (1.0 + MARGIN) else default
+    trial = _Trial(holdout, settings)
+    best = default
+    for name, values in options.items():
+        bar = trial.quality(best) * (1.0 + MARGINS[name])
+        others = [replace(best, **{name: value}) for value in values]
+        leader = max(others, key=trial.quality)
+        best = leader if trial.quality(leader) > bar else best
+    return best
 
 
-def _choices(settings: EngineSettings, matrix: InteractionMatrix) -> list[Choice]:
-    """Every combination of what is left open."""
-    graded = len(matrix.scores) > 0 and matrix.scores.min() < matrix.scores.max()
-    weightings = (settings.weighting,) if settings.weighting else ("log", "binary") if graded else (DEFAULT.weighting,)
-    ridges = RIDGES if settings.ridge is None else (settings.ridge,)
-    shares = LINK_SHARES if settings.link_share is None else (settings.link_share,)
-    if not settings.neighbours:
-        shares = shares[:1]
-    return [Choice(*one) for one in product(weightings, ridges, shares)]
+def _options(settings: EngineSettings, matrix: InteractionMatrix) -> dict[str, tuple[Any, ...]]:
+    """The values to try of each thing that is left open, beside the default."""
+    options: dict[str, tuple[Any, ...]] = {}
+    # Where all scores are equal every weighting is the same.
+    if settings.weighting is None and matrix.pairs and matrix.scores.min() < matrix.scores.max():
+        options["weighting"] = ("binary",)
+    if settings.link_share is None and settings.neighbours:
+        options["link_share"] = LINK_SHARES
+    if settings.ridge is None:
+        options["ridge"] = RIDGES
+    return options
+
+
+@dataclass(eq=False)
+class _Trial:
+    """Measures choices on a holdout, computing what is dear once for each weighting."""
+
+    holdout: InnerHoldout
+    settings: EngineSettings
+    parts: dict[str, Factorised] = field(default_factory=dict)
+    reached: dict[Choice, float] = field(default_factory=dict)
+
+    def quality(self, choice: Choice) -> float:
+        if choice.weighting not in self.parts:
+            self.parts[choice.weighting] = factorised(self.holdout.kept, self.settings, choice.weighting)
+        if choice not in self.reached:
+            model = assemble(self.parts[choice.weighting], self.settings, choice)
+            self.reached[choice] = self.holdout.quality(model)
+        return self.reached[choice]
 
 
 def entry_score(model: Model, matrix: InteractionMatrix) -> float:

@@ -17,7 +17,7 @@ AT_LEAST = 5
 MIN_USERS = 100
 """With fewer the best choice is a matter of luck."""
 
-MAX_USERS = 2000
+MAX_USERS = 4000
 """More only cost time."""
 
 LENGTH = 10

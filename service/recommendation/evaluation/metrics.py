@@ -27,15 +27,14 @@ def measure(
     """
     hits = hits_of(lists, users, test)
     sizes = test.pairs_per_user()[users]
-    available = int(np.count_nonzero(train.pairs_per_game()))
-    shown = np.bincount(lists[:, :k][lists[:, :k] >= 0], minlength=len(train.games))
+    shown = np.bincount(lists[:, :k][lists[:, :k] >= 0], minlength=len(train.games))[train.pairs_per_game() > 0]
     return {
         f"ndcg@{k}": float(np.mean(ndcg(hits, sizes, k))),
         f"recall@{RECALL_LENGTH}": float(np.mean(hits[:, :RECALL_LENGTH].sum(axis=1) / sizes)),
         f"hit_rate@{k}": float(np.mean(hits[:, :k].any(axis=1))),
         f"mrr@{k}": float(np.mean(_reciprocal_ranks(hits[:, :k]))),
-        f"catalogue_coverage@{k}": float(np.count_nonzero(shown) / max(available, 1)),
-        f"exposure_gini@{k}": _gini(shown[train.pairs_per_game() > 0]),
+        f"catalogue_coverage@{k}": float(np.count_nonzero(shown) / max(len(shown), 1)),
+        f"exposure_gini@{k}": _gini(shown),
         f"novelty@{k}": _novelty(lists[:, :k], train),
     }
 

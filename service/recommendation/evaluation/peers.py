@@ -101,7 +101,7 @@ def als_candidates(count: int, seed: int, factors: Sequence[int] = (64, 128)) ->
 def ease_candidates() -> Iterator[Ease]:
     """A grid of ridges for both weightings."""
     for weighting in ("log", "binary"):
-        for ridge in (50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0):
+        for ridge in (100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0):
             yield Ease(ridge, weighting)
 
 

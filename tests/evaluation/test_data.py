@@ -1,0 +1,115 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from recommendation.errors import InvalidInput
+from recommendation.evaluation.data import (
+    Columns,
+    Split,
+    dataset,
+    given_split,
+    leave_last_out,
+    random_split,
+    read_csv,
+)
+
+
+def pairs(matrix) -> set[tuple[str, str]]:
+    return set(zip(matrix.users.ids(matrix.user_rows), matrix.games.ids(matrix.indices), strict=True))
+
+
+def written(tmp_path, text: str):
+    path = tmp_path / "interactions.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_columns_are_guessed_and_ids_stay_text(tmp_path) -> None:
+    path = written(tmp_path, "Hours,Game,USER_ID\n1.5,007,01\n2,Ω,01\n")
+    matrix = read_csv(path, Columns()).matrix
+    assert pairs(matrix) == {("01", "007"), ("01", "Ω")}
+    assert sorted(matrix.scores.tolist()) == [1.5, 2.0]
+
+
+def test_a_gzipped_file_is_unpacked(tmp_path) -> None:
+    path = tmp_path / "x.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\nu,g\n"))
+    assert pairs(read_csv(path, Columns("a", "b")).matrix) == {("u", "g")}
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("a,b\nu,g\n", Columns(), "--user-column"),
+        ("user_id,b\nu,g\n", Columns(), "--game-column"),
+        ("user_id,game\nu,g\n", Columns(score="hours"), "no column 'hours'"),
+        ("user_id,game,hours\nu,g,many\n", Columns(), "line 2"),
+        ("user_id,game,hours\nu,g,nan\n", Columns(), "line 2"),
+        ("user_id,game,hours\nu,g,1\nu\n", Columns(), "line 3"),
+        ("", Columns(), "empty"),
+        ("user_id,game\n", Columns(), "no line"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong(tmp_path, text, columns, message) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        read_csv(written(tmp_path, text), columns)
+
+
+def test_a_missing_file_and_a_damaged_one_are_refused(tmp_path) -> None:
+    damaged = tmp_path / "x.csv.gz"
+    damaged.write_bytes(gzip.compress(b"user_id,game\nu,g\n" * 100)[:-20])
+    for path in (tmp_path / "none.csv", damaged):
+        with pytest.raises(InvalidInput, match="cannot be read"):
+            read_csv(path, Columns())
+
+
+def store(sizes: list[int]):
+    users = [f"u{user}" for user, size in enumerate(sizes) for _ in range(size)]
+    games = [f"g{game:03}" for size in sizes for game in range(size)]
+    return dataset(users, games, np.ones(len(users)), np.arange(len(users), dtype=float))
+
+
+def counts(split: Split) -> dict[str, int]:
+    return dict(zip(split.test.users.all_ids, split.test.pairs_per_user().tolist(), strict=True))
+
+
+def test_a_fifth_of_the_pairs_of_users_with_five_or_more_is_held_out() -> None:
+    split = random_split(store([4, 5, 10, 52]), 0)
+    assert counts(split) == {"u0": 0, "u1": 1, "u2": 2, "u3": 10}
+    assert not pairs(split.train) & pairs(split.test)
+    assert split.train.pairs + split.test.pairs == 71
+
+
+def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
+    data = store([52, 60])
+    assert pairs(random_split(data, 3).test) == pairs(random_split(data, 3).test)
+    assert pairs(random_split(data, 3).test) != pairs(random_split(data, 4).test)
+
+
+def test_the_temporal_split_holds_out_each_users_last_pair() -> None:
+    assert pairs(leave_last_out(store([4, 5, 7])).test) == {("u1", "g004"), ("u2", "g006")}
+
+
+def test_a_pairs_time_is_that_of_its_last_event() -> None:
+    users, games = ["u"] * 6, ["a", "b", "c", "d", "e", "a"]
+    data = dataset(users, games, np.ones(6), np.array([1.0, 2, 3, 4, 5, 6]))
+    assert pairs(leave_last_out(data).test) == {("u", "a")}
+
+
+def test_a_temporal_split_without_times_says_what_to_give() -> None:
+    with pytest.raises(InvalidInput, match="--time-column"):
+        leave_last_out(dataset(["u"], ["g"], np.ones(1)))
+
+
+def test_times_may_be_seconds_or_written_out(tmp_path) -> None:
+    path = written(tmp_path, "user_id,game,at\nu,a,2026-01-01T00:00:00Z\nu,b,0\nu,c,2026-01-01 00:00:01\n")
+    assert read_csv(path, Columns(time="at")).times.tolist() == [1767225600.0, 0.0, 1767225601.0]
+
+
+def test_a_given_split_is_brought_under_common_ids() -> None:
+    train, test = dataset(["u", "v"], ["a", "b"], np.ones(2)), dataset(["u", "w", "u"], ["c", "a", "a"], np.ones(3))
+    split = given_split(train.matrix, test.matrix)
+    assert pairs(split.train) == {("u", "a"), ("v", "b")}
+    assert pairs(split.test) == {("u", "c"), ("w", "a")}
+    assert split.train.games == split.test.games

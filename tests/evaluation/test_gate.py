@@ -1,0 +1,115 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from real_data import STEAM, needs_steam
+
+from recommendation.engine.fit import fit
+from recommendation.engine.settings import EngineSettings
+from recommendation.evaluation import gate
+from recommendation.evaluation.data import Columns, read_csv
+from recommendation.matrix import InteractionMatrix
+
+SETTINGS = EngineSettings(weighting="log", ridge=10.0, link_share=1.0)
+
+
+@pytest.fixture(scope="module")
+def steam() -> InteractionMatrix:
+    return read_csv(STEAM, Columns()).matrix
+
+
+def spoiled(matrix: InteractionMatrix) -> InteractionMatrix:
+    """Game ids permuted independently among rows: every game as popular as before, no taste left."""
+    games = np.random.default_rng(0).permutation(matrix.indices)
+    return InteractionMatrix.from_codes(matrix.users, matrix.games, matrix.user_rows, games, matrix.scores)
+
+
+def small_store(users: int) -> InteractionMatrix:
+    pairs = [(user, game) for user in range(users) for game in range(20) if (user + game) % 3]
+    return InteractionMatrix.from_pairs([f"u{u}" for u, _ in pairs], [f"g{g}" for _, g in pairs], np.ones(len(pairs)))
+
+
+def pairs(matrix: InteractionMatrix) -> set[tuple[str, str]]:
+    return set(zip(matrix.users.ids(matrix.user_rows), matrix.games.ids(matrix.indices), strict=True))
+
+
+def test_gate_users_enter_no_fit_and_every_pair_is_used_once() -> None:
+    matrix = small_store(300)
+    split = gate.set_aside(matrix)
+    at_gate = {user for user in matrix.users.all_ids if gate.is_gate_user(user)}
+    assert {user for user, _ in pairs(split.held_out)} == {user for user, _ in pairs(split.known)} == at_gate
+    assert not {user for user, _ in pairs(split.training)} & at_gate
+    assert pairs(split.training) | pairs(split.known) | pairs(split.held_out) == pairs(matrix)
+    assert split.training.pairs + split.known.pairs + split.held_out.pairs == matrix.pairs
+
+
+def test_about_one_user_in_twenty_stands_at_the_gate() -> None:
+    chosen = sum(gate.is_gate_user(f"user-{number}") for number in range(20_000))
+    assert 900 < chosen < 1100
+
+
+def test_four_fifths_of_a_gate_users_pairs_are_known() -> None:
+    split = gate.set_aside(small_store(300))
+    held, known = split.held_out.pairs_per_user(), split.known.pairs_per_user()
+    assert set(zip(held[split.users].tolist(), known[split.users].tolist(), strict=True)) <= {(3, 10), (3, 11)}
+
+
+def test_what_is_foretold_depends_on_ids_alone() -> None:
+    before, after = small_store(300), small_store(600)
+    common = set(before.users.all_ids)
+    held = {pair for pair in pairs(gate.set_aside(after).held_out) if pair[0] in common}
+    assert held == pairs(gate.set_aside(before).held_out)
+
+
+def test_users_with_fewer_than_five_games_are_no_gate_users() -> None:
+    users = [f"u{user}" for user in range(400) for _ in range(4)]
+    games = [f"g{game}" for _ in range(400) for game in range(4)]
+    split = gate.set_aside(InteractionMatrix.from_pairs(users, games, np.ones(1600)))
+    assert len(split.users) == 0
+    assert split.training.pairs == 1600
+
+
+def test_with_too_few_gate_users_the_gate_is_skipped() -> None:
+    split = gate.set_aside(small_store(300))
+    model = fit(split.training, EngineSettings(components=2, min_interactions=1))
+    verdict = gate.judge(model, None, split)
+    assert verdict.state == "skipped"
+    assert "gate: skipped, too little data" in verdict.reason
+
+
+@needs_steam
+def test_a_model_of_real_data_passes_and_one_of_spoiled_data_is_rejected(steam: InteractionMatrix) -> None:
+    split = gate.set_aside(steam)
+    good = fit(split.training, SETTINGS)
+    first = gate.judge(good, None, split)
+    assert first.state == "passed", first.reason
+    assert first.candidate["ndcg@10"] > first.popularity["ndcg@10"]
+
+    spoiled_split = gate.set_aside(spoiled(steam))
+    bad = fit(spoiled_split.training, SETTINGS)
+    against_truth = gate.judge(bad, good, split)
+    assert against_truth.state == "rejected"
+    assert "below the live model" in against_truth.reason
+
+
+@needs_steam
+def test_a_training_on_spoiled_data_is_rejected_even_when_judged_by_that_data(steam: InteractionMatrix) -> None:
+    split = gate.set_aside(steam)
+    live = fit(split.training, SETTINGS)
+    whole = gate.set_aside(spoiled(steam))
+    assert gate.judge(fit(whole.training, SETTINGS), live, whole).state == "rejected"
+    assert gate.judge(fit(whole.training, SETTINGS), None, whole).state == "rejected"
+
+
+@needs_steam
+def test_a_loss_within_the_budget_passes_and_beyond_it_is_rejected(steam: InteractionMatrix) -> None:
+    split = gate.set_aside(steam)
+    live = fit(split.training, SETTINGS)
+    weaker = replace(live, output_scales=live.output_scales**1.5)
+    loss = (
+        1
+        - gate.judge(weaker, live, split, 1.0).candidate["ndcg@10"] / gate.judge(live, None, split).candidate["ndcg@10"]
+    )
+    assert loss > 0
+    assert gate.judge(weaker, live, split, loss + 0.01).state == "passed"
+    assert gate.judge(weaker, live, split, loss - 0.001).state == "rejected"
