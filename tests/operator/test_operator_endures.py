@@ -189,8 +189,8 @@ def test_five_hundred_finished_drops_at_start_are_not_written_and_not_asked_abou
 def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         world.gate.clear()
-        world.apply(a_drop("running"))
-        world.apply(a_drop("queued"))
+        world.apply(a_drop("running", releaseTime="2026-03-01T00:00:00Z"))
+        world.apply(a_drop("queued", releaseTime="2026-03-02T00:00:00Z"))
         world.apply(a_drop("waiting", releaseTime="2099-01-01T00:00:00Z"))
         world.apply(a_drop("suspended", suspend=True))
         world.start_operator()

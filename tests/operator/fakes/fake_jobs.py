@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from fake_store import Store
@@ -14,13 +15,14 @@ Json = dict[str, Any]
 Runner = Callable[[Json, int], Awaitable[int]]
 
 
-async def run_command(job: Json, index: int) -> int:
+async def run_command(job: Json, index: int, log: Path | None = None) -> int:
     """Really run a pod's command as a process, its variables filled in as the kubelet does; gives the exit code."""
     container = job["spec"]["template"]["spec"]["containers"][0]
     variables = {item["name"]: item["value"] for item in container.get("env", [])}
     variables["JOB_COMPLETION_INDEX"] = str(index)
     words = [_filled(word, variables) for word in [*container.get("command", []), *container.get("args", [])]]
-    process = await asyncio.create_subprocess_exec(*words, env=os.environ | variables)
+    with (log or Path(os.devnull)).open("a") as lines:
+        process = await asyncio.create_subprocess_exec(*words, env=os.environ | variables, stdout=lines, stderr=lines)
     try:
         return await process.wait()
     except asyncio.CancelledError:

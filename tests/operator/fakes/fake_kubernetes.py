@@ -11,6 +11,7 @@ from aiohttp import web
 from fake_faults import Faults
 from fake_schema import CustomResource, admit_job
 from fake_store import ApiError, Store, merge
+from fake_table import table
 
 Json = dict[str, Any]
 GROUP = "recommendation.gamestore.dev"
@@ -24,18 +25,21 @@ SERVED = {
     "customresourcedefinitions": ("apis/apiextensions.k8s.io/v1", "CustomResourceDefinition"),
 }
 TOKEN = "operator-token"
+MANAGER = "kubectl"
+"""Whoever comes with kubectl may do what the chart lets release managers do; it sends no token over plain HTTP."""
 
 
 class FakeKubernetes:
     def __init__(self, store: Store, crd: Json, rules: list[Json], faults: Faults) -> None:
         self.store = store
         self.faults = faults
-        self.rules = rules
+        self.rules = {TOKEN: rules, MANAGER: []}
         self.forbidden: list[str] = []
         self.kopf_writes: list[str] = []
         self.silent = asyncio.Event()
         self.bookmark_seconds = 0.5
         self._crd = CustomResource(crd)
+        self._definition = crd
         self._watches: set[asyncio.Task[Any]] = set()
         store.admit = self._admit
 
@@ -66,27 +70,43 @@ class FakeKubernetes:
         return web.json_response({"major": "1", "minor": "36"})
 
     async def _core(self, request: web.Request) -> web.Response:
-        return web.json_response({"versions": ["v1"]})
+        return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
 
     async def _groups(self, request: web.Request) -> web.Response:
         groups = {root.split("/")[1]: root.split("/")[2] for root, _ in SERVED.values() if root.startswith("apis/")}
         return web.json_response(
             {
+                "kind": "APIGroupList",
+                "apiVersion": "v1",
                 "groups": [
-                    {"name": name, "versions": [{"version": v}], "preferredVersion": {"version": v}}
+                    {
+                        "name": name,
+                        "versions": [{"groupVersion": f"{name}/{v}", "version": v}],
+                        "preferredVersion": {"groupVersion": f"{name}/{v}", "version": v},
+                    }
                     for name, v in groups.items()
-                ]
+                ],
             }
         )
 
     async def _resources(self, request: web.Request) -> web.Response:
         root = request.path.strip("/")
+        names = self._definition["spec"]["names"]
         rows = [
-            {"name": plural, "kind": kind, "singularName": kind.lower(), "namespaced": True, "verbs": ["list", "watch"]}
+            {
+                "name": plural,
+                "kind": kind,
+                "singularName": kind.lower(),
+                "namespaced": True,
+                "verbs": ["create", "delete", "get", "list", "patch", "watch"],
+                "shortNames": names["shortNames"] if plural == names["plural"] else [],
+            }
             for plural, (of, kind) in SERVED.items()
             if of == root
         ]
-        return web.json_response({"resources": rows})
+        return web.json_response(
+            {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": _version(root), "resources": rows}
+        )
 
     async def _collection(self, request: web.Request) -> web.StreamResponse:
         verb = {"GET": "watch" if "watch" in request.query else "list", "POST": "create"}.get(request.method, "none")
@@ -112,6 +132,8 @@ class FakeKubernetes:
             if verb not in ("list", "watch"):
                 self.kopf_writes.append(name)
             return await handler(request)
+        if _user(request) == MANAGER:
+            return await handler(request)
         answer = await self.faults.around(name, request, handler)
         self.store.ticker.bump()
         return answer
@@ -129,12 +151,13 @@ class FakeKubernetes:
         return web.json_response(answer, status=201 if verb == "create" else 200)
 
     def _authorize(self, verb: str, request: web.Request) -> None:
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        rules = self.rules.get(_user(request))
+        if rules is None:
             raise ApiError(401, "Unauthorized", "no valid token")
         info = request.match_info
         resource = "/".join(filter(None, [info["plural"], info.get("subresource")]))
         group = "" if info["root"] == "api/v1" else info["root"].split("/")[1]
-        for rule in self.rules:
+        for rule in rules:
             if group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]:
                 return
         self.forbidden.append(f"{verb} {resource}")
@@ -151,9 +174,11 @@ class FakeKubernetes:
         end = start + int(request.query.get("limit", 0) or len(items))
         more = {"continue": f"{version}:{end}"} if end < len(items) else {}
         root, kind = SERVED[request.match_info["plural"]]
+        if kind == "ContentDrop" and "as=Table" in request.headers.get("Accept", ""):
+            return table(self._definition, items, version)
         return {
             "kind": f"{kind}List",
-            "apiVersion": root.removeprefix("apis/").removeprefix("api/"),
+            "apiVersion": _version(root),
             "metadata": {"resourceVersion": version} | more,
             "items": items[start:end],
         }
@@ -162,7 +187,10 @@ class FakeKubernetes:
         return self.store.create(request.match_info["plural"], await request.json())
 
     async def _get(self, request: web.Request) -> Json:
-        return self.store.get(request.match_info["plural"], request.match_info["name"])
+        plural, name = request.match_info["plural"], request.match_info["name"]
+        if plural == "contentdrops" and "as=Table" in request.headers.get("Accept", ""):
+            return table(self._definition, [self.store.get(plural, name)], str(self.store.version))
+        return self.store.get(plural, name)
 
     async def _patch(self, request: web.Request) -> Json:
         if request.content_type != "application/merge-patch+json":
@@ -185,7 +213,10 @@ class FakeKubernetes:
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
+        try:
+            await response.prepare(request)
+        except ConnectionError:
+            return response
         task = asyncio.ensure_future(self._stream(request, response))
         self._watches.add(task)
         try:
@@ -214,15 +245,27 @@ class FakeKubernetes:
             except TimeoutError:
                 if not self.silent.is_set() and not changed.is_set():
                     version = max(version, self.store.version)
-                    kind = SERVED[plural][1]
-                    await _send(response, "BOOKMARK", {"kind": kind, "metadata": {"resourceVersion": str(version)}})
+                    root, kind = SERVED[plural]
+                    mark = {"metadata": {"resourceVersion": str(version)}, "kind": kind, "apiVersion": _version(root)}
+                    await _send(response, "BOOKMARK", mark)
 
 
 async def _send(response: web.StreamResponse, kind: str, obj: Json) -> None:
     await response.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
 
 
+def _version(root: str) -> str:
+    return root.removeprefix("apis/").removeprefix("api/")
+
+
+def _user(request: web.Request) -> str:
+    if request.headers.get("User-Agent", "").startswith("kubectl"):
+        return MANAGER
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+
 def _selected(obj: Json, request: web.Request) -> bool:
     labels = obj["metadata"].get("labels", {})
     wanted = [part.partition("=") for part in request.query.get("labelSelector", "").split(",") if part]
-    return all(labels.get(key) == value for key, _, value in wanted)
+    _, _, name = request.query.get("fieldSelector", "").partition("metadata.name=")
+    return all(labels.get(key) == value for key, _, value in wanted) and name in ("", obj["metadata"]["name"])

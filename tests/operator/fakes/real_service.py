@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import sys
@@ -68,7 +69,7 @@ async def a_real_service(world: World, database_url: str) -> AsyncIterator[RealS
 
 
 def _use_batch_commands(world: World, variables: dict[str, str]) -> None:
-    world.controller.runner = run_command
+    world.controller.runner = functools.partial(run_command, log=world.directory / "pods.log")
     pod = {
         "command": [sys.executable, "-m", "recommendation_jobs"],
         "env": [{"name": name, "value": value} for name, value in variables.items()],

@@ -15,7 +15,7 @@ import yaml
 from aiohttp import web
 from fake_faults import Faults
 from fake_jobs import JobController
-from fake_kubernetes import GROUP, TOKEN, FakeKubernetes
+from fake_kubernetes import GROUP, MANAGER, TOKEN, FakeKubernetes
 from fake_service import KEY, FakeService
 from fake_store import Store, Ticker
 from operator_process import OperatorProcess
@@ -74,6 +74,7 @@ class World:
         self.cluster = FakeKubernetes(
             self.store, read_chart("contentdrops.yaml"), read_chart("operator-role-rules.yaml"), self.faults
         )
+        self.cluster.rules[MANAGER] = read_chart("edit-role-rules.yaml")
         self.exit_codes: dict[int, int] = {}
         self.gate = asyncio.Event()
         self.gate.set()
@@ -189,7 +190,7 @@ class World:
     def environment(self) -> dict[str, str]:
         (self.directory / "template.yaml").write_text(yaml.safe_dump(self.template))
         (self.directory / "key").write_text(KEY + "\n")
-        (self.directory / "kubeconfig").write_text(yaml.safe_dump(_kubeconfig(self.urls["cluster"])))
+        (self.directory / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(self.urls["cluster"])))
         numbers = {
             "RESYNC_SECONDS": "0.2",
             "FOLLOW_SECONDS": "0.05",
@@ -207,7 +208,7 @@ class World:
         }
 
 
-def _kubeconfig(url: str) -> Json:
+def kubeconfig(url: str) -> Json:
     return {
         "current-context": "test",
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": "shop"}}],
