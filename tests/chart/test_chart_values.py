@@ -34,8 +34,8 @@ CHARTS_OWN = {
 }
 """Settings that templates set from other values."""
 
-NEVER_SET = {"RECOMMENDATION_INSECURE_OPEN"}
-"""In a cluster there are always keys."""
+NEVER_SET = {"RECOMMENDATION_INSECURE_OPEN", "RECOMMENDATION_DRAIN_SECONDS"}
+"""In a cluster there are always keys, and the pod's grace period is made for the default drain."""
 
 
 def leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[str]:
