@@ -1,5 +1,7 @@
 """The fixed parts of the release that other programs rely on, compared whole."""
 
+import json
+
 import yaml
 from rendering import CHART, Object, render
 from variants import variant
@@ -173,3 +175,14 @@ def test_the_operator_may_do_what_its_rules_say_and_nothing_in_other_namespaces(
     assert release.one("Role", "operator")["rules"] == rules
     assert all("secrets" not in rule["resources"] for rule in rules)
     assert release.of("ClusterRoleBinding") == []
+
+
+def test_alerts_and_dashboard_are_handed_through_unchanged_when_asked_for() -> None:
+    release = variant("monitored")
+    (rules,) = release.of("PrometheusRule")
+    assert rules["spec"] == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+    for dashboard in (o for o in release.of("ConfigMap") if o["metadata"]["name"].endswith("-dashboard")):
+        assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+        (content,) = dashboard["data"].values()
+        assert json.loads(content) == json.loads((CHART / "files" / "dashboard.json").read_text())
+    assert variant("defaults").of("PrometheusRule") == []

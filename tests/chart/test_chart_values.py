@@ -10,7 +10,7 @@ import pytest
 import values_table
 import yaml
 from rendering import CHART, ROOT, Refused, containers, pod_templates, render
-from variants import EVERYTHING, VARIANTS, variant
+from variants import EVERYTHING, NOTHING, VARIANTS, variant
 
 from recommendation.settings import load_settings
 
@@ -27,6 +27,7 @@ CHARTS_OWN = {
     "RECOMMENDATION_DB_POOL_SIZE",
     "RECOMMENDATION_MODEL_PATH",
     "RECOMMENDATION_TRAINING",
+    "RECOMMENDATION_TRAINING_SUSPENDED",
     "RECOMMENDATION_API_KEYS_FILE",
     "RECOMMENDATION_EVENTS_URL",
     "RECOMMENDATION_DOCS",
@@ -34,8 +35,8 @@ CHARTS_OWN = {
 }
 """Settings that templates set from other values."""
 
-NEVER_SET = {"RECOMMENDATION_INSECURE_OPEN"}
-"""In a cluster there are always keys."""
+NEVER_SET = {"RECOMMENDATION_INSECURE_OPEN", "RECOMMENDATION_DRAIN_SECONDS"}
+"""In a cluster there are always keys, and the pod's grace period is made for the default drain."""
 
 
 def leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[str]:
@@ -177,6 +178,14 @@ def test_no_pod_gets_a_setting_that_the_chart_does_not_own_by_default() -> None:
     for _where, template in pod_templates(variant("defaults")):
         if template["metadata"]["labels"]["app.kubernetes.io/component"] in ("api", "training", "regeneration"):
             assert {e["name"] for c in containers(template) for e in c["env"]} <= known
+
+
+def test_suspended_training_is_known_to_the_api_whose_alerts_it_silences() -> None:
+    for values, told in ((NOTHING, "true"), ({}, "false")):
+        release = render(values)
+        (api,) = release.one("Deployment", "api")["spec"]["template"]["spec"]["containers"]
+        assert {"name": "RECOMMENDATION_TRAINING_SUSPENDED", "value": told} in api["env"]
+        assert release.one("CronJob", "training")["spec"]["suspend"] is (told == "true")
 
 
 def test_pod_values_reach_every_pod() -> None:

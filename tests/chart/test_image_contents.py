@@ -5,11 +5,13 @@ The base image is left out; the wheel, the pins and the pruning are the real one
 """
 
 import json
+import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from dockerfiles import IMAGES, Builder
+from dockerfiles import IMAGES, ROOT, Builder
 
 NEVER = {"pip", "setuptools", "wheel", "pytest", "ruff", "mypy", "hypothesis", "build", "matplotlib"}
 FORBIDDEN = {
@@ -51,10 +53,14 @@ class Image:
         self.name = name
         self.folder = folder
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run as in a container: an empty place to stand, nothing inherited."""
-        environment = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent"}
-        return subprocess.run(arguments, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60)
+    def run(
+        self, *arguments: str, cwd: Path | None = None, more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run as in a container: nothing inherited, and nowhere near the checkout."""
+        environment = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", **(more or {})}
+        return subprocess.run(
+            arguments, cwd=cwd or self.folder, env=environment, capture_output=True, text=True, timeout=60
+        )
 
     def distributions(self) -> set[str]:
         listing = "import importlib.metadata as m, json; print(json.dumps([d.name for d in m.distributions()]))"
@@ -96,3 +102,45 @@ def test_its_bytecode_was_made_at_build_time(image: Image) -> None:
     sources = list(image.folder.rglob("site-packages/recommendation*/**/*.py"))
     assert sources
     assert all(list((s.parent / "__pycache__").glob(f"{s.stem}.*.pyc")) for s in sources)
+
+
+ENTRY_POINTS = {
+    "service": [
+        ["python", "-m", "recommendation.migrate", "--help"],
+        ["python", "-c", "import recommendation_api.main as m; assert len(m.app.openapi()['paths']) > 15"],
+    ],
+    "jobs": [
+        ["python", "-m", "recommendation_jobs", command, "--help"] for command in ("train", "regenerate", "import")
+    ],
+    "operator": [
+        ["kopf", "run", "--help"],
+        [
+            "python",
+            "-c",
+            "import recommendation_operator, kopf; assert kopf.get_default_registry()._watching._handlers",
+        ],
+    ],
+}
+
+
+def test_its_entry_points_start(image: Image) -> None:
+    for command in ENTRY_POINTS[image.name]:
+        done = image.run(str(image.folder / "bin" / command[0]), *command[1:])
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def test_the_service_image_migrates_a_database_and_knows_when_it_is_done(builder: Builder, tmp_path: Path) -> None:
+    """From the folder that holds `alembic.ini` and `migrations`, as in the image, and nowhere near the checkout."""
+    image = Image("service", builder.play("service"))
+    shutil.copy(ROOT / "alembic.ini", tmp_path)
+    shutil.copytree(ROOT / "migrations", tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    python = str(image.folder / "bin" / "python")
+    url = {"RECOMMENDATION_DATABASE_URL": f"sqlite:///{tmp_path}/app.db"}
+
+    def migrate(*options: str) -> int:
+        return image.run(python, "-m", "recommendation.migrate", *options, cwd=tmp_path, more=url).returncode
+
+    assert migrate("--wait", "0.1") == 1
+    assert migrate("--prove-writable", str(tmp_path / "models")) == 0
+    assert migrate("--wait", "5") == 0
+    assert migrate() == 0

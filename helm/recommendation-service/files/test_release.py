@@ -112,8 +112,15 @@ def holds_interactions(service: Service, settle_seconds: float) -> bool:
     return False
 
 
+def show_games(service: Service, available: bool) -> None:
+    """An earlier test may have hidden them; nothing can delete a game."""
+    games = [{"game_id": game(row), "available": available} for row in range(GAMES)]
+    service.call("PUT", f"{PREFIX}/games", {"games": games})
+
+
 def ingest(service: Service) -> None:
     """Every event is accepted."""
+    show_games(service, available=True)
     sent = events()
     _, answer = service.call("POST", f"{PREFIX}/interactions", {"events": sent})
     if answer["accepted"] != len(sent):
@@ -180,8 +187,7 @@ def clean_up(service: Service) -> None:
     """Erase the test's users and hide its games. A model of the test stays until the first training on real events."""
     for row in range(USERS):
         service.call("DELETE", f"{PREFIX}/user/{user(row)}", accept=(200, 204, 404))
-    hidden = [{"game_id": game(row), "available": False} for row in range(GAMES)]
-    service.call("PUT", f"{PREFIX}/games", {"games": hidden})
+    show_games(service, available=False)
     print("clean up: users erased, games hidden", flush=True)
 
 
