@@ -78,9 +78,8 @@ def test_a_killed_and_repeated_import_counts_every_row_once(database: Database, 
 
 def test_two_imports_of_a_file_at_once_count_it_once(database: Database, database_url: str, file: Path) -> None:
     processes = [start(file, database_url) for _ in range(2)]
-    for process in processes:
-        process.communicate()
-    assert [process.returncode for process in processes] == [exits.DONE] * 2
+    said = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [exits.DONE] * 2, said
     assert files.scores(database) == expected(file)
     assert files.chunk_rows(database) == [(chunk, CHUNK, 0) for chunk in range(40)]
 
