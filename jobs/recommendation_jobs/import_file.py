@@ -83,9 +83,7 @@ def import_interactions(options: argparse.Namespace, settings: Settings, databas
     digest = file.digest(columns.identity, weights.encode())
     with database.writing() as connection:
         begun, done = begin_import(connection, digest, utc_now())
-        before = imported(connection, digest)[0]
     work = _Import(database, settings, file, columns, digest, begun)
-    work.report.counted_before = before
     with progress("import", None, "rows") as bar:
         for number, table in enumerate(file.tables(columns.columns, source.CHUNK_ROWS)):
             if number not in done:
@@ -94,6 +92,8 @@ def import_interactions(options: argparse.Namespace, settings: Settings, databas
     if file.malformed:
         work.report.refuse("malformed_row", file.malformed[:10], len(file.malformed))
     with database.writing() as connection:
+        # Counted by an earlier start of this import, or by a twin of this process meanwhile.
+        work.report.counted_before = imported(connection, digest)[0] - work.report.accepted
         remake_popular(connection, settings.popular_days, utc_now())
     return work.report
 

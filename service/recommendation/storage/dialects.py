@@ -144,16 +144,16 @@ def insert_copied(
     connection: Connection,
     table: Table,
     names: Sequence[str],
-    as_csv: Callable[[], IO[bytes]],
+    as_binary: Callable[[], IO[bytes]],
     as_rows: Callable[[], list[Row]],
     finish: Finish,
 ) -> None:
     """
-    Insert tens of thousands of rows in the order given: by COPY on PostgreSQL, which asks for them as CSV without a
-    header, and as plain rows elsewhere.
+    Insert tens of thousands of rows in the order given: by COPY on PostgreSQL, which asks for them in its
+    binary format, and as plain rows elsewhere.
 
     Args:
-        names: the columns that are given, in the order of the CSV.
+        names: the columns that are given, in the order of the binary rows.
         finish: adds the ON CONFLICT clause.
     """
     if not is_postgres(connection):
@@ -163,7 +163,7 @@ def insert_copied(
     # written, so rows of `table` are locked in that order too.
     staged = table.to_metadata(MetaData(), name=f"staged_{table.name}")
     connection.execute(text(f"CREATE TEMP TABLE {staged.name} (LIKE {table.name}) ON COMMIT DROP"))
-    _copy(connection, f"COPY {staged.name} ({', '.join(names)}) FROM STDIN (FORMAT csv)", as_csv())
+    _copy(connection, f"COPY {staged.name} ({', '.join(names)}) FROM STDIN (FORMAT binary)", as_binary())
     given = select(*(staged.c[name] for name in names))
     connection.execute(finish(postgresql.insert(table).from_select(list(names), given)))
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from recommendation.errors import InvalidInput
+from recommendation.storage.binary_copy import binary_copy
 from recommendation.storage.dialects import insert, insert_copied
 from recommendation.storage.erasures import user_digest
 from recommendation.storage.interactions import adding
@@ -88,11 +88,8 @@ def merge_table(connection: Connection, pairs: pa.Table) -> None:
         InvalidInput: a pair's score would grow beyond what can be counted exactly; nothing may be committed.
     """
 
-    def as_csv() -> IO[bytes]:
-        buffer = io.BytesIO()
-        pa_csv.write_csv(pairs, buffer, pa_csv.WriteOptions(include_header=False))
-        buffer.seek(0)
-        return buffer
+    def as_binary() -> IO[bytes]:
+        return io.BytesIO(binary_copy(pairs))
 
     def as_rows() -> list[Mapping[str, Any]]:
         return list(pairs.to_pylist())
@@ -100,7 +97,7 @@ def merge_table(connection: Connection, pairs: pa.Table) -> None:
     if not pairs.num_rows:
         return
     try:
-        insert_copied(connection, user_game_interactions, pairs.column_names, as_csv, as_rows, adding)
+        insert_copied(connection, user_game_interactions, pairs.column_names, as_binary, as_rows, adding)
     except IntegrityError as error:
         if "score_in_range" not in str(error.orig):
             raise
