@@ -36,16 +36,18 @@ def test_the_rules_are_well_formed(tool: Path) -> None:
     assert f"{len(RULES)} rules found" in run(tool, "check", "rules", RULES_FILE)
 
 
-def test_in_every_scenario_just_the_right_alerts_fire(tool: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_long", [False, True], ids=["short", "long"])
+def test_in_every_scenario_just_the_right_alerts_fire(tool: Path, tmp_path: Path, is_long: bool) -> None:
     file = tmp_path / "scenarios.yaml"
-    file.write_text(yaml.safe_dump(rule_tests(str(RULES_FILE), RULES), sort_keys=False))
+    file.write_text(yaml.safe_dump(rule_tests(str(RULES_FILE), RULES, is_long), sort_keys=False))
     assert "SUCCESS" in run(tool, "test", "rules", file)
 
 
 def test_a_scenario_that_expects_the_wrong_alert_is_noticed(tool: Path, tmp_path: Path) -> None:
-    document = rule_tests(str(RULES_FILE), RULES)
-    del document["tests"][1]["alert_rule_test"][1:]
-    document["tests"][1]["alert_rule_test"][0]["exp_alerts"] = [{"exp_labels": {"namespace": "games"}}]
+    document = rule_tests(str(RULES_FILE), RULES, is_long=False)
+    del document["tests"][1:]
+    for question in document["tests"][0]["alert_rule_test"]:
+        question["exp_alerts"] = [{"exp_labels": {"namespace": "games"}}]
     file = tmp_path / "wrong.yaml"
     file.write_text(yaml.safe_dump(document))
     done = subprocess.run([tool, "test", "rules", file], capture_output=True, timeout=120)
