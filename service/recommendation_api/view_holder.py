@@ -84,16 +84,21 @@ class ViewHolder:
     async def settle(self) -> None:
         """Before a read: take up what this process wrote, where that is cheap."""
         if self._written and self._cost_seconds < CHEAP_SECONDS and self._settles.take():
-            await asyncio.to_thread(self.refresh)
+            await asyncio.to_thread(self.refresh, is_awaited=True)
 
-    def refresh(self) -> None:
-        """Look for changes and take them up. Where the store does not answer, the view stays as it is."""
+    def refresh(self, is_awaited: bool = False) -> None:
+        """
+        Look for changes and take them up. Where the store does not answer, the view stays as it is.
+
+        Args:
+            is_awaited: a reader waits for it; popular games are then not counted where that takes long.
+        """
         with self._lock:
             began = time.perf_counter()
             self._uncounted |= self._written
             wrote, self._written = self._written, False
             try:
-                self._remake_popular()
+                self._remake_popular(is_awaited)
                 with self._database.reading() as connection:
                     self._loader.load(connection, self._clock())
                 self.refused = None
@@ -104,7 +109,8 @@ class ViewHolder:
                 if self.refused != str(error):
                     log.error("the live model is not taken up: %s", error)
                 self.refused = str(error)
-            self._cost_seconds = time.perf_counter() - began
+            # What is dear now and then (a large catalogue that changed) is not tried on a reader soon again.
+            self._cost_seconds = max(time.perf_counter() - began, 0.9 * self._cost_seconds)
             self._settles.took(self._cost_seconds)
 
     async def keep_fresh(self) -> None:
@@ -114,10 +120,12 @@ class ViewHolder:
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
                 await asyncio.to_thread(self.refresh)
 
-    def _remake_popular(self) -> None:
+    def _remake_popular(self, is_awaited: bool) -> None:
         with self._database.reading() as connection:
             made_at, seconds = popular_age(connection)
         self._counts.took(seconds)
+        if is_awaited and seconds >= CHEAP_SECONDS:
+            return
         is_old = made_at is None or self._clock() - made_at >= POPULAR_LEAST
         if (self._uncounted or is_old) and self._counts.take():
             with self._database.writing() as connection:

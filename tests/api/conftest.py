@@ -25,7 +25,8 @@ class Store:
         return self.client.request(method, PREFIX + path, **options)
 
     def get(self, path: str, **options: Any) -> Any:
-        """GET, and expect 200."""
+        """GET, and expect 200. What another process wrote shows after a second; tests do not wait for that."""
+        self.client.app.state.service.views.refresh()  # type: ignore[attr-defined]
         answer = self.call("GET", path, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()
