@@ -16,12 +16,15 @@ from recommendation.matrix import InteractionMatrix
 from recommendation.storage.database import Database
 from recommendation.storage.games import load_catalogue
 from recommendation_jobs import exits
-from recommendation_jobs.__main__ import main
+from recommendation_jobs.__main__ import _parser
+from recommendation_jobs.simulate import run
 
 
 def simulate(folder: Path, *options: str, games: str = "games.csv") -> tuple[Path, Path]:
     out, games_out = folder / "events.csv", folder / games
-    assert main(["simulate", "--out", str(out), "--games-out", str(games_out), *options]) == exits.DONE
+    # Not through `main`, which would take the signals of the test process for itself.
+    parsed = _parser().parse_args(["simulate", "--out", str(out), "--games-out", str(games_out), *options])
+    assert run(parsed) == exits.DONE
     return out, games_out
 
 
