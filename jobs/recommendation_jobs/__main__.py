@@ -4,26 +4,28 @@ import argparse
 import logging
 import signal
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from recommendation.errors import RecommendationError, StoreUnavailable
 from recommendation.settings import load_settings
 from recommendation.storage.database import Database
-from recommendation_jobs import evaluate, exits, import_file, prune, regenerate, simulate, train
+from recommendation_jobs import exits
 from recommendation_jobs.console import start_logging
 
 log = logging.getLogger("recommendation_jobs")
 
 COMMANDS = {
-    "train": (train, "fit a model and publish it"),
-    "regenerate": (regenerate, "remake lists"),
-    "import": (import_file, "count interactions from a CSV or Parquet file"),
-    "prune": (prune, "forget what is past its retention"),
+    "train": ("train", "fit a model and publish it"),
+    "regenerate": ("regenerate", "remake lists"),
+    "import": ("import_file", "count interactions from a CSV or Parquet file"),
+    "prune": ("prune", "forget what is past its retention"),
 }
 FILE_COMMANDS = {
-    "evaluate": (evaluate, "measure how good lists are on a file of interactions"),
-    "simulate": (simulate, "write the events of a made-up store to a CSV file"),
+    "evaluate": ("evaluate", "measure how good lists are on a file of interactions"),
+    "simulate": ("simulate", "write the events of a made-up store to a CSV file"),
 }
 """Commands that need no database."""
 
@@ -34,7 +36,8 @@ class Stopped(BaseException):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 done, 1 try again, 42 do not."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given).parse_args(given)
     start_logging()
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -50,21 +53,31 @@ def main(arguments: list[str] | None = None) -> int:
         return exits.TRY_AGAIN
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m recommendation_jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, (module, text) in {**COMMANDS, **FILE_COMMANDS}.items():
-        module.add_arguments(commands.add_parser(name, help=text, description=module.__doc__))
+    for name, (_, text) in {**COMMANDS, **FILE_COMMANDS}.items():
+        command = commands.add_parser(name, help=text)
+        if name in arguments:
+            # Only what is asked for is loaded: an import needs no scikit-learn, and starts a second sooner.
+            module = _module(name)
+            command.description = module.__doc__
+            module.add_arguments(command)
     return parser
 
 
+def _module(command: str) -> Any:
+    return import_module(f"recommendation_jobs.{(COMMANDS | FILE_COMMANDS)[command][0]}")
+
+
 def _run(options: argparse.Namespace) -> int:
+    module = _module(options.command)
     if options.command in FILE_COMMANDS:
-        return int(FILE_COMMANDS[options.command][0].run(options))
+        return int(module.run(options))
     settings = load_settings()
     database = Database(settings.database_url, settings.database_pool_size)
     try:
-        return int(COMMANDS[options.command][0].run(options, settings, database))
+        return int(module.run(options, settings, database))
     finally:
         database.close()
 
