@@ -20,6 +20,9 @@ MIN_USERS = 100
 MAX_USERS = 4000
 """More only cost time."""
 
+MAX_FIT_USERS = 50_000
+"""Users fitted on; enough to tell settings apart, and it bounds what choosing costs on a large store."""
+
 LENGTH = 10
 
 FINGERPRINT_ROUNDS = 3
@@ -55,12 +58,19 @@ class InnerHoldout:
 
 
 def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
-    """Hold out a fifth of the pairs of users who have enough, at most `MAX_USERS`; None with too few of them."""
+    """
+    Hold out a fifth of the pairs of at most `MAX_USERS` users who have enough; None with too few of them.
+
+    The rest of at most `MAX_FIT_USERS` users is what to fit on.
+    """
+    user_marks, game_marks = fingerprints(matrix, seed)
+    if len(user_marks) > MAX_FIT_USERS:
+        sample = np.sort(np.argsort(user_marks, kind="stable")[:MAX_FIT_USERS])
+        matrix, user_marks = matrix.of_users(sample), user_marks[sample]
     per_user = matrix.pairs_per_user()
     able = np.flatnonzero(per_user >= AT_LEAST)
     if len(able) < MIN_USERS:
         return None
-    user_marks, game_marks = fingerprints(matrix, seed)
     asked = np.sort(able[np.argsort(user_marks[able], kind="stable")[:MAX_USERS]])
     wanted = np.zeros(len(per_user))
     wanted[asked] = np.maximum(1, np.rint(SHARE * per_user[asked]))
