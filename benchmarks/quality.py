@@ -98,8 +98,8 @@ SETS: dict[str, Callable[[], Dataset]] = {"steam": steam_hours, "ml-100k": movie
 def rankers(split: Split) -> dict[str, Ranker]:
     """Everybody who takes part; peers after their search."""
     train = split.train
-    small = searched(als_candidates(20, SEARCH_SEED, (64,)), train, SEARCH_SEED)
-    large = searched(als_candidates(6, SEARCH_SEED + 1, (128, 256)), train, SEARCH_SEED)
+    small = searched(als_candidates(16, SEARCH_SEED, (64,)), train, SEARCH_SEED)
+    large = searched(als_candidates(3, SEARCH_SEED + 1, (128, 256)), train, SEARCH_SEED)
     return {
         "popularity": Popularity(),
         DEFAULT: Engine(EngineSettings()),
