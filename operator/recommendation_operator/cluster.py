@@ -105,7 +105,7 @@ class Cluster:
         session, server = await self._connect()
         try:
             async with session.request(method, f"{server}{path}", **request) as response:
-                body: Json = await response.json(content_type=None)
+                body: Json = await response.json(content_type=None) or {}
                 _raise_for(response, body, f"{method} {path}")
                 return body
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 
 from recommendation_operator.metrics import Metrics
-from recommendation_operator.problems import TryAgain
+from recommendation_operator.problems import Refused, TryAgain
 from recommendation_operator.reconcile import Reconciler
 from recommendation_operator.settings import OperatorSettings
 
@@ -60,6 +60,10 @@ class ReconcileLoop:
             logger.warning("cannot look at the namespace: %s", trouble or "it took too long")
             self._metrics.reconciled("retry")
             rest = self._settings.retry_seconds
+        except Refused as refused:  # no heartbeat: Kopf looks for the CRD at its start only, so a restart is wanted
+            logger.error("cannot list drops; is the ContentDrop CRD installed? %s", refused)
+            self._metrics.reconciled("error")
+            return self._settings.retry_seconds
         except Exception:
             logger.exception("a look at the namespace failed")
             self._metrics.reconciled("error")

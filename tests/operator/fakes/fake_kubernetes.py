@@ -228,7 +228,13 @@ class FakeKubernetes:
         return response
 
     async def _stream(self, request: web.Request, response: web.StreamResponse) -> None:
-        plural, version = request.match_info["plural"], int(request.query.get("resourceVersion", 0))
+        plural, version = request.match_info["plural"], int(request.query.get("resourceVersion") or 0)
+        if "sendInitialEvents" in request.query:  # a list by way of the watch, as newer clients ask for it
+            version = self.store.version
+            for obj in self.store.list(plural):
+                if _selected(obj, request):
+                    await _send(response, "ADDED", obj)
+            await self._bookmark(response, plural, version, {"k8s.io/initial-events-end": "true"})
         while True:
             changed = self.store.ticker.next()
             if version < self.store.oldest_version:
@@ -245,9 +251,12 @@ class FakeKubernetes:
             except TimeoutError:
                 if not self.silent.is_set() and not changed.is_set():
                     version = max(version, self.store.version)
-                    root, kind = SERVED[plural]
-                    mark = {"metadata": {"resourceVersion": str(version)}, "kind": kind, "apiVersion": _version(root)}
-                    await _send(response, "BOOKMARK", mark)
+                    await self._bookmark(response, plural, version, {})
+
+    async def _bookmark(self, response: web.StreamResponse, plural: str, version: int, notes: Json) -> None:
+        root, kind = SERVED[plural]
+        metadata = {"resourceVersion": str(version), "annotations": notes}
+        await _send(response, "BOOKMARK", {"apiVersion": _version(root), "kind": kind, "metadata": metadata})
 
 
 async def _send(response: web.StreamResponse, kind: str, obj: Json) -> None:

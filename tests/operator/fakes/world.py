@@ -22,7 +22,7 @@ from operator_process import OperatorProcess
 
 Json = dict[str, Any]
 CHART = Path(__file__).parents[3] / "helm" / "recommendation-service" / "crd"
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 TEMPLATE: Json = {
     "apiVersion": "batch/v1",
