@@ -2,7 +2,7 @@
 
 import {el, put} from "./page.js";
 
-const WIDTH = 480, HEIGHT = 180, LEFT = 52, RIGHT = 12, TOP = 12, BOTTOM = 26;
+const WIDTH = 380, HEIGHT = 170, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 26;
 
 function svg(tag, attributes, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);

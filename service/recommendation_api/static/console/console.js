@@ -284,6 +284,7 @@ async function open(name, isRefresh = false) {
   }
   if (!isRefresh) {
     say();
+    place.setAttribute("aria-busy", "true");
     place.replaceChildren(el("p", {class: "soft"}, `Loading ${title} …`));
   }
   await trying(async () => {
@@ -295,6 +296,7 @@ async function open(name, isRefresh = false) {
       throw error;
     }
   });
+  if (mine === turn) place.setAttribute("aria-busy", "false");
   if (mine === turn && everySeconds) timer = setTimeout(() => (document.hidden ? open.later() : open(name, true)), everySeconds * 1000);
 }
 open.later = () => document.addEventListener("visibilitychange", () => open(current, true), {once: true});

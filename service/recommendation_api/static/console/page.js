@@ -13,7 +13,7 @@ export function el(tag, attributes = {}, ...children) {
 
 /** Append children to a node. */
 export function put(node, ...children) {
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child == null || child === false) continue;
     node.append(child instanceof Node ? child : document.createTextNode(printable(String(child))));
   }
@@ -30,7 +30,7 @@ export function table(caption, columns, rows, whenEmpty) {
   if (!rows.length) return el("p", {class: "soft"}, whenEmpty);
   const head = columns.map(([name, , isNumber]) => el("th", {scope: "col", class: isNumber && "number"}, name));
   const body = rows.map((row) =>
-    el("tr", {}, columns.map(([name, cell, isNumber]) => el("td", {"data-name": name, class: isNumber && "number"}, cell(row)))));
+    el("tr", {}, columns.map(([name, cell, isNumber]) => el("td", {"data-name": name, class: isNumber && "number"}, el("div", {}, cell(row))))));
   return el("div", {class: "scroll"},
     el("table", {class: "stack", "aria-label": caption}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
 }

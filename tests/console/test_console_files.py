@@ -1,0 +1,55 @@
+"""The console's files: complete, self-contained, under a strict policy."""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+
+import pytest
+from starlette.testclient import TestClient
+
+from recommendation.settings import Settings
+from recommendation_api.app import create_app
+
+NAMES = sorted(
+    entry.name for entry in files("recommendation_api").joinpath("static", "console").iterdir() if entry.is_file()
+)
+
+
+@pytest.fixture
+def client(sqlite_url: str) -> Iterator[TestClient]:
+    with TestClient(create_app(Settings(database_url=sqlite_url, training="queued", drain_seconds=0))) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("path", ["", *NAMES])
+def test_each_file_is_served_under_a_policy_that_lets_nothing_else_in(client: TestClient, path: str) -> None:
+    answer = client.get(f"/console/{path}")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'")
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_unchanged_file_is_not_sent_again(client: TestClient) -> None:
+    tag = client.get("/console/console.js").headers["etag"]
+    assert client.get("/console/console.js", headers={"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["nothing.js", "..%2f..%2fapp.py", "%2e%2e/app.py", "__init__.py"])
+def test_nothing_else_is_served(client: TestClient, path: str) -> None:
+    assert client.get(f"/console/{path}").status_code == 404
+
+
+def test_the_console_can_be_turned_off(sqlite_url: str) -> None:
+    app = create_app(Settings(database_url=sqlite_url, training="queued", console=False, drain_seconds=0))
+    with TestClient(app) as client:
+        assert client.get("/console").status_code == 404
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_file_names_another_host_or_parses_html(name: str) -> None:
+    text = files("recommendation_api").joinpath("static", "console", name).read_text()
+    hosts = set(re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", text))
+    assert hosts <= {"http://www.w3.org"}  # a namespace, never fetched
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|localStorage|Storage", text)
