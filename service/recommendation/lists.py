@@ -22,7 +22,8 @@ EVERYONE = ""
 """The user of lists that everyone gets; no id is empty, so it can be nobody's."""
 
 PACKED_ITEM = np.dtype([("game_key", "<i4"), ("score", "<f4"), ("because_key", "<i4")])
-NO_GAME = -1
+LEAST_SCORE = 5e-7
+"""A personal score below this reads as 0.000000: the model has nothing to say for the game, and it is not listed."""
 
 MAX_POSITION = 1000
 MAX_REASON = 300

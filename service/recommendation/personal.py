@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from recommendation.errors import ModelMissing
-from recommendation.lists import StoredList, pack
+from recommendation.lists import LEAST_SCORE, StoredList, pack
 from recommendation.storage.readers import Pair, UserState
 from recommendation.view import StoreView
 
@@ -45,16 +45,17 @@ def personal_list(
     hidden = np.concatenate([names.rows(sorted(state.hidden())), view.unlisted_rows])
     rows = names.rows([pair.game_id for pair in state.pairs])
     ranking = live.model.recommend(rows, aged_scores(state.pairs, settings, now), hidden, settings.length)
-    if not len(ranking.rows):
+    count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
+    if not count:
         return None
     keys = view.keys
-    because = np.where(ranking.because >= 0, keys[ranking.because], -1)
+    because = np.where(ranking.because[:count] >= 0, keys[ranking.because[:count]], -1)
     return StoredList(
         user_id=state.user_id,
         source="cf",
         generation=generation,
         generated_at=now,
-        items=pack(keys[ranking.rows], ranking.scores, because),
+        items=pack(keys[ranking.rows[:count]], ranking.scores[:count], because),
         model_version=live.version,
         events_seen=state.events_seen,
     )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from recommendation.catalogue import Catalogue
 from recommendation.clock import Clock
 from recommendation.errors import InvalidInput
-from recommendation.lists import StoredList, pack
+from recommendation.lists import LEAST_SCORE, StoredList, pack
 from recommendation.personal import ListSettings
 from recommendation.placing import placed
 from recommendation.storage.database import Database
@@ -174,7 +174,7 @@ def rank_block(
     events = np.add.reduceat(np.array(block.events, np.int64), indptr[:-1])
     lists = []
     for place, user_id in enumerate(block.user_ids):
-        count = int(np.count_nonzero(ranked.rows[place] >= 0))
+        count = int(np.count_nonzero(ranked.scores[place] >= LEAST_SCORE))
         if not count:
             continue
         because = ranked.because[place, :count]

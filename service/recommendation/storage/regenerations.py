@@ -164,8 +164,16 @@ def _with_shards(connection: Connection, row: Any) -> Regeneration:
 
 
 def advance_shard(connection: Connection, regeneration_id: str, before: Shard, after: Shard, now: datetime) -> bool:
-    """Write a shard's progress; False where another process has moved it on meanwhile, and nothing may be committed."""
+    """
+    Write a shard's progress.
+
+    Returns:
+        False where another process has moved it on, or the regeneration was ended: nothing may be committed then.
+    """
     columns = regeneration_shards.c
+    running = select(regenerations.c.state).where(
+        regenerations.c.regeneration_id == regeneration_id, regenerations.c.state == "running"
+    )
     moved = connection.execute(
         update(regeneration_shards)
         .where(
@@ -173,6 +181,7 @@ def advance_shard(connection: Connection, regeneration_id: str, before: Shard, a
             columns.shard == before.shard,
             columns.after_user == before.after_user,
             columns.state == before.state,
+            running.exists(),
         )
         .values(
             state=after.state,
@@ -207,13 +216,26 @@ def close_if_done(connection: Connection, regeneration_id: str, now: datetime) -
 def fail_regeneration(
     connection: Connection, regeneration_id: str, failed_shards: Sequence[int], now: datetime
 ) -> bool:
-    """End a regeneration of which shards failed for good; tell whether it was running."""
+    """End a regeneration of which shards failed for good (those that are through did not); tell whether it ran."""
+    found = get_regeneration(connection, regeneration_id)
+    done = {shard.shard for shard in found.progress if shard.state == "succeeded"} if found else set()
+    failed_shards = sorted(set(failed_shards) - done)
     failed = connection.execute(
         update(regenerations)
         .where(regenerations.c.regeneration_id == regeneration_id, regenerations.c.state == "running")
         .values(state="failed", finished_at=now, failed_shards=list(failed_shards))
     )
     return failed.rowcount == 1
+
+
+def end_regenerations_of(connection: Connection, drop_uid: str, now: datetime) -> int:
+    """End what still runs for a drop that is gone; its shards stop at their next block."""
+    ended = connection.execute(
+        update(regenerations)
+        .where(regenerations.c.drop_uid == drop_uid, regenerations.c.state == "running")
+        .values(state="failed", finished_at=now, failed_shards=[])
+    )
+    return int(ended.rowcount)
 
 
 def last_full_results(connection: Connection) -> dict[str, float]:

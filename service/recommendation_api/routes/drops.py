@@ -56,11 +56,12 @@ async def put_drop(request: Request, uid: schemas.UserId) -> Response:
 
 @router.delete("/drops/{uid}", status_code=204, responses=schemas.PROBLEMS)
 async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
-    """End a drop's placements; 204 also where it is unknown."""
+    """End a drop's placements, and a regeneration that still runs for it; 204 also where it is unknown."""
     service = service_of(request)
 
     def end(connection: Connection, now: datetime) -> Answer:
         drops.end_drop(connection, uid, now)
+        regenerations.end_regenerations_of(connection, uid, now)
         return Answer(204, b"")
 
     answer, replayed = await service.once(request, b"", end)
