@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-docs chart-golden
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-docs chart-golden alerts console
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -54,3 +54,9 @@ chart-docs: setup ## Write the table of values in docs/chart.md anew
 
 chart-golden: setup ## Write the golden renders of the chart anew; read the diff before you commit it
 	$(BIN)/python -m pytest tests/chart/test_chart_golden.py --update-golden
+
+alerts: setup ## Check the alerts, the dashboard and real scrapes with promtool
+	$(BIN)/python -m pytest tests/alerts
+
+console: setup ## Walk the console in Debian's chromium; SCREENSHOTS=folder keeps pictures
+	RECOMMENDATION_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest tests/console

@@ -18,6 +18,9 @@ RUNBOOKS = ROOT / "docs" / "runbooks"
 PARTS = ["## What it means", "## How to check", "## What to do", "## How to prevent it"]
 
 
+pytestmark = pytest.mark.xdist_group("promtool")
+
+
 @pytest.fixture(scope="session")
 def tool() -> Path:
     try:

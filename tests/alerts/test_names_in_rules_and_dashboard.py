@@ -29,6 +29,9 @@ _LABEL = re.compile(r"\b([a-z_]+)\s*(?:=~|!=|!~|=)")
 _GROUPING = re.compile(r"\b(?:by|on)\s*\(([^)]*)\)")
 
 
+pytestmark = pytest.mark.xdist_group("promtool")
+
+
 @pytest.fixture(scope="module")
 def tool() -> Path:
     try:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from hostile_names import HOSTILE_GAME, HOSTILE_TITLE, HOSTILE_USER
 
 from recommendation.clock import SteadyClock
 from recommendation.settings import Settings
@@ -19,9 +20,6 @@ from recommendation.storage.database import Database
 from recommendation.training import train
 from recommendation_api.app import PREFIX, create_app
 
-HOSTILE_TITLE = "<img src=x onerror=\"document.title='owned'\">"
-HOSTILE_GAME = "<svg onload=document.title='owned'>"
-HOSTILE_USER = '"><b onmouseover=alert(1)>?q=%2e&amp;#{{7*7}}'
 SWITCHES = (
     "--headless",
     "--no-sandbox",

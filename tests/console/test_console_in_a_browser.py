@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile_names import HOSTILE_GAME, HOSTILE_TITLE, HOSTILE_USER
 
-from conftest import HOSTILE_GAME, HOSTILE_TITLE, HOSTILE_USER
+pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
 
 PHONE, DESK = (390, 844), (1280, 900)
 SCREENSHOTS = os.environ.get("RECOMMENDATION_SCREENSHOTS")

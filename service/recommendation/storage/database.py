@@ -20,7 +20,8 @@ class Database:
     def __init__(self, url: str, pool_size: int = 10, statement_timeout_ms: int | None = None) -> None:
         try:
             options = dialects.engine_options(url, pool_size, POOL_WAIT_SECONDS, statement_timeout_ms)
-            self.engine: Engine = create_engine(dialects.driver_url(url), **options)
+            # A statement that fails is logged; what it was about is nobody's business.
+            self.engine: Engine = create_engine(dialects.driver_url(url), hide_parameters=True, **options)
         except Exception as error:
             # The URL may hold a password, and so may the message that quotes it.
             raise SettingsError(
