@@ -1,23 +1,33 @@
 """The one file that knows which database it is. Everything else says what both speak."""
 
+import csv
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import StringIO
+from threading import Thread
 from typing import IO, Any
 
 from sqlalchemy import (
     ARRAY,
     JSON,
+    BigInteger,
     Connection,
     Engine,
     MetaData,
+    Select,
+    String,
     Table,
     bindparam,
+    cast,
     event,
+    extract,
     func,
     literal_column,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -164,7 +174,7 @@ def insert_copied(
     table: Table,
     names: Sequence[str],
     as_binary: Callable[[], IO[bytes]],
-    as_rows: Callable[[], list[Row]],
+    as_rows: Callable[[], Sequence[Row]],
     finish: Finish,
 ) -> None:
     """
@@ -176,7 +186,7 @@ def insert_copied(
         finish: adds the ON CONFLICT clause.
     """
     if not is_postgres(connection):
-        connection.execute(finish(insert(connection, table)), as_rows())
+        connection.execute(finish(insert(connection, table)), list(as_rows()))
         return
     # COPY knows no ON CONFLICT: the rows wait in a table of this transaction. It is scanned in the order it was
     # written, so rows of `table` are locked in that order too.
@@ -190,6 +200,49 @@ def insert_copied(
 def _copy(connection: Connection, statement: str, data: IO[bytes]) -> None:
     with _cursor(connection) as cursor:
         cursor.copy_expert(statement, data)
+
+
+@contextmanager
+def csv_of(connection: Connection, query: Select[Any]) -> Iterator[IO[bytes]]:
+    """
+    Yield the rows of a query as CSV without a header, to be read while the database still writes them.
+
+    Raises:
+        DBAPIError: the query fails.
+    """
+    outlet, inlet = os.pipe()
+    failure: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with os.fdopen(inlet, "wb", 1 << 20) as file:
+                _write_csv(connection, query, file)
+        except BrokenPipeError:
+            pass  # the reader has seen enough
+        except BaseException as error:
+            failure.append(error)
+
+    writer = Thread(target=write, name="csv", daemon=True)
+    writer.start()
+    try:
+        with os.fdopen(outlet, "rb", 1 << 20) as stream:
+            yield stream
+    finally:
+        writer.join()
+    if failure:
+        raise failure[0]
+
+
+def _write_csv(connection: Connection, query: Select[Any], file: IO[bytes]) -> None:
+    if is_postgres(connection):
+        compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        with _cursor(connection) as cursor:
+            cursor.copy_expert(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", file)
+    else:
+        for rows in connection.execute(query.execution_options(yield_per=10_000)).partitions():
+            text = StringIO()
+            csv.writer(text).writerows(rows)
+            file.write(text.getvalue().encode())
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row], key: str) -> set[Any]:
@@ -235,6 +288,15 @@ def next_generation(connection: Connection) -> int:
             text("UPDATE counters SET value = value + 1 WHERE name = 'generations' RETURNING value")
         ).scalar_one()
     )
+
+
+def microseconds(connection: Connection, column: Any) -> Any:
+    """Return a time as whole microseconds since 1970."""
+    if is_postgres(connection):
+        return cast(extract("epoch", column) * 1_000_000, BigInteger)
+    # SQLite keeps a time as text with six digits behind the seconds; its own functions know no microseconds.
+    stored = type_coerce(column, String)
+    return cast(func.strftime("%s", stored), BigInteger) * 1_000_000 + cast(func.substr(stored, 21, 6), BigInteger)
 
 
 def shard_condition(connection: Connection, column: Any, shard: int, shards: int) -> Any:
@@ -297,7 +359,7 @@ class QueryOfUsers:
 @contextmanager
 def _cursor(connection: Connection) -> Iterator[Any]:
     """Yield a cursor of the driver; SQLAlchemy does not see its statements, so its errors are named here."""
-    driver = connection.dialect.loaded_dbapi
+    driver: Any = connection.dialect.loaded_dbapi
     cursor: Any = connection.connection.cursor()
     try:
         yield cursor
