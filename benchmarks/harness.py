@@ -68,6 +68,7 @@ class Result:
         return (
             f"{self.name:14} ratio {self.ratio:.3f} (rounds {min(self.rounds):.3f} to {max(self.rounds):.3f}), "
             f"reach {self.reach}: {verdict}; ours {self.ours:.4g}, reference {self.reference:.4g} {self.unit}"
+            + "".join(f"; {name} {value}" for name, value in self.further.items())
         )
 
 

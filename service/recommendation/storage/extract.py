@@ -22,7 +22,7 @@ from recommendation.storage.tables import user_game_interactions
 from recommendation.vocabulary import Vocabulary
 from recommendation.weights import MILLION
 
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 16 << 20
 _TYPES = {"user_id": pa.string(), "game_id": pa.string(), "score": pa.int64(), "at": pa.int64()}
 
 
