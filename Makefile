@@ -35,6 +35,15 @@ check: setup ## Types, lint, format, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: setup ## Every benchmark beside its reference; `make bench-NAME` for one, all under 40 minutes on 2 cores
+	$(BIN)/python -m benchmarks
+
+bench-quick: setup ## The same with small sizes: shows that they run, says little of speed
+	$(BIN)/python -m benchmarks --quick
+
+bench-%: setup
+	$(BIN)/python -m benchmarks $*
+
 format: setup ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -7,7 +7,8 @@ order of magnitude faster than a row per item. First-party rows (`editorial`, `r
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,10 +70,12 @@ def pack(game_keys: npt.ArrayLike, scores: npt.ArrayLike, because_keys: npt.Arra
     return items.tobytes()
 
 
-def unpack(items: bytes) -> list[tuple[int, float, int]]:
-    """Return (game key, score, key of the game it is because of), best first."""
-    unpacked: list[tuple[int, float, int]] = np.frombuffer(items, PACKED_ITEM).tolist()
-    return unpacked
+_ONE_ITEM = struct.Struct("<ifi")
+
+
+def unpack(items: bytes) -> Iterator[tuple[int, float, int]]:
+    """Yield (game key, score, key of the game it is because of), best first; a reader stops after a page."""
+    return _ONE_ITEM.iter_unpack(items)
 
 
 def encode_first_party(items: Iterable[FirstPartyItem]) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from recommendation.errors import ModelMissing
 from recommendation.lists import LEAST_SCORE, StoredList, pack
-from recommendation.storage.readers import Pair, UserState
+from recommendation.storage.readers import Known, Pair, UserState
 from recommendation.view import StoreView
 
 _DAY = timedelta(days=1)
@@ -42,7 +42,7 @@ def personal_list(
     if live is None:
         raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
     names = live.model.games
-    hidden = np.concatenate([names.rows(sorted(state.hidden())), view.unlisted_rows])
+    hidden = np.concatenate([names.rows(sorted(state.hidden)), view.unlisted_rows])
     rows = names.rows([pair.game_id for pair in state.pairs])
     ranking = live.model.recommend(rows, aged_scores(state.pairs, settings, now), hidden, settings.length)
     count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
@@ -69,7 +69,7 @@ def aged_scores(pairs: Sequence[Pair], settings: ListSettings, now: datetime) ->
     return [pair.score * 2.0 ** -(max(now - pair.last_event_at, timedelta(0)) / half_life) for pair in pairs]
 
 
-def is_fresh(stored: StoredList | None, state: UserState, view: StoreView) -> bool:
+def is_fresh(stored: StoredList | None, state: Known, view: StoreView) -> bool:
     """Tell whether a stored list was made by the live model from exactly the user's present events."""
     return (
         stored is not None

@@ -41,7 +41,8 @@ def preview(
     targeted, looked, touched = count_users(connection, since), 0, 0
     displaced: Counter[int] = Counter()
     last = drop.first_position + drop.slots - 1
-    for block in stream_users(connection, USERS_AT_ONCE, active_since=since):
+    with_times = settings.half_life_days is not None
+    for block in stream_users(connection, USERS_AT_ONCE, active_since=since, with_times=with_times):
         looked += len(block.user_ids)
         for made in rank_block(block, released, settings, 0, now):
             order = [key for key, _, _ in unpack(made.items)]

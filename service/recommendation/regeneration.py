@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +99,13 @@ def _work(
     release = _release_keys(database, regeneration.drop_uid, view.catalogue)
     with database.snapshot() as snapshot:
         blocks = stream_users(
-            snapshot, USERS_AT_ONCE, shard.shard, regeneration.shards, shard.after_user, regeneration.active_since
+            snapshot,
+            USERS_AT_ONCE,
+            shard.shard,
+            regeneration.shards,
+            shard.after_user,
+            regeneration.active_since,
+            settings.half_life_days is not None,
         )
         for block in blocks:
             lists = rank_block(block, view, settings, regeneration.generation, clock())
@@ -169,9 +175,9 @@ def rank_block(
         raise InvalidInput("there is no model to rank with")
     indptr, rows = block.indptr, live.model.games.rows(block.game_ids)
     starts, hidden = _hidden(block, rows, view.unlisted_rows)
-    ranked = live.model.recommend_batch(indptr, rows, _aged(block, settings, now), starts, hidden, settings.length)
+    scores = block.scores(settings.half_life_days, now)
+    ranked = live.model.recommend_batch(indptr, rows, scores, starts, hidden, settings.length)
     keys = view.keys
-    events = np.add.reduceat(np.array(block.events, np.int64), indptr[:-1])
     lists = []
     for place, user_id in enumerate(block.user_ids):
         count = int(np.count_nonzero(ranked.scores[place] >= LEAST_SCORE))
@@ -183,24 +189,15 @@ def rank_block(
             ranked.scores[place, :count],
             np.where(because >= 0, keys[because], -1),
         )
-        lists.append(StoredList(user_id, "cf", generation, now, items, live.version, int(events[place])))
+        lists.append(StoredList(user_id, "cf", generation, now, items, live.version, int(block.events[place])))
     return lists
-
-
-def _aged(block: UserBlock, settings: ListSettings, now: datetime) -> npt.NDArray[np.float64]:
-    scores = block.scores()
-    if settings.half_life_days is None:
-        return scores
-    half_life = timedelta(days=settings.half_life_days)
-    ages = np.array([max((now - at) / half_life, 0.0) for at in block.last_event_at])
-    return np.asarray(scores * np.exp2(-ages))
 
 
 def _hidden(
     block: UserBlock, rows: npt.NDArray[np.int32], unlisted: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """Return each user's hidden rows: their own, and those that nobody may be shown."""
-    own = np.where(np.array(block.hidden, bool), rows, -1)
+    own = np.where(block.hidden, rows, -1)
     pieces: list[npt.NDArray[np.int32]] = []
     for start, stop in zip(block.indptr[:-1], block.indptr[1:], strict=True):
         pieces += [own[start:stop], unlisted]

@@ -12,11 +12,11 @@ from recommendation.clock import SteadyClock
 from recommendation.errors import SettingsError, StoreUnavailable
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.readers import UserState, read_users
+from recommendation.storage.database import Database, HeldConnections
+from recommendation.storage.readers import Glance, UserState, read_glances, read_users
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, problems
-from recommendation_api.coalescer import Coalescer
+from recommendation_api.coalescer import READERS, Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
@@ -66,6 +66,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.root)
     if settings.console:
         app.include_router(console.router)
+    # First of all routes; what it does not take goes on to the one with the same path.
+    app.router.routes.insert(0, lists.PlainListRoute(PREFIX))
     logs.install(app, service.metrics, PREFIX)
     return app
 
@@ -87,9 +89,14 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
     clock = SteadyClock()
     database = Database(settings.database_url, settings.database_pool_size, settings.statement_timeout_ms)
 
+    # Half of a small pool stays for everything else.
+    held = HeldConnections(database, min(READERS, settings.database_pool_size // 2))
+
+    def glance(user_ids: Sequence[str]) -> Mapping[str, Glance]:
+        return held.read(lambda connection: read_glances(connection, user_ids))
+
     def read(user_ids: Sequence[str]) -> Mapping[str, UserState]:
-        with database.reading() as connection:
-            return read_users(connection, user_ids)
+        return held.read(lambda connection: read_users(connection, user_ids))
 
     views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
     metrics = Metrics(database, settings.weights)
@@ -99,7 +106,9 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
         settings=settings,
         database=database,
         views=views,
+        glances=Coalescer(glance),
         reads=Coalescer(read),
+        held=held,
         writes=WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes),
         trainer=Trainer(settings, database, clock),
         metrics=metrics,
@@ -125,7 +134,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await service.trainer.close()
+        service.glances.close()
         service.reads.close()
+        service.held.close()
         await asyncio.to_thread(service.metrics.close)
         await asyncio.to_thread(service.database.close)
 

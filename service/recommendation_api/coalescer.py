@@ -9,28 +9,26 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-from recommendation.storage.readers import UserState
+from typing import Generic, TypeVar
 
 READERS = 2
 MOST_TOGETHER = 64
 
-ReadUsers = Callable[[Sequence[str]], Mapping[str, UserState]]
-_Waiting = tuple[str, "asyncio.Future[UserState]"]
+Read = TypeVar("Read")
 
 
-class Coalescer:
+class Coalescer(Generic[Read]):
     """Gathers reads of single users into reads of several."""
 
-    def __init__(self, read_users: ReadUsers) -> None:
+    def __init__(self, read_users: Callable[[Sequence[str]], Mapping[str, Read]]) -> None:
         self._read_users = read_users
         self._threads = ThreadPoolExecutor(READERS, "reader")
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[tuple[str, asyncio.Future[Read]]] = deque()
         self._busy = 0
 
-    async def read(self, user_id: str) -> UserState:
+    async def read(self, user_id: str) -> Read:
         """Return what the store has of a user."""
-        answer: asyncio.Future[UserState] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Read] = asyncio.get_running_loop().create_future()
         self._waiting.append((user_id, answer))
         self._dispatch()
         return await answer
@@ -48,7 +46,7 @@ class Coalescer:
             work = loop.run_in_executor(self._threads, self._read_users, users)
             work.add_done_callback(lambda done, batch=batch: self._deliver(done, batch))  # type: ignore[misc]
 
-    def _deliver(self, done: "asyncio.Future[Mapping[str, UserState]]", batch: list[_Waiting]) -> None:
+    def _deliver(self, done: asyncio.Future[Mapping[str, Read]], batch: list[tuple[str, asyncio.Future[Read]]]) -> None:
         self._busy -= 1
         error = done.exception()
         for user_id, answer in batch:

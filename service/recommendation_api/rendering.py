@@ -1,6 +1,7 @@
 """Writing lists as JSON, without a validation layer on the hottest path."""
 
 import hashlib
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,9 +18,10 @@ from recommendation_api.cursors import MOST_SHOWN, encode_cursor
 def list_document(active: ActiveList, limit: int, catalogue: Catalogue) -> dict[str, Any]:
     """Return a page of a list as it is answered."""
     goes_on = len(active.items) == limit and len(active.shown) < MOST_SHOWN
+    moments: dict[datetime | None, str | None] = {None: None}
     return {
         "user_id": active.user_id,
-        "items": [item_document(item, active.offset + place) for place, item in enumerate(active.items, 1)],
+        "items": [_item_document(item, active.offset + place, moments) for place, item in enumerate(active.items, 1)],
         "next_cursor": encode_cursor(active.shown, catalogue) if goes_on else None,
         "model_version": active.model_version,
         "generated_at": rfc3339(active.generated_at) if active.generated_at else None,
@@ -27,18 +29,21 @@ def list_document(active: ActiveList, limit: int, catalogue: Catalogue) -> dict[
     }
 
 
-def item_document(item: Candidate, rank: int) -> dict[str, Any]:
-    """Return one item as it is answered."""
-    reason = item.reason
+def _item_document(item: Candidate, rank: int, moments: dict[datetime | None, str | None]) -> dict[str, Any]:
+    """Return one item as it is answered; `moments` holds times already written, as items of a list share them."""
+    game_id, source, score, (code, text, because), _, _, model_version, generated_at, expires_at = item
+    for moment in (generated_at, expires_at):
+        if moment is not None and moment not in moments:
+            moments[moment] = rfc3339(moment)
     return {
-        "game_id": item.game_id,
+        "game_id": game_id,
         "rank": rank,
-        "score": round(item.score, 6),
-        "source": item.source,
-        "reason": {"code": reason.code, "text": reason.text, "because": reason.because},
-        "model_version": item.model_version,
-        "generated_at": rfc3339(item.generated_at) if item.generated_at else None,
-        "expires_at": rfc3339(item.expires_at) if item.expires_at else None,
+        "score": round(score, 6),
+        "source": source,
+        "reason": {"code": code, "text": text, "because": because},
+        "model_version": model_version,
+        "generated_at": moments[generated_at],
+        "expires_at": moments[expires_at],
     }
 
 

@@ -10,8 +10,9 @@ from starlette.requests import Request
 from recommendation.clock import SteadyClock
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
+from recommendation.storage.database import Database, HeldConnections
 from recommendation.storage.idempotency import Answer, RequestKey, claim, keep
+from recommendation.storage.readers import Glance, UserState
 from recommendation_api.coalescer import Coalescer
 from recommendation_api.keys import KeyRing
 from recommendation_api.metrics import Metrics
@@ -30,7 +31,11 @@ class Service:
     settings: Settings
     database: Database
     views: ViewHolder
-    reads: Coalescer
+    glances: Coalescer[Glance]
+    """Reads what serves a stored list."""
+    reads: Coalescer[UserState]
+    """Reads users with every pair."""
+    held: HeldConnections
     writes: WriteGate
     trainer: Trainer
     metrics: Metrics

@@ -60,10 +60,13 @@ def test_a_released_game_takes_the_drops_place_among_owners_of_what_it_is_like_o
 
 def test_a_preview_says_whom_a_drop_would_reach_and_writes_nothing(trained: Any) -> None:
     before = trained.get("/regenerations")
-    preview = trained.post("/drops/uid-1/preview", {**DROP, "audience": {}})
+    placement = {"slots": 1, "first_position": 1}
+    preview = trained.post("/drops/uid-1/preview", {**DROP, "audience": {}, "placement": placement})
     assert preview["users_targeted"] == 16
     assert 8 <= preview["lists_touched"] <= 16
-    assert preview["displaced"]
+    # Each owner's list began with the one game they had left; the release would stand before it.
+    assert {row["game_id"] for row in preview["displaced"]} <= {f"g{game:02}" for game in range(0, 16, 2)}
+    assert sum(row["lists"] for row in preview["displaced"]) >= 7
     assert trained.get("/regenerations") == before
     assert trained.get("/drops") == {"drops": []}
     assert trained.call("GET", "/user/u00/why", params={"game_id": "g-new"}).status_code == 404

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import fitted, random_store
 
 from recommendation.engine import artifact
 from recommendation.engine.model import Model
 from recommendation.errors import ArtifactRefused
+from stores import fitted, random_store
 
 LIMIT = 10**7
 METADATA = {"version": "v1", "quality": {"ndcg@10": 0.25, "gate": None}, "sizes": [1, 2]}

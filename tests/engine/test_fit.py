@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from stores import checkerboard, fitted, random_store
 
 import recommendation.engine.fit as fitting
 from recommendation.engine.fit import UnusableFactors, fit
 from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InsufficientData, SettingsError
 from recommendation.matrix import InteractionMatrix
+from stores import checkerboard, fitted, random_store
 
 
 def test_two_trainings_on_the_same_data_give_equal_models() -> None:

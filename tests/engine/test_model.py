@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import checkerboard, fitted, random_store
 
 from recommendation.engine.model import Model
 from recommendation.engine.sparse import SparseLinks
 from recommendation.matrix import InteractionMatrix
+from stores import checkerboard, fitted, random_store
 
 MATRIX = random_store(7)
 seeds = st.integers(0, 10_000)

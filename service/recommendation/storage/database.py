@@ -1,7 +1,9 @@
 """A connection to the store: one door for reading, one for writing, and one error when nobody answers."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -9,6 +11,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from recommendation.errors import SettingsError, StoreUnavailable
 from recommendation.storage import dialects
+
+Result = TypeVar("Result")
 
 POOL_WAIT_SECONDS = 5
 """How long a request waits for a connection before it is told to come back."""
@@ -69,6 +73,56 @@ class Database:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+class HeldConnections:
+    """
+    Connections for short reads that are many: kept between reads, a few of the pool's.
+
+    A connection that turns out to be lost is replaced once before the read is given up.
+    """
+
+    def __init__(self, database: Database, at_most: int) -> None:
+        self._database = database
+        self._idle: deque[Connection] = deque()
+        self._at_most = at_most
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """
+        Do a read.
+
+        Raises:
+            StoreUnavailable: as for `Database.reading`.
+        """
+        try:
+            held = self._idle.pop()
+        except IndexError:
+            return self._read_on(None, work)
+        try:
+            return self._read_on(held, work)
+        except StoreUnavailable:
+            return self._read_on(None, work)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _read_on(self, held: Connection | None, work: Callable[[Connection], Result]) -> Result:
+        with _translated():
+            connection = held or self._database.engine.connect()
+            try:
+                if held is None:
+                    dialects.begin_reading(connection)
+                result = work(connection)
+            except BaseException:
+                connection.close()
+                raise
+            if dialects.may_hold(self._database.engine) and len(self._idle) < self._at_most:
+                self._idle.append(connection)
+            else:
+                connection.close()
+            return result
 
 
 @contextmanager

@@ -1,10 +1,34 @@
 """The one file that knows which database it is. Everything else says what both speak."""
 
+import csv
+import os
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from threading import Thread
 from typing import IO, Any
 
-from sqlalchemy import ARRAY, JSON, Connection, Engine, MetaData, Table, bindparam, event, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Connection,
+    Engine,
+    MetaData,
+    Select,
+    String,
+    Table,
+    bindparam,
+    cast,
+    event,
+    extract,
+    func,
+    literal_column,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
@@ -102,6 +126,11 @@ def begin_reading(connection: Connection) -> None:
         connection.execution_options(reading=True)
 
 
+def may_hold(engine: Engine) -> bool:
+    """Tell whether a connection may be kept between reads; taking one from the pool costs PostgreSQL two statements."""
+    return engine.dialect.name == "postgresql"
+
+
 def begin_snapshot(connection: Connection) -> None:
     """Start a read-only transaction that sees one moment."""
     if is_postgres(connection):
@@ -145,7 +174,7 @@ def insert_copied(
     table: Table,
     names: Sequence[str],
     as_binary: Callable[[], IO[bytes]],
-    as_rows: Callable[[], list[Row]],
+    as_rows: Callable[[], Sequence[Row]],
     finish: Finish,
 ) -> None:
     """
@@ -157,7 +186,7 @@ def insert_copied(
         finish: adds the ON CONFLICT clause.
     """
     if not is_postgres(connection):
-        connection.execute(finish(insert(connection, table)), as_rows())
+        connection.execute(finish(insert(connection, table)), list(as_rows()))
         return
     # COPY knows no ON CONFLICT: the rows wait in a table of this transaction. It is scanned in the order it was
     # written, so rows of `table` are locked in that order too.
@@ -169,15 +198,51 @@ def insert_copied(
 
 
 def _copy(connection: Connection, statement: str, data: IO[bytes]) -> None:
-    driver = connection.dialect.loaded_dbapi
-    cursor: Any = connection.connection.cursor()
-    try:
+    with _cursor(connection) as cursor:
         cursor.copy_expert(statement, data)
-    except driver.Error as error:
-        # SQLAlchemy did not see this statement, so it could not name the error as its own.
-        raise DBAPIError.instance(statement, None, error, driver.Error) from error
+
+
+@contextmanager
+def csv_of(connection: Connection, query: Select[Any]) -> Iterator[IO[bytes]]:
+    """
+    Yield the rows of a query as CSV without a header, to be read while the database still writes them.
+
+    Raises:
+        DBAPIError: the query fails.
+    """
+    outlet, inlet = os.pipe()
+    failure: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with os.fdopen(inlet, "wb", 1 << 20) as file:
+                _write_csv(connection, query, file)
+        except BrokenPipeError:
+            pass  # the reader has seen enough
+        except BaseException as error:
+            failure.append(error)
+
+    writer = Thread(target=write, name="csv", daemon=True)
+    writer.start()
+    try:
+        with os.fdopen(outlet, "rb", 1 << 20) as stream:
+            yield stream
     finally:
-        cursor.close()
+        writer.join()
+    if failure:
+        raise failure[0]
+
+
+def _write_csv(connection: Connection, query: Select[Any], file: IO[bytes]) -> None:
+    if is_postgres(connection):
+        compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        with _cursor(connection) as cursor:
+            cursor.copy_expert(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", file)
+    else:
+        for rows in connection.execute(query.execution_options(yield_per=10_000)).partitions():
+            text = StringIO()
+            csv.writer(text).writerows(rows)
+            file.write(text.getvalue().encode())
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row], key: str) -> set[Any]:
@@ -225,8 +290,85 @@ def next_generation(connection: Connection) -> int:
     )
 
 
+def microseconds(connection: Connection, column: Any) -> Any:
+    """Return a time as whole microseconds since 1970."""
+    if is_postgres(connection):
+        return cast(extract("epoch", column) * 1_000_000, BigInteger)
+    # SQLite keeps a time as text with six digits behind the seconds; its own functions know no microseconds.
+    stored = type_coerce(column, String)
+    return cast(func.strftime("%s", stored), BigInteger) * 1_000_000 + cast(func.substr(stored, 21, 6), BigInteger)
+
+
 def shard_condition(connection: Connection, column: Any, shard: int, shards: int) -> Any:
     """Return a condition that holds for the users of one shard; the same user is always in the same one."""
     if is_postgres(connection):
         return func.mod(func.hashtextextended(column, 0).bitwise_and(0x7FFFFFFF), shards) == shard
     return func.shard_of(column, shards) == shard
+
+
+Among = Callable[[Any], Any]
+"""Returns the condition that a column holds one of the users that are asked for."""
+
+
+class QueryOfUsers:
+    """
+    A query over several users that runs for every read: planned once in a connection, not once in a statement.
+
+    On PostgreSQL it is prepared in the session at its first use there, and its rows are the driver's own. Where a
+    pooler between us and the server gives a statement to another session than the one that prepared it, the query is
+    sent whole instead, from then on.
+    """
+
+    def __init__(self, name: str, build: Callable[[Among], Any]) -> None:
+        self._name = name
+        self._build = build
+        self._is_prepared = True
+        self._texts: dict[str, str] = {}
+
+    def rows(self, connection: Connection, user_ids: Sequence[str]) -> Any:
+        """Return the rows of some users, of whom there must be one at least."""
+        if not is_postgres(connection):
+            return connection.execute(self._build(lambda column: column.in_(user_ids))).all()
+        given = list(user_ids)
+        driver: Any = connection.dialect.loaded_dbapi
+        with _cursor(connection) as cursor:
+            if self._is_prepared:
+                try:
+                    self._prepare(connection, cursor)
+                    cursor.execute(f"EXECUTE {self._name} (%s)", (given,))
+                    return cursor.fetchall()
+                except (driver.errors.InvalidSqlStatementName, driver.errors.DuplicatePreparedStatement):
+                    self._is_prepared = False
+            cursor.execute(self._text("%s"), (given,))
+            return cursor.fetchall()
+
+    def _prepare(self, connection: Connection, cursor: Any) -> None:
+        prepared = connection.info.setdefault("prepared", set())
+        if self._name not in prepared:
+            cursor.execute(f"PREPARE {self._name} (text[]) AS {self._text('$1')}")
+            prepared.add(self._name)
+
+    def _text(self, parameter: str) -> str:
+        if parameter not in self._texts:
+            query = self._build(lambda column: column == func.any(literal_column(parameter)))
+            compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+            self._texts[parameter] = str(compiled)
+        return self._texts[parameter]
+
+
+@contextmanager
+def _cursor(connection: Connection) -> Iterator[Any]:
+    """Yield a cursor of the driver; SQLAlchemy does not see its statements, so its errors are named here."""
+    driver: Any = connection.dialect.loaded_dbapi
+    cursor: Any = connection.connection.cursor()
+    try:
+        yield cursor
+    except driver.Error as error:
+        is_lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
+        if is_lost:
+            connection.invalidate(error)
+        wrap: Any = DBAPIError.instance
+        raise wrap(None, None, error, driver.Error, connection_invalidated=is_lost) from error
+    finally:
+        if not cursor.closed:
+            cursor.close()

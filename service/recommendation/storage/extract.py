@@ -1,15 +1,29 @@
-"""Taking the interaction matrix out of the store."""
+"""
+Taking the interaction matrix out of the store, as CSV that Arrow reads while the database writes it.
 
-from datetime import datetime, timedelta
+Only batch jobs import this: Arrow is not in the API's image.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import csv
+from sqlalchemy import Connection, select
 
 from recommendation.matrix import InteractionMatrix
-from recommendation.storage.streams import stream_users
+from recommendation.storage.dialects import csv_of, microseconds
+from recommendation.storage.tables import user_game_interactions
 from recommendation.vocabulary import Vocabulary
+from recommendation.weights import MILLION
 
-USERS_AT_ONCE = 4096
+_BLOCK_BYTES = 16 << 20
+_TYPES = {"user_id": pa.string(), "game_id": pa.string(), "score": pa.int64(), "at": pa.int64()}
 
 
 def read_matrix(connection: Connection, half_life_days: float | None, now: datetime) -> InteractionMatrix:
@@ -21,26 +35,74 @@ def read_matrix(connection: Connection, half_life_days: float | None, now: datet
         half_life_days: a pair's score is halved for every such span since its last event; None: never.
         now: the moment from which ages count.
     """
-    codes: dict[str, int] = {}
-    users: list[str] = []
-    counts, games, scores = [], [], []
-    for block in stream_users(connection, USERS_AT_ONCE):
-        users += block.user_ids
-        counts.append(np.diff(block.indptr))
-        games.append(np.fromiter((codes.setdefault(name, len(codes)) for name in block.game_ids), np.int32))
-        own = block.scores()
+    users, games, scores = _Codes(), _Codes(), [np.empty(0, np.float32)]
+    for batch in _batches(connection, half_life_days is not None):
+        users.add(batch.column("user_id"))
+        games.add(batch.column("game_id"))
+        own = batch.column("score").to_numpy() / MILLION
         if half_life_days is not None:
-            half_life = timedelta(days=half_life_days)
-            own *= np.exp2([-max((now - at) / half_life, 0.0) for at in block.last_event_at])
+            ages = np.maximum(round(now.timestamp() * MILLION) - batch.column("at").to_numpy(), 0)
+            own *= np.exp2(-ages / (half_life_days * 86_400 * MILLION))
         scores.append(own.astype(np.float32))
-    vocabulary = Vocabulary.from_ids(codes)
-    if not users:
-        nothing = np.empty(0, np.int64)
-        return InteractionMatrix.from_codes(Vocabulary.from_ids(()), vocabulary, nothing, nothing, nothing)
-    return InteractionMatrix.from_codes(
-        Vocabulary.from_ids(users),
-        vocabulary,
-        np.repeat(np.arange(len(users)), np.concatenate(counts)),
-        vocabulary.rows(codes)[np.concatenate(games)],
-        np.concatenate(scores),
-    )
+    user_names, user_rows = users.finish()
+    game_names, game_rows = games.finish()
+    return _matrix(user_names, game_names, user_rows, game_rows, np.concatenate(scores))
+
+
+def _batches(connection: Connection, with_times: bool) -> Iterator[pa.RecordBatch]:
+    pairs = user_game_interactions.c
+    columns = [pairs.user_id, pairs.game_id, pairs.score_millionths]
+    if with_times:
+        columns.append(microseconds(connection, pairs.last_event_at))
+    names = list(_TYPES)[: len(columns)]
+    with csv_of(connection, select(*columns)) as stream:
+        reading = csv.ReadOptions(column_names=names, block_size=_BLOCK_BYTES, use_threads=False)
+        converting = csv.ConvertOptions(column_types=_TYPES)
+        try:
+            yield from csv.open_csv(stream, reading, convert_options=converting)
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" not in str(error):
+                raise
+
+
+@dataclass
+class _Codes:
+    """Numbers for the values of a column, in the order in which they are met, batch by batch."""
+
+    _values: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    _parts: list[NDArray[np.int32]] = field(default_factory=list)
+
+    def add(self, column: pa.Array) -> None:
+        """Number a batch."""
+        encoded = column.dictionary_encode()
+        place = pc.index_in(encoded.dictionary, self._values)
+        new = place.is_null()
+        fresh = encoded.dictionary.filter(new)
+        number = place.fill_null(0).to_numpy().astype(np.int32)
+        number[new.to_numpy(zero_copy_only=False)] = np.arange(len(self._values), len(self._values) + len(fresh))
+        self._values = pa.concat_arrays([self._values, fresh])
+        self._parts.append(number[encoded.indices.to_numpy()])
+
+    def finish(self) -> tuple[Vocabulary, NDArray[np.int32]]:
+        """Return the values in order, and the row of each entry."""
+        names = self._values.to_pylist()
+        vocabulary = Vocabulary.from_ids(names)
+        rows = np.concatenate([np.empty(0, np.int32), *self._parts])
+        self._parts.clear()
+        return vocabulary, vocabulary.rows(names)[rows]
+
+
+def _matrix(
+    users: Vocabulary, games: Vocabulary, user_rows: NDArray[Any], game_rows: NDArray[Any], scores: NDArray[np.float32]
+) -> InteractionMatrix:
+    """Build the matrix of distinct pairs in the order of rows, which is sorted only where it has to be."""
+    keys = user_rows * np.int64(max(len(games), 1)) + game_rows
+    if not (keys[1:] > keys[:-1]).all():
+        order = np.argsort(keys)
+        user_rows, game_rows, scores = user_rows[order], game_rows[order], scores[order]
+    kept = scores > 0
+    if not kept.all():
+        user_rows, game_rows, scores = user_rows[kept], game_rows[kept], scores[kept]
+    indptr = np.zeros(len(users) + 1, np.int64)
+    np.cumsum(np.bincount(user_rows, minlength=len(users)), out=indptr[1:])
+    return InteractionMatrix(users, games, indptr, game_rows, scores)

@@ -1,24 +1,30 @@
 """Lists: reading one, making one now, popular and similar games, and why."""
 
+import re
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
+from starlette.datastructures import URLPath
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
 
 from recommendation.errors import ModelMissing
 from recommendation.explaining import explain
+from recommendation.ids import is_id
 from recommendation.personal import personal_list
-from recommendation.reading import ActiveList, PageRequest, active_list
+from recommendation.reading import ActiveList, PageRequest, active_list, needs_pairs
 from recommendation.storage.dialects import next_generation
 from recommendation.storage.erasures import still_there
 from recommendation.storage.lists import store_lists
 from recommendation.storage.locks import share_with_erasure
-from recommendation.storage.readers import UserState, read_users
+from recommendation.storage.readers import Known, UserState, read_users
+from recommendation.view import StoreView
 from recommendation_api import schemas
-from recommendation_api.auth import needs
+from recommendation_api.auth import authorise, needs
 from recommendation_api.cursors import decode_cursor
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response, list_document, tagged_response
@@ -47,18 +53,76 @@ async def get_list(
     """
     service = service_of(request)
     await service.views.settle()
-    catalogue = service.views.view.catalogue
-    shown = decode_cursor(cursor, catalogue) if cursor else frozenset()
+    view = service.views.view
+    shown = decode_cursor(cursor, view.catalogue) if cursor else frozenset()
     page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()))
-    state = await service.reads.read(user_id)
-    active = put_together(service, state, page)
-    return tagged_response(request, list_document(active, limit, catalogue))
+    active = await read_list(service, view, user_id, page)
+    return tagged_response(request, list_document(active, limit, view.catalogue))
 
 
-def put_together(service: Service, state: UserState, page: PageRequest) -> ActiveList:
+_FIRST_PAGE = PageRequest()
+
+
+class PlainListRoute(BaseRoute):
+    """
+    `GET /user/{user_id}`, with a `limit` at most, without FastAPI's machinery, which costs as much as the list itself.
+
+    It takes only requests that need no more checking: whatever else comes to this path, mistakes among it, goes on to
+    `get_list`, which is also what the documentation shows.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.path = f"{prefix}/user/{{user_id}}"
+        self._start = f"{prefix}/user/"
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Take a plain request."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return Match.NONE, {}
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        user_id, limit = path[len(self._start) :], _plain_limit(scope["query_string"])
+        if limit is None or not path.startswith(self._start) or not is_id(user_id):
+            return Match.NONE, {}
+        return Match.FULL, {"route": self, "endpoint": self, "path_params": {"user_id": user_id, "limit": limit}}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer it."""
+        request = Request(scope, receive)
+        authorise(request, ("read",))
+        service = service_of(request)
+        await service.views.settle()
+        view, limit = service.views.view, scope["path_params"]["limit"]
+        page = _FIRST_PAGE if limit == _FIRST_PAGE.limit else PageRequest(limit)
+        active = await read_list(service, view, scope["path_params"]["user_id"], page)
+        await tagged_response(request, list_document(active, limit, view.catalogue))(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """It has no name."""
+        raise NoMatchFound(name, path_params)
+
+
+_PLAIN_QUERY = re.compile(rb"limit=([1-9][0-9]?|100)")
+
+
+def _plain_limit(query: bytes) -> int | None:
+    """The limit of a request that asks for nothing else, None where it does."""
+    if not query:
+        return _FIRST_PAGE.limit
+    plain = _PLAIN_QUERY.fullmatch(query)
+    return int(plain[1]) if plain else None
+
+
+async def read_list(service: Service, view: StoreView, user_id: str, page: PageRequest) -> ActiveList:
+    """Read a page of a user's list; their pairs only where it has to be folded in."""
+    state: Known = await service.glances.read(user_id)
+    if needs_pairs(state, view, service.settings.fresh_reads):
+        state = await service.reads.read(user_id)
+    return put_together(service, view, state, page)
+
+
+def put_together(service: Service, view: StoreView, state: Known, page: PageRequest) -> ActiveList:
     """Make a page of a list, and count how it came about."""
     settings = service.settings
-    view = service.views.view
     active = active_list(state, view, page, service.list_settings, settings.fresh_reads, service.clock())
     service.metrics.served(state, active)
     return active
@@ -80,8 +144,9 @@ async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20)
             return _generate(connection, service, user_id)
 
     state = await service.writes.run(make)
-    active = put_together(service, state, PageRequest(limit))
-    return json_response(list_document(active, limit, service.views.view.catalogue))
+    view = service.views.view
+    active = put_together(service, view, state, PageRequest(limit))
+    return json_response(list_document(active, limit, view.catalogue))
 
 
 def _generate(connection: Connection, service: Service, user_id: str) -> UserState:

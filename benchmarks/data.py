@@ -1,0 +1,116 @@
+"""
+Made-up stores: users with tastes, games with a long tail, and their pairs in the database.
+
+Users and games fall into groups; three of four games of a user come from their own group, popular ones first. That is
+enough structure for a model to find and for reads to look like reads of a real store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv
+from sqlalchemy import Connection, text
+
+from recommendation.storage.database import Database
+
+GROUPS = 40
+_CHUNK = 500_000
+_COLUMNS = (
+    "user_id, game_id, score_millionths, events, owned, owned_at, dismissed, dismissed_at, first_event_at, "
+    "last_event_at"
+)
+MOMENT = "2026-01-05 12:00:00+00"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Distinct pairs, ordered by user and game."""
+
+    users: NDArray[np.int64]
+    games: NDArray[np.int64]
+    scores: NDArray[np.int64]
+    """Millionths."""
+
+
+def make_pairs(users: int, games: int, per_user: float, seed: int = 7) -> Pairs:
+    """Make pairs; every user has at least one, and `per_user` on average before repeated ones fall together."""
+    rng = np.random.default_rng(seed)
+    counts = 1 + rng.geometric(1 / per_user, users).astype(np.int64)
+    counts = np.minimum((counts * per_user / counts.mean()).round().astype(np.int64).clip(1), games // 2)
+    rows = np.repeat(np.arange(users), counts)
+    group_size = max(games // GROUPS, 1)
+    within = (rng.random(len(rows)) ** 2.5 * group_size).astype(np.int64)
+    group = np.where(rng.random(len(rows)) < 0.75, rows % GROUPS, rng.integers(0, GROUPS, len(rows)))
+    keys = np.unique(rows * games + (within * GROUPS + group) % games)
+    scores = rng.choice(np.array([300_000, 500_000, 2_000_000, 3_000_000, 5_000_000]), len(keys))
+    return Pairs(keys // games, keys % games, scores)
+
+
+def user_name(row: int) -> str:
+    """Id of a user."""
+    return f"user-{row:07d}"
+
+
+def game_name(row: int) -> str:
+    """Id of a game."""
+    return f"game-{row:06d}"
+
+
+def load(url: str, pairs: Pairs, games: int, owned_share: float = 1.0) -> None:
+    """Write pairs and their games; the key is made after the rows, as a restore does."""
+    database = Database(url)
+    with database.writing() as connection:
+        connection.execute(text("ALTER TABLE user_game_interactions DROP CONSTRAINT pk_user_game_interactions"))
+        connection.execute(
+            text(
+                "INSERT INTO games (game_id, title, available, updated_at) SELECT 'game-' || lpad(n::text, 6, '0'), "
+                f"'Game ' || n, true, '{MOMENT}' FROM generate_series(0, {games - 1}) AS n"
+            )
+        )
+        for start in range(0, len(pairs.users), _CHUNK):
+            _copy(connection, pairs, slice(start, start + _CHUNK), owned_share)
+        connection.execute(
+            text(
+                "ALTER TABLE user_game_interactions ADD CONSTRAINT pk_user_game_interactions "
+                "PRIMARY KEY (user_id, game_id)"
+            )
+        )
+        connection.execute(
+            text(f"INSERT INTO snapshots VALUES ('catalogue', nextval('generations'), '{MOMENT}', NULL)")
+        )
+    database.close()
+
+
+def _copy(connection: Connection, pairs: Pairs, part: slice, owned_share: float) -> None:
+    users, games = pairs.users[part], pairs.games[part]
+    owned = (users * 31 + games * 17) % 100 < owned_share * 100
+    count = len(users)
+    moment, nothing = pa.array([MOMENT] * count), pa.nulls(count, pa.string())
+    columns = [
+        _names("user-", users, 7),
+        _names("game-", games, 6),
+        pa.array(pairs.scores[part]),
+        pa.array(np.ones(count, np.int64)),
+        pa.array(owned),
+        pa.array(np.where(owned, MOMENT, None)),
+        pa.array(np.zeros(count, bool)),
+        nothing,
+        moment,
+        moment,
+    ]
+    table = pa.table(dict(zip(_COLUMNS.split(", "), columns, strict=True)))
+    data = BytesIO()
+    csv.write_csv(table, data, csv.WriteOptions(include_header=False))
+    data.seek(0)
+    cursor = connection.connection.cursor()
+    cursor.copy_expert(f"COPY user_game_interactions ({_COLUMNS}) FROM STDIN (FORMAT csv)", data)  # type: ignore[attr-defined]
+
+
+def _names(prefix: str, rows: NDArray[np.int64], width: int) -> pa.Array:
+    digits = np.char.zfill(rows.astype(f"U{width}"), width)
+    return pa.array(np.char.add(prefix, digits))

@@ -1,0 +1,96 @@
+"""Databases that benchmarks start from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from sqlalchemy import text
+
+from benchmarks import data
+from benchmarks.harness import ROOT
+from benchmarks.postgres import Server, psql
+from recommendation.clock import SteadyClock, utc_now
+from recommendation.engine.settings import EngineSettings
+from recommendation.lists import FirstPartyItem
+from recommendation.settings import Settings
+from recommendation.storage.database import Database
+from recommendation.storage.lists import store_first_party
+from recommendation.training import train
+
+
+def job(url: str, *arguments: str, **settings: str) -> None:
+    """Run a batch command on a database; an error ends the benchmark."""
+    environment = {
+        **os.environ,
+        "RECOMMENDATION_DATABASE_URL": url,
+        "RECOMMENDATION_MODEL_PATH": str(ROOT / ".tools" / "models" / "cf.pkl"),
+        "OPENBLAS_NUM_THREADS": "2",
+        **settings,
+    }
+    command = [sys.executable, "-m", "recommendation_jobs", *arguments]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def pairs_only(server: Server, users: int, games: int, per_user: float, name: str = "pairs") -> str:
+    """A store of pairs: no model, no lists."""
+
+    def fill(url: str) -> None:
+        data.load(url, data.make_pairs(users, games, per_user), games)
+
+    return server.prepared(f"{name}_{users}_{games}_{per_user:g}", fill)
+
+
+def reading_store(server: Server, users: int, games: int, owned: int) -> str:
+    """A store in full service: a model, every user's list, 10 % of the lists stale, a pin for 20 % of the users."""
+
+    def fill(url: str) -> None:
+        data.load(url, data.make_pairs(users, games, owned), games)
+        train_quickly(url)
+        job(url, "regenerate")
+        _pin(url, range(1, users, 5), games)
+        _make_stale(url, users)
+
+    return server.prepared(f"reading_{users}_{games}_{owned}", fill)
+
+
+def train_quickly(url: str) -> None:
+    """Train as `train` does, but with what it would otherwise try out on the data given beforehand: saves minutes."""
+    engine = EngineSettings(weighting="log", ridge=10.0, link_share=1.0)
+    settings = Settings(database_url=url, model_path=ROOT / ".tools" / "models" / "cf.pkl", engine=engine)
+    database = Database(url)
+    outcome = train(database, settings, SteadyClock(), None, lambda stage: None)
+    database.close()
+    if outcome.state != "succeeded":
+        raise SystemExit(f"the training {outcome.state}: {outcome.detail}")
+
+
+def _pin(url: str, rows: range, games: int) -> None:
+    database = Database(url)
+    for start in range(0, len(rows), 2000):
+        given = {
+            (data.user_name(row), "editorial"): [FirstPartyItem(data.game_name(row % games), 1.0, position=2)]
+            for row in rows[start : start + 2000]
+        }
+        with database.writing() as connection:
+            store_first_party(connection, given, True, utc_now())
+    database.close()
+
+
+def _make_stale(url: str, users: int) -> None:
+    """One more event for a game of every tenth user, as if it had come after the lists were made."""
+    database = Database(url)
+    with database.writing() as connection:
+        connection.execute(
+            text(
+                "UPDATE user_game_interactions SET events = events + 1 FROM (SELECT user_id, min(game_id) AS game_id "
+                "FROM user_game_interactions WHERE right(user_id, 1) = '3' GROUP BY user_id) AS chosen "
+                "WHERE user_game_interactions.user_id = chosen.user_id "
+                "AND user_game_interactions.game_id = chosen.game_id"
+            )
+        )
+    database.close()
+    psql(url, "-c", "VACUUM ANALYZE user_game_interactions")
