@@ -221,6 +221,6 @@ def _keys_file(env: Environment) -> Path | None:
 
 def _events_url(env: Environment) -> str | None:
     url = _text(env, "RECOMMENDATION_EVENTS_URL", "")
-    if url and url.partition("://")[0] not in {"kafka", "redis", "rediss"}:
+    if url and (url.partition("://")[0] if "://" in url else "") not in {"kafka", "redis", "rediss"}:
         raise SettingsError("RECOMMENDATION_EVENTS_URL: should start with kafka:// or redis://")
     return url or None
