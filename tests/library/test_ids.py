@@ -35,7 +35,9 @@ def test_what_is_no_id_is_refused(value: object) -> None:
     assert not is_id(value)
 
 
-@pytest.mark.parametrize("value", ["x" * 128, "😀" * 128, "...", " ", "a b", "%2F", "o'brien", "Zoë", "用户", "'; DROP--"])
+@pytest.mark.parametrize(
+    "value", ["x" * 128, "😀" * 128, "...", " ", "a b", "%2F", "o'brien", "Zoë", "用户", "'; DROP--"]
+)
 def test_odd_but_fine_ids_are_taken(value: str) -> None:
     assert is_id(value)
 
