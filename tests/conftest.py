@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -15,6 +16,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two workers share two core
 from recommendation.migrate import upgrade
 from recommendation.storage.database import Database
 from recommendation.storage.dialects import driver_url
+
+# Laws are tried on machines that are busy with other things: what takes long there is not wrong.
+hypothesis.settings.register_profile("here", deadline=None, max_examples=60)
+hypothesis.settings.load_profile("here")
 
 ROOT = Path(__file__).resolve().parents[1]
 

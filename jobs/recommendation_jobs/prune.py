@@ -16,8 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_options: argparse.Namespace, settings: Settings, database: Database) -> int:
     """Forget; return the exit code."""
-    retention = timedelta(days=settings.idempotency_retention_days)
-    with database.writing() as connection:
-        gone = forget_old(connection, utc_now(), retention, settings.models_kept)
+    gone = forget(settings, database)
     print("forgotten: " + ", ".join(f"{count} {what}" for what, count in gone.items()))
     return exits.DONE
+
+
+def forget(settings: Settings, database: Database) -> dict[str, int]:
+    """Forget what is past its retention; return how many of what."""
+    retention = timedelta(days=settings.idempotency_retention_days)
+    with database.writing() as connection:
+        return forget_old(connection, utc_now(), retention, settings.models_kept)

@@ -23,6 +23,8 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     outcome = train(database, settings, SteadyClock(), options.run, lambda stage: log.info("stage: %s", stage))
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
+    if outcome.state != "skipped":
+        prune.forget(settings, database)  # nothing else comes by every hour
     if outcome.state == "failed":
         return exits.DO_NOT_TRY_AGAIN
     if outcome.state != "skipped":

@@ -164,7 +164,8 @@ def upgrade() -> None:
         sa.Column("first_event_at", moment, nullable=False),
         sa.Column("last_event_at", moment, nullable=False),
         sa.CheckConstraint(
-            "score_millionths BETWEEN 0 AND 4000000000000000000", name="ck_user_game_interactions_score_in_range"
+            "score_millionths BETWEEN 0 AND 4000000000000000000",
+            name=op.f("ck_user_game_interactions_score_in_range"),
         ),
         sa.PrimaryKeyConstraint("user_id", "game_id", name="pk_user_game_interactions"),
     )
@@ -185,7 +186,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Text(), nullable=True),
         sa.Column("changed_at", moment, nullable=True),
         sa.Column("training_fence", big, nullable=False),
-        sa.CheckConstraint("one = 1", name="ck_live_model_single_row"),
+        sa.CheckConstraint("one = 1", name=op.f("ck_live_model_single_row")),
         sa.ForeignKeyConstraint(["version"], ["models.version"], name="fk_live_model_version"),
         sa.PrimaryKeyConstraint("one", name="pk_live_model"),
     )

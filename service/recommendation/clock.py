@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 Clock = Callable[[], datetime]
 
 TICK = timedelta(microseconds=1)
+FIRST_YEAR, LAST_YEAR = 2, 9990
 
 
 def utc_now() -> datetime:
@@ -50,9 +51,12 @@ def parse_rfc3339(text: str) -> datetime:
     Read an RFC 3339 time and return it in UTC.
 
     Raises:
-        ValueError: it is no time, or it has no zone.
+        ValueError: it is no time, it has no zone, or it lies at the edge of the calendar: databases answer in zones of
+            their own, where the last day of 9999 may be one that Python cannot hold.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None or len(text) < len("2026-01-01T00:00Z"):
         raise ValueError(f"no zone in {text!r}")
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"no year from {FIRST_YEAR} to {LAST_YEAR} in {text!r}")
     return moment.astimezone(UTC)

@@ -112,9 +112,9 @@ def _work(
             shard = _write(database, regeneration, shard, block.user_ids, lists, release, clock())
             report(len(block.user_ids))
     with database.writing() as connection:
-        if not advance_shard(
-            connection, regeneration.regeneration_id, shard, replace(shard, state="succeeded"), clock()
-        ):
+        # The last user done matters to who resumes; a shard that is through names nobody.
+        done = replace(shard, state="succeeded", after_user="")
+        if not advance_shard(connection, regeneration.regeneration_id, shard, done, clock()):
             raise Overtaken
 
 

@@ -17,6 +17,9 @@ from recommendation.weights import Weights, parse_weights
 
 Environment = Mapping[str, str]
 
+SHORTEST_HALF_LIFE_DAYS = 0.01
+"""A quarter of an hour: below that every score would be nothing."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -113,7 +116,8 @@ def load_settings(environment: Environment | None = None) -> Settings:
     env = os.environ if environment is None else environment
     weights = parse_weights(env.get("INTERACTION_WEIGHTS", ""))
     days = _number(env, "INTERACTION_HALF_LIFE_DAYS", 0.0, 0.0, 36_500.0)
-    keys_file = env.get("RECOMMENDATION_API_KEYS_FILE", "")
+    if 0 < days < SHORTEST_HALF_LIFE_DAYS:
+        raise SettingsError(f"INTERACTION_HALF_LIFE_DAYS: {days!r} should be 0 (off) or at least 0.01")
     return Settings(
         database_url=_database_url(env),
         database_pool_size=_whole(env, "RECOMMENDATION_DB_POOL_SIZE", Settings.database_pool_size, 2, 200),
@@ -135,7 +139,7 @@ def load_settings(environment: Environment | None = None) -> Settings:
         training="queued" if _choice(env, "RECOMMENDATION_TRAINING", ("local", "queued")) == "queued" else "local",
         training_suspended=_flag(env, "RECOMMENDATION_TRAINING_SUSPENDED", Settings.training_suspended),
         fresh_reads=_flag(env, "RECOMMENDATION_FRESH_READS", Settings.fresh_reads),
-        api_keys_file=Path(keys_file) if keys_file else None,
+        api_keys_file=_keys_file(env),
         insecure_open=_flag(env, "RECOMMENDATION_INSECURE_OPEN", Settings.insecure_open),
         docs=_flag(env, "RECOMMENDATION_DOCS", Settings.docs),
         console=_flag(env, "RECOMMENDATION_CONSOLE", Settings.console),
@@ -208,8 +212,19 @@ def _database_url(env: Environment) -> str:
     return url
 
 
+def _keys_file(env: Environment) -> Path | None:
+    name = "RECOMMENDATION_API_KEYS_FILE"
+    if name not in env:
+        return None
+    path = _text(env, name, "")
+    if not path:
+        # Blank is a mistake in a template, and must not open the service to everyone.
+        raise SettingsError(f"{name}: is set but empty; name a file of keys, or unset it")
+    return Path(path)
+
+
 def _events_url(env: Environment) -> str | None:
     url = _text(env, "RECOMMENDATION_EVENTS_URL", "")
-    if url and url.partition("://")[0] not in {"kafka", "redis", "rediss"}:
+    if url and (url.partition("://")[0] if "://" in url else "") not in {"kafka", "redis", "rediss"}:
         raise SettingsError("RECOMMENDATION_EVENTS_URL: should start with kafka:// or redis://")
     return url or None

@@ -13,7 +13,7 @@ from typing import Any
 from recommendation.clock import Clock
 from recommendation.engine import artifact
 from recommendation.engine.fit import fit
-from recommendation.errors import InsufficientData, InvalidInput, RecommendationError
+from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
 from recommendation.evaluation.gate import Verdict, judge, set_aside
 from recommendation.matrix import InteractionMatrix
 from recommendation.model_files import write_copies
@@ -70,6 +70,9 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
         run_id, fence = _begin(database, clock, run_id)
         try:
             outcome = _train(database, settings, clock, run_id, fence, report)
+        except StoreUnavailable:
+            # Nobody to tell: the run stays as it is until a later holder of the lock closes it.
+            raise
         except (RecommendationError, models.FencedOff) as error:
             outcome = _failed(error, run_id)
         except BaseException as error:

@@ -21,7 +21,7 @@ async def read_body(request: Request, most: int) -> bytes:
         Problem: 413 if it is larger than `most` bytes, 408 if it takes too long.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
+    if declared.isdecimal() and (len(declared) > 18 or int(declared) > most):
         raise _too_large(most)
     try:
         async with asyncio.timeout(BODY_SECONDS):

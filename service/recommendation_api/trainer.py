@@ -43,10 +43,13 @@ class Trainer:
                 self._wake.clear()
                 try:
                     run_id = await asyncio.to_thread(self._look)
+                    if run_id is not None and self._settings.training == "local":
+                        await self._train(run_id)
                 except StoreUnavailable:
                     continue
-                if run_id is not None and self._settings.training == "local":
-                    await self._train(run_id)
+                except Exception:
+                    # A fault of ours must not end the watch: no run would ever be started or closed again.
+                    log.exception("training runs were not looked after; the next look comes in seconds")
 
     def regenerate(self, regeneration_id: str) -> None:
         """Carry out a regeneration in a process of its own."""

@@ -8,7 +8,7 @@ import time
 from datetime import timedelta
 
 from recommendation.clock import Clock
-from recommendation.errors import ArtifactRefused, ModelMissing, StoreUnavailable
+from recommendation.errors import StoreUnavailable
 from recommendation.storage.database import Database
 from recommendation.storage.popular import popular_age, remake_popular
 from recommendation.storage.views import ViewLoader
@@ -101,24 +101,29 @@ class ViewHolder:
                 self._remake_popular(is_awaited)
                 with self._database.reading() as connection:
                     self._loader.load(connection, self._clock())
-                self.refused = None
+                self._tell_refusal(self._loader.refused)
             except StoreUnavailable:
                 self._written = wrote
                 log.warning("the store does not answer; the view stays as it is")
-            except (ArtifactRefused, ModelMissing) as error:
-                if self.refused != str(error):
-                    log.error("the live model is not taken up: %s", error)
-                self.refused = str(error)
             # What is dear now and then (a large catalogue that changed) is not tried on a reader soon again.
             self._cost_seconds = max(time.perf_counter() - began, 0.9 * self._cost_seconds)
             self._settles.took(self._cost_seconds)
+
+    def _tell_refusal(self, refused: str | None) -> None:
+        if refused is not None and refused != self.refused:
+            log.error("the live model is not taken up: %s", refused)
+        self.refused = refused
 
     async def keep_fresh(self) -> None:
         """Look for changes until cancelled."""
         with contextlib.suppress(asyncio.CancelledError):
             while True:
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
-                await asyncio.to_thread(self.refresh)
+                try:
+                    await asyncio.to_thread(self.refresh)
+                except Exception:
+                    # A fault of ours must not end the looking: nobody would see this replica fall behind for ever.
+                    log.exception("the view stays as it is; the next look comes in a second")
 
     def _remake_popular(self, is_awaited: bool) -> None:
         with self._database.reading() as connection:

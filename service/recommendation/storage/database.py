@@ -65,6 +65,12 @@ class Database:
         with _translated(), self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Yield a connection whose transactions are the caller's business, such as one that holds a lock."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
     def ping(self) -> None:
         """Ask the database for a sign of life."""
         with self.reading() as connection:

@@ -1,14 +1,14 @@
 """Erasure of a person: everywhere they are kept, and nothing that began before brings them back."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from recommendation.storage.dialects import insert, next_generation
 from recommendation.storage.locks import exclude_list_writers
-from recommendation.storage.tables import erasures, feedback, user_game_interactions, user_lists
+from recommendation.storage.tables import erasures, feedback, regeneration_shards, user_game_interactions, user_lists
 
 
 def user_digest(user_id: str) -> bytes:
@@ -23,11 +23,33 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
         str(table.name): int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
         for table in (feedback, user_game_interactions, user_lists)
     }
+    _forget_cursors(connection, user_id)
     row = {"user_digest": user_digest(user_id), "generation": next_generation(connection), "erased_at": now}
     statement = insert(connection, erasures).values(row)
     values = {name: statement.excluded[name] for name in ("generation", "erased_at")}
     connection.execute(statement.on_conflict_do_update(index_elements=["user_digest"], set_=values))
     return receipt
+
+
+def _forget_cursors(connection: Connection, user_id: str) -> None:
+    """Let regenerations under way that stopped behind this user go on from behind the one before; same users left."""
+    pairs, shards = user_game_interactions.c, regeneration_shards.c
+    before = select(func.coalesce(func.max(pairs.user_id), "")).where(pairs.user_id < user_id)
+    named = update(regeneration_shards).where(shards.after_user == user_id)
+    connection.execute(named.values(after_user=before.scalar_subquery()))
+
+
+def erased_since(connection: Connection, users: Collection[str], since: datetime) -> dict[str, datetime]:
+    """
+    Return which of some users were erased at that time or later, and when.
+
+    To be called in the writing transaction, after `share_with_erasure`.
+    """
+    query = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.erased_at >= since)
+    moments = {bytes(row.user_digest): row.erased_at for row in connection.execute(query)}
+    if not moments:
+        return {}
+    return {user_id: moments[digest] for user_id in users if (digest := user_digest(user_id)) in moments}
 
 
 def still_there(connection: Connection, users: Sequence[str], generation: int) -> set[str]:

@@ -19,7 +19,11 @@ _PENDING = 0
 
 @dataclass(frozen=True)
 class RequestKey:
-    """What names a request: who sent it (a key's name), to which route, under which key, and a digest of it."""
+    """
+    What names a request: who sent it (a key's name), to which route, under which key, and a digest of it.
+
+    The key is kept as a digest too: clients build keys from what they know, and that may be a person's id.
+    """
 
     holder: str
     route: str
@@ -32,7 +36,7 @@ class RequestKey:
         digest = hashlib.sha256()
         for part in content:
             digest.update(len(part).to_bytes(8, "big") + part)
-        return cls(holder, route, key, digest.digest())
+        return cls(holder, route, hashlib.sha256(key.encode()).hexdigest(), digest.digest())
 
 
 @dataclass(frozen=True)

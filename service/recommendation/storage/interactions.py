@@ -1,9 +1,10 @@
 """Counting events into `user_game_interactions`, exactly once each."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -14,11 +15,14 @@ from recommendation.errors import InvalidInput
 from recommendation.events import Interaction, Rejection
 from recommendation.interactions import PairChange, fold
 from recommendation.storage.dialects import insert_new, insert_rows
+from recommendation.storage.erasures import erased_since
 from recommendation.storage.games import ensure_games
+from recommendation.storage.locks import share_with_erasure
 from recommendation.storage.tables import event_ids, user_game_interactions
 from recommendation.weights import MAX_SCORE
 
 Indexed = tuple[int, Interaction]
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -45,7 +49,8 @@ def record(
     """
     Count events in the caller's transaction.
 
-    Rows are locked in one order by every writer: event ids, then games, then pairs, each by its UTF-8 bytes.
+    Locks are taken in one order by every writer: erasure's, event ids, games, pairs, each by its UTF-8 bytes. An event
+    that happened before its user was erased is rejected: a late retry must not bring a person back.
 
     Args:
         interactions: checked events with their index in the batch.
@@ -56,11 +61,29 @@ def record(
     Raises:
         InvalidInput: a pair's score would grow beyond what can be counted exactly; nothing may be committed.
     """
-    recorded = _without_repeats(connection, interactions, received_at)
+    share_with_erasure(connection)
+    wanted, refused = _without_erased(connection, interactions)
+    recorded = _without_repeats(connection, wanted, received_at)
+    recorded.rejected += refused
     changes = fold(recorded.accepted, owning_events)
     ensure_games(connection, {change.game_id for change in changes}, received_at, known_games)
     merge_pairs(connection, changes)
     return recorded
+
+
+def _without_erased(
+    connection: Connection, interactions: Sequence[Indexed]
+) -> tuple[Sequence[Indexed], list[Rejection]]:
+    if not interactions:
+        return interactions, []
+    earliest = min(event.occurred_at for _, event in interactions)
+    erased = erased_since(connection, {event.user_id for _, event in interactions}, earliest)
+    if not erased:
+        return interactions, []
+    late = [index for index, event in interactions if event.occurred_at <= erased.get(event.user_id, NEVER)]
+    detail = "its user was erased after it happened"
+    wanted = [(index, event) for index, event in interactions if index not in set(late)]
+    return wanted, [Rejection(index, "user_erased", detail) for index in late]
 
 
 def _without_repeats(connection: Connection, interactions: Sequence[Indexed], received_at: datetime) -> Recorded:
@@ -85,6 +108,11 @@ class Claim(Enum):
     CONFLICT = "conflict"
 
 
+def event_key(event_id: str) -> str:
+    """Return what is kept of an event's id: a digest, as the id itself may be made from a person's."""
+    return hashlib.blake2b(event_id.encode(), digest_size=20, person=b"event").hexdigest()
+
+
 def claim_event_ids(
     connection: Connection, claims: Sequence[tuple[str | None, bytes]], received_at: datetime
 ) -> list[Claim]:
@@ -97,6 +125,7 @@ def claim_event_ids(
     Returns:
         For each event whether it is new; one without an id always is.
     """
+    claims = [(None if name is None else event_key(name), digest) for name, digest in claims]
     first: dict[str, int] = {}
     for place, (name, _) in enumerate(claims):
         if name is not None:

@@ -32,7 +32,7 @@ def training_lock(database: Database) -> Iterator[bool]:
     Yields:
         Whether it was had; a holder that is just going is waited for, two seconds at most.
     """
-    with database.engine.connect() as connection:
+    with database.session() as connection:
         if is_postgres(connection):
             # Server-side keepalives: a trainer whose machine died must not keep the lock for two hours.
             for name, value in (

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from recommendation.engine import artifact
-from recommendation.errors import ModelMissing
+from recommendation.errors import ArtifactRefused, ModelMissing
 from recommendation.placing import placed
 from recommendation.storage import models
 from recommendation.storage.drops import standing_drops
@@ -30,18 +30,17 @@ class ViewLoader:
         self._versions: Versions = {}
         self._base: LiveModel | None = None
         self.view = StoreView()
+        self.refused: str | None = None
+        """Why the live model could not be taken up, if so: the last good one stays, everything else goes on."""
 
     def load(self, connection: Connection, now: datetime) -> StoreView:
-        """
-        Return the present view; the same object where nothing changed.
-
-        Raises:
-            ArtifactRefused: the live model's bytes are not what the store says; the view stays as it was.
-        """
+        """Return the present view; the same object where nothing changed. A refused model is tried again by and by."""
         versions = dict(snapshot_versions(connection))
         made_at = self.view.made_at
         if versions == self._versions and made_at is not None and now - made_at < EXPIRES:
             return self.view
+        if self.refused is not None:
+            self._versions.pop("model", None)
         changed = {name for name in {*versions, *self._versions} if versions.get(name) != self._versions.get(name)}
         view = replace(self.view, made_at=now)
         if "catalogue" in changed:
@@ -55,17 +54,23 @@ class ViewLoader:
         if "drops" in changed:
             view = replace(view, drops=tuple(standing_drops(connection, now)))
         if changed & {"model", "catalogue"}:
-            version = versions.get("model")
-            self._base = self._model(connection, None if version is None else str(version))
+            self._take_up_model(connection, versions.get("model"))
             live = self._base and placed(self._base, view.catalogue)
             view = replace(view, live=live)
         self._versions, self.view = versions, view
         return view
 
-    def _model(self, connection: Connection, version: str | None) -> LiveModel | None:
-        if version is None or (self._base is not None and self._base.version == version):
-            return self._base if version is not None else None
-        return load_model(connection, version, self._max_bytes)
+    def _take_up_model(self, connection: Connection, version: int | str | None) -> None:
+        if version is None:
+            self._base, self.refused = None, None
+            return
+        if self._base is not None and self._base.version == version:
+            self.refused = None
+            return
+        try:
+            self._base, self.refused = load_model(connection, str(version), self._max_bytes), None
+        except (ArtifactRefused, ModelMissing) as error:
+            self.refused = str(error)
 
 
 def load_model(connection: Connection, version: str, max_bytes: int) -> LiveModel:

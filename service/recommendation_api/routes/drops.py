@@ -13,6 +13,7 @@ from starlette.responses import Response
 from recommendation.clock import rfc3339
 from recommendation.drops import Drop, active_since, parse_drop
 from recommendation.events import RowError, as_fields
+from recommendation.ids import is_id
 from recommendation.personal import ListSettings
 from recommendation.previewing import preview
 from recommendation.storage import drops, regenerations
@@ -120,8 +121,8 @@ async def post_regeneration(request: Request) -> Response:
     if not isinstance(shards, int) or isinstance(shards, bool) or not 1 <= shards <= MAX_SHARDS:
         raise RowError("invalid_shards", f"shards should be a whole number from 1 to {MAX_SHARDS}")
     drop_uid = fields.get("drop_uid")
-    if drop_uid is not None and not isinstance(drop_uid, str):
-        raise RowError("invalid_drop_uid", "drop_uid should be a string")
+    if drop_uid is not None and not is_id(drop_uid):
+        raise RowError("invalid_drop_uid", "drop_uid should be the uid of a drop")
     since = active_since(fields.get("audience"), service.clock())
 
     def begin(connection: Connection, now: datetime) -> Answer:

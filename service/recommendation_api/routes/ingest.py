@@ -21,6 +21,7 @@ from recommendation.storage.games import ensure_games, put_games
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.interactions import Recorded, record
 from recommendation.storage.lists import delete_list, store_first_party
+from recommendation.storage.locks import share_with_erasure
 from recommendation_api import schemas
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_rows, read_body
@@ -103,6 +104,7 @@ async def post_batch(request: Request) -> Response:
     lists, refused = _parse_lists(rows)
 
     def store(connection: Connection, now: datetime) -> Answer:
+        share_with_erasure(connection)  # before any row, as every writer: or two could wait for each other
         games = {item.game_id for items in lists.values() for item in items}
         ensure_games(connection, games, now, service.views.view.catalogue.by_id)
         if lists:

@@ -1,0 +1,73 @@
+"""Settings: every bad one stops the start with one clear line that names it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recommendation.errors import SettingsError
+from recommendation.settings import Settings, load_settings
+
+BAD = {
+    "RECOMMENDATION_DATABASE_URL": ["mysql://u:hunter2@h/db", "hunter2", "postgresql:/hunter2"],
+    "CF_N_COMPONENTS": ["1", "forty", "4.5", "-3", "99999999999999999999"],
+    "CF_MIN_INTERACTIONS": ["0", "x"],
+    "CF_MAX_RECOMMENDATIONS": ["0", "1001", "ten"],
+    "INTERACTION_WEIGHTS": ["purchased:x"],
+    "INTERACTION_HALF_LIFE_DAYS": ["nan", "-1", "inf", "1e-300", "soon"],
+    "RECOMMENDATION_OWNING_EVENTS": ["sneezed", ",", "refunded", "purchased,dismissed"],
+    "RECOMMENDATION_TRAINING": ["remote", "Local"],
+    "RECOMMENDATION_API_KEYS_FILE": ["", "  "],
+    "RECOMMENDATION_INSECURE_OPEN": ["yes", "1"],
+    "RECOMMENDATION_DOCS": ["on"],
+    "RECOMMENDATION_CONSOLE": ["off"],
+    "RECOMMENDATION_FRESH_READS": ["maybe"],
+    "RECOMMENDATION_POPULAR_DAYS": ["0", "x"],
+    "RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS": ["0", "366"],
+    "RECOMMENDATION_MODEL_MAX_MIB": ["0", "901"],
+    "RECOMMENDATION_MODELS_KEPT": ["1"],
+    "RECOMMENDATION_MODEL_PATH": ["models\0/cf.pkl"],
+    "RECOMMENDATION_DB_POOL_SIZE": ["1", "many"],
+    "RECOMMENDATION_MAX_BODY_BYTES": ["10"],
+    "RECOMMENDATION_MAX_CONCURRENT_WRITES": ["0"],
+    "RECOMMENDATION_MAX_WAITING_WRITES": ["-1"],
+    "RECOMMENDATION_STATEMENT_TIMEOUT_MS": ["0"],
+    "RECOMMENDATION_DRAIN_SECONDS": ["nan", "301"],
+    "RECOMMENDATION_EVENTS_URL": ["http://h", "kafka"],
+}
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert load_settings({}) == Settings()
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings({name: value})
+    message = str(refused.value)
+    assert message.startswith(f"{name}: ")
+    assert "\n" not in message
+    assert "hunter2" not in message
+
+
+def test_the_url_of_an_unusable_database_is_not_repeated_either() -> None:
+    from recommendation.storage.database import Database
+
+    with pytest.raises(SettingsError) as refused:
+        Database("postgresql://steam:hunter2@host:port/name")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("module", ["recommendation_jobs", "recommendation_api.main"])
+def test_a_shell_with_a_bad_setting_ends_with_42_and_no_traceback(module: str, tmp_path: Path) -> None:
+    arguments = ["prune"] if module == "recommendation_jobs" else []
+    environment = {**os.environ, "INTERACTION_WEIGHTS": "purchased:x"}
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 42
+    assert "INTERACTION_WEIGHTS" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,199 @@
+"""One training at a time, the newest that was wanted goes live, and the run's row tells the truth."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from shop import START, at_once, checkerboard, event, everything, publish_bytes, send, settings_of, trained
+from sqlalchemy import text
+
+from recommendation.clock import SteadyClock
+from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.storage import models, runs
+from recommendation.storage.database import Database
+from recommendation.storage.locks import training_lock, training_lock_is_free
+from recommendation.storage.views import ViewLoader
+from recommendation.training import train
+
+MANY = 10**9
+
+
+def test_a_trainer_that_was_overtaken_publishes_nothing(database: Database) -> None:
+    with database.writing() as connection:
+        old = models.take_fence(connection)
+        models.take_fence(connection)
+    before = everything(database)
+    with pytest.raises(models.FencedOff), database.writing() as connection:
+        publish_bytes(connection, b"late", fence=old)
+    assert everything(database) == before
+
+
+def test_a_training_that_is_overtaken_while_it_fits_ends_failed_and_the_newer_model_stays(
+    database: Database, tmp_path: Path
+) -> None:
+    checkerboard(database)
+    newer: list[str] = []
+
+    def overtake(stage: str) -> None:
+        if stage == "publish":
+            with database.writing() as connection:
+                newer.append(publish_bytes(connection, b"newer"))
+
+    outcome = trained(database, tmp_path, overtake)
+    assert (outcome.state, outcome.reason) == ("failed", "overtaken")
+    with database.reading() as connection:
+        assert models.live_version(connection) == newer[0]
+
+
+def test_promote_is_the_way_back_and_an_unknown_version_changes_nothing(database: Database) -> None:
+    with database.writing() as connection:
+        first, second = publish_bytes(connection, b"1"), publish_bytes(connection, b"2")
+    with database.writing() as connection:
+        assert models.promote(connection, first, START) == second
+    with pytest.raises(InvalidInput), database.writing() as connection:
+        models.promote(connection, "v0", START)
+    with database.reading() as connection:
+        assert models.live_version(connection) == first
+
+
+def test_the_live_version_is_kept_however_old_it_is(database: Database) -> None:
+    with database.writing() as connection:
+        versions = [publish_bytes(connection, b"%d" % number) for number in range(6)]
+        models.promote(connection, versions[0], START)
+        models.prune_models(connection, 3)
+        assert [row.version for row in models.all_models(connection)] == [versions[5], versions[4], versions[0]]
+        with pytest.raises(ModelMissing):
+            models.artifact(connection, versions[1])
+
+
+def test_several_who_ask_at_once_get_the_same_run(database: Database) -> None:
+    def ask() -> tuple[str, bool]:
+        with database.writing() as connection:
+            run, is_new = runs.queue_run(connection, START)
+            return run.run_id, is_new
+
+    ended = at_once(*(ask for _ in range(6)))
+    assert [one.error for one in ended if one.error] == []
+    assert len({one.value[0] for one in ended}) == 1
+    assert sum(one.value[1] for one in ended) == 1
+
+
+def test_while_one_trains_another_is_skipped_and_leaves_its_run_queued(database: Database, tmp_path: Path) -> None:
+    with database.writing() as connection:
+        run, _ = runs.queue_run(connection, START)
+    other = Database(database.engine.url.render_as_string(hide_password=False))
+    with training_lock(other) as held:
+        assert held
+        assert not training_lock_is_free(database)
+        outcome = train(database, settings_of(database, tmp_path), SteadyClock(), run.run_id, lambda stage: None)
+    assert outcome.state == "skipped"
+    assert training_lock_is_free(database)
+    other.close()
+    with database.reading() as connection:
+        found = runs.get_run(connection, run.run_id)
+    assert found is not None
+    assert found.state == "queued"
+
+
+def test_the_next_holder_of_the_lock_closes_the_run_of_one_that_died(database: Database, tmp_path: Path) -> None:
+    checkerboard(database)
+    with database.writing() as connection:
+        dead, _ = runs.queue_run(connection, START)
+        runs.start_run(connection, dead.run_id, START)
+    assert trained(database, tmp_path).state == "succeeded"
+    with database.reading() as connection:
+        found = runs.get_run(connection, dead.run_id)
+    assert found is not None
+    assert (found.state, found.reason) == ("failed", "lost")
+
+
+def test_a_run_that_nobody_starts_in_fifteen_minutes_failed_for_want_of_a_runner(database: Database) -> None:
+    with database.writing() as connection:
+        run, _ = runs.queue_run(connection, START)
+        assert runs.close_unclaimed_run(connection, START + timedelta(minutes=14)) is None
+        assert runs.close_unclaimed_run(connection, START + timedelta(minutes=16)) == run.run_id
+        found = runs.get_run(connection, run.run_id)
+        assert found is not None
+        assert (found.state, found.reason) == ("failed", "no runner")
+        assert runs.queue_run(connection, START)[1]
+
+
+def test_a_training_on_no_data_fails_and_says_why(database: Database, tmp_path: Path) -> None:
+    outcome = trained(database, tmp_path)
+    assert (outcome.state, outcome.reason) == ("failed", "insufficient_data")
+    send(database, [event("ann", "g1"), event("ann", "g2")])
+    assert trained(database, tmp_path).reason == "insufficient_data"
+    with database.reading() as connection:
+        assert [run.state for run in runs.list_runs(connection, None, 9)] == ["failed", "failed"]
+        assert models.live_version(connection) is None
+
+
+def test_a_failure_leaves_the_live_model_and_its_files(database: Database, tmp_path: Path) -> None:
+    checkerboard(database)
+    trained(database, tmp_path)
+    file = tmp_path / "models" / "cf.pkl"
+    before = file.read_bytes()
+
+    def fail(stage: str) -> None:
+        if stage == "gate":
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        trained(database, tmp_path, fail)
+    assert file.read_bytes() == before
+    with database.reading() as connection:
+        assert runs.active_run(connection) is None
+        assert len(models.all_models(connection)) == 1
+
+
+def test_a_model_folder_that_cannot_be_written_does_not_undo_a_publication(database: Database, tmp_path: Path) -> None:
+    checkerboard(database)
+    (tmp_path / "models").write_text("a file where a folder should be")
+    assert trained(database, tmp_path).state == "succeeded"
+    loader = ViewLoader(MANY)
+    with database.reading() as connection:
+        assert loader.load(connection, START).live is not None
+
+
+@pytest.mark.parametrize("harm", ["half", "another file", "gone"])
+def test_a_harmed_artifact_is_refused_and_the_model_before_stays_while_everything_else_goes_on(
+    harm: str, database: Database, tmp_path: Path
+) -> None:
+    checkerboard(database)
+    first = trained(database, tmp_path).model_version
+    loader = ViewLoader(MANY)
+    with database.reading() as connection:
+        loader.load(connection, START)
+    with database.writing() as connection:
+        second = publish_bytes(connection, models.artifact(connection, str(first)))
+        if harm == "gone":
+            connection.execute(text("DELETE FROM model_artifacts WHERE version = :v"), {"v": second})
+        else:
+            data = models.artifact(connection, second)
+            harmed = data[: len(data) // 2] if harm == "half" else b"cos\nsystem\n(S'true'\ntR."
+            statement = text("UPDATE model_artifacts SET artifact = :data WHERE version = :v")
+            connection.execute(statement, {"data": harmed, "v": second})
+    send(database, [event("ann", "a-new-game")])
+    with database.reading() as connection:
+        view = loader.load(connection, START)
+    assert view.live is not None
+    assert view.live.version == first
+    assert loader.refused is not None
+    assert "a-new-game" in view.catalogue.by_id, "what has nothing to do with the model is taken up"
+
+
+def test_a_refused_artifact_that_was_mended_is_taken_up_by_and_by(database: Database, tmp_path: Path) -> None:
+    checkerboard(database)
+    version = str(trained(database, tmp_path).model_version)
+    with database.writing() as connection:
+        whole = models.artifact(connection, version)
+        connection.execute(text("UPDATE model_artifacts SET artifact = :data"), {"data": whole[:100]})
+    loader = ViewLoader(MANY)
+    with database.reading() as connection:
+        assert loader.load(connection, START).live is None
+    with database.writing() as connection:
+        connection.execute(text("UPDATE model_artifacts SET artifact = :data"), {"data": whole})
+    with database.reading() as connection:
+        live = loader.load(connection, START + timedelta(minutes=2)).live
+    assert live is not None
+    assert (live.version, loader.refused) == (version, None)

@@ -1,0 +1,84 @@
+"""One row per (user, source), replaced only by a higher generation."""
+
+import random
+
+from shop import START, at_once
+from sqlalchemy import Connection
+
+from recommendation.lists import FirstPartyItem, StoredList, decode_first_party
+from recommendation.storage.database import Database
+from recommendation.storage.dialects import next_generation
+from recommendation.storage.lists import delete_list, lists_of, store_first_party, store_lists
+
+
+def row(generation: int, items: bytes = b"") -> StoredList:
+    return StoredList("ann", "cf", generation, START, items or b"%12d" % generation, f"v{generation}", generation)
+
+
+def found(connection: Connection) -> list[int]:
+    return [stored.generation for stored in lists_of(connection, ["ann"])]
+
+
+def test_a_lower_generation_never_replaces_and_a_higher_one_does(database: Database) -> None:
+    for generation, expected in ((5, 5), (4, 5), (5, 5), (6, 6)):
+        with database.writing() as connection:
+            store_lists(connection, [row(generation)])
+            assert found(connection) == [expected]
+
+
+def test_whatever_the_order_of_several_writers_the_highest_generation_stays_whole(database: Database) -> None:
+    def writer(generation: int) -> None:
+        with database.writing() as connection:
+            store_lists(connection, [row(generation)])
+
+    numbers = random.Random(7).sample(range(1, 13), 12)
+    ended = at_once(*(lambda number=number: writer(number) for number in numbers))  # type: ignore[misc]
+    assert [one.error for one in ended if one.error] == []
+    with database.reading() as connection:
+        (stored,) = lists_of(connection, ["ann"])
+    assert stored == row(12)
+
+
+def test_numbers_grow_in_the_order_in_which_they_are_taken(database: Database) -> None:
+    def take() -> int:
+        with database.writing() as connection:
+            return next_generation(connection)
+
+    first = take()
+    ended = at_once(*(take for _ in range(8)))
+    taken = [one.value for one in ended]
+    assert len(set(taken)) == 8
+    assert min(taken) > first
+    assert take() > max(taken)
+
+
+def games(database: Database, user: str = "ann") -> set[str]:
+    with database.reading() as connection:
+        return {item.game_id for stored in lists_of(connection, [user]) for item in decode_first_party(stored.items)}
+
+
+def give(database: Database, names: list[str], replace: bool) -> None:
+    items = [FirstPartyItem(name, 1.0) for name in names]
+    with database.writing() as connection:
+        store_first_party(connection, {("ann", "editorial"): items, ("bob", "editorial"): items}, replace, START)
+
+
+def test_merges_at_once_lose_no_item(database: Database) -> None:
+    ended = at_once(*(lambda n=n: give(database, [f"g{n}", f"h{n}"], False) for n in range(8)))  # type: ignore[misc]
+    assert [one.error for one in ended if one.error] == []
+    assert games(database) == games(database, "bob") == {f"{kind}{n}" for kind in "gh" for n in range(8)}
+
+
+def test_replaces_at_once_leave_one_of_them_whole(database: Database) -> None:
+    ended = at_once(*(lambda n=n: give(database, [f"g{n}", f"h{n}"], True) for n in range(6)))  # type: ignore[misc]
+    assert [one.error for one in ended if one.error] == []
+    assert games(database) in [{f"g{n}", f"h{n}"} for n in range(6)]
+
+
+def test_a_list_that_was_cleared_can_be_written_again(database: Database) -> None:
+    give(database, ["g1"], False)
+    with database.writing() as connection:
+        assert delete_list(connection, "ann", "editorial", START)
+        assert not delete_list(connection, "ann", "editorial", START)
+    give(database, ["g2"], False)
+    assert games(database) == {"g2"}
