@@ -36,8 +36,7 @@ class Stopped(BaseException):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 done, 1 try again, 42 do not."""
-    given = sys.argv[1:] if arguments is None else arguments
-    options = _parser(given).parse_args(given)
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     start_logging()
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -53,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         return exits.TRY_AGAIN
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read a command line."""
     parser = argparse.ArgumentParser(prog="python -m recommendation_jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, text) in {**COMMANDS, **FILE_COMMANDS}.items():
@@ -63,7 +63,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             module = _module(name)
             command.description = module.__doc__
             module.add_arguments(command)
-    return parser
+    return parser.parse_args(arguments)
 
 
 def _module(command: str) -> Any:

@@ -11,7 +11,7 @@ from recommendation.storage.database import Database
 from recommendation.storage.tables import games, import_chunks, user_game_interactions
 from recommendation.weights import parse_weights
 from recommendation_jobs import import_file
-from recommendation_jobs.__main__ import _parser
+from recommendation_jobs.__main__ import parse
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -27,7 +27,7 @@ def settings(weights: str = "") -> Settings:
 
 def run_import(database: Database, file: Path, *options: str, weights: str = "") -> int:
     """Run `import` as the command line would; return the exit code."""
-    parsed = _parser().parse_args(["import", str(file), *options])
+    parsed = parse(["import", str(file), *options])
     return import_file.run(parsed, settings(weights), database)
 
 

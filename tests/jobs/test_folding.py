@@ -12,7 +12,7 @@ from recommendation.clock import rfc3339, utc_now
 from recommendation.events import parse_interactions
 from recommendation.interactions import PairChange
 from recommendation.interactions import fold as fold_one_by_one
-from recommendation_jobs.__main__ import _parser
+from recommendation_jobs.__main__ import parse
 from recommendation_jobs.checking import Weigher, check
 from recommendation_jobs.columns import EPOCH
 from recommendation_jobs.folding import fold
@@ -52,7 +52,7 @@ def test_a_chunk_folds_to_what_its_events_fold_to_one_by_one(given_rows: list[tu
     given_rows = [row for row in given_rows if any(row[:4])]
     columns = {name: [row[place].encode() for row in given_rows] for place, name in enumerate(NAMES)}
     table = pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
-    mapping = mapping_from(_parser().parse_args(["import", "f"]), NAMES, settings.weights)
+    mapping = mapping_from(parse(["import", "f"]), NAMES, settings.weights)
     checked = check(table, mapping, Weigher(settings.weights), NOW, 0)
     one_by_one, rejected = parse_interactions([as_sent(row) for row in given_rows], settings.weights, NOW)
     changes = fold_one_by_one((event for _, event in one_by_one), settings.owning_events)

@@ -184,9 +184,9 @@ def test_a_missing_file_is_refused(database: Database, tmp_path: Path) -> None:
 def test_what_cannot_be_guessed_is_asked_for(
     tmp_path: Path, header: str, options: tuple[str, ...], message: str
 ) -> None:
-    from recommendation_jobs.__main__ import _parser
+    from recommendation_jobs.__main__ import parse
 
-    parsed = _parser().parse_args(["import", "f", *options])
+    parsed = parse(["import", "f", *options])
     with pytest.raises(InvalidInput, match=message):
         mapping_from(parsed, header.split(","), files.settings().weights)
 

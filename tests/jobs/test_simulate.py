@@ -16,14 +16,14 @@ from recommendation.matrix import InteractionMatrix
 from recommendation.storage.database import Database
 from recommendation.storage.games import load_catalogue
 from recommendation_jobs import exits
-from recommendation_jobs.__main__ import _parser
+from recommendation_jobs.__main__ import parse
 from recommendation_jobs.simulate import run
 
 
 def simulate(folder: Path, *options: str, games: str = "games.csv") -> tuple[Path, Path]:
     out, games_out = folder / "events.csv", folder / games
     # Not through `main`, which would take the signals of the test process for itself.
-    parsed = _parser().parse_args(["simulate", "--out", str(out), "--games-out", str(games_out), *options])
+    parsed = parse(["simulate", "--out", str(out), "--games-out", str(games_out), *options])
     assert run(parsed) == exits.DONE
     return out, games_out
 

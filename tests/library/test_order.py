@@ -98,7 +98,8 @@ def test_pages_partition_what_one_long_page_lists(store: tuple, limit: int) -> N
     whole = {item.game_id for item in listed(store, 50)}
     shown: set[str] = set()
     for _ in range(20):
-        page = order(sources, drops, lambda game: game not in hidden | shown, limit, len(shown))
+        gone = hidden | shown
+        page = order(sources, drops, lambda game, gone=gone: game not in gone, limit, len(shown))
         games = {item.game_id for item in page}
         assert not games & shown
         shown |= games

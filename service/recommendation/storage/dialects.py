@@ -351,7 +351,8 @@ class QueryOfUsers:
     def _text(self, parameter: str) -> str:
         if parameter not in self._texts:
             query = self._build(lambda column: column == func.any(literal_column(parameter)))
-            compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+            dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+            compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
             self._texts[parameter] = str(compiled)
         return self._texts[parameter]
 
