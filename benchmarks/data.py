@@ -92,8 +92,8 @@ def _copy(connection: Connection, pairs: Pairs, part: slice, owned_share: float)
     count = len(users)
     moment, nothing = pa.array([MOMENT] * count), pa.nulls(count, pa.string())
     columns = [
-        _names("user-", users, 7),
-        _names("game-", games, 6),
+        names("user-", users, 7),
+        names("game-", games, 6),
         pa.array(pairs.scores[part]),
         pa.array(np.ones(count, np.int64)),
         pa.array(owned),
@@ -111,6 +111,7 @@ def _copy(connection: Connection, pairs: Pairs, part: slice, owned_share: float)
     cursor.copy_expert(f"COPY user_game_interactions ({_COLUMNS}) FROM STDIN (FORMAT csv)", data)  # type: ignore[attr-defined]
 
 
-def _names(prefix: str, rows: NDArray[np.int64], width: int) -> pa.Array:
+def names(prefix: str, rows: NDArray[np.int64], width: int) -> pa.Array:
+    """Ids, as Arrow has them."""
     digits = np.char.zfill(rows.astype(f"U{width}"), width)
     return pa.array(np.char.add(prefix, digits))

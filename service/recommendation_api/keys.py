@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from recommendation.errors import SettingsError
@@ -107,6 +108,7 @@ def read_keys(path: Path) -> Sequence[tuple[bytes, KeyHolder]]:
     return keys
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str | None) -> bool:
     """Tell whether an address is this machine's own."""
     if host is None or host in {"localhost", "testserver", "testclient"}:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from stores import random_store
 
 from recommendation.engine import holdout
 from recommendation.matrix import InteractionMatrix
+from stores import random_store
 
 
 def pairs(matrix: InteractionMatrix) -> set[tuple[str, str]]:

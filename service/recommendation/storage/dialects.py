@@ -339,20 +339,19 @@ class QueryOfUsers:
                     return cursor.fetchall()
                 except (driver.errors.InvalidSqlStatementName, driver.errors.DuplicatePreparedStatement):
                     self._is_prepared = False
-            cursor.execute(self._text("%s"), (given,))
+            cursor.execute(self._text(connection, "%s"), (given,))
             return cursor.fetchall()
 
     def _prepare(self, connection: Connection, cursor: Any) -> None:
         prepared = connection.info.setdefault("prepared", set())
         if self._name not in prepared:
-            cursor.execute(f"PREPARE {self._name} (text[]) AS {self._text('$1')}")
+            cursor.execute(f"PREPARE {self._name} (text[]) AS {self._text(connection, '$1')}")
             prepared.add(self._name)
 
-    def _text(self, parameter: str) -> str:
+    def _text(self, connection: Connection, parameter: str) -> str:
         if parameter not in self._texts:
             query = self._build(lambda column: column == func.any(literal_column(parameter)))
-            dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-            compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+            compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
             self._texts[parameter] = str(compiled)
         return self._texts[parameter]
 
@@ -369,6 +368,7 @@ def _cursor(connection: Connection) -> Iterator[Any]:
         if is_lost:
             connection.invalidate(error)
         wrap: Any = DBAPIError.instance
+
         raise wrap(None, None, error, driver.Error, connection_invalidated=is_lost) from error
     finally:
         if not cursor.closed:

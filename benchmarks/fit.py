@@ -1,0 +1,48 @@
+"""The whole fit, with its choices by the data, beside implicit's ALS."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from benchmarks import data
+from benchmarks.harness import Result, Sizes, compare, seconds
+from recommendation.engine.fit import fit
+from recommendation.engine.settings import EngineSettings
+from recommendation.matrix import InteractionMatrix
+from recommendation.vocabulary import Vocabulary
+
+DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 54.0, "components": 64, "iterations": 15, "measured": 3}
+QUICK = {**DEFAULT, "users": 3_000, "games": 1_000, "per_user": 20.0}
+
+
+def run(sizes: Sizes, rounds: int) -> list[Result]:
+    """Measure `fit`; of the reference's iterations `measured` are run and the rest extrapolated from them."""
+    pairs = data.make_pairs(sizes["users"], sizes["games"], sizes["per_user"])
+    matrix = InteractionMatrix.from_codes(
+        Vocabulary.from_ids(map(data.user_name, range(sizes["users"]))),
+        Vocabulary.from_ids(map(data.game_name, range(sizes["games"]))),
+        pairs.users,
+        pairs.games,
+        pairs.scores / 1e6,
+    )
+    settings = EngineSettings(components=sizes["components"])
+    weights = csr_matrix((matrix.scores, matrix.indices, matrix.indptr), shape=matrix.shape, dtype=np.float32)
+    result = compare(
+        "fit",
+        "<= 0.2",
+        "s",
+        sizes,
+        rounds,
+        lambda: seconds(lambda: fit(matrix, settings)),
+        lambda: _als(weights, sizes),
+    )
+    result.further["pairs"] = matrix.pairs
+    return [result]
+
+
+def _als(weights: csr_matrix, sizes: Sizes) -> float:
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    model = AlternatingLeastSquares(factors=sizes["components"], iterations=sizes["measured"], random_state=1)
+    return seconds(lambda: model.fit(weights, show_progress=False)) * sizes["iterations"] / sizes["measured"]

@@ -1,0 +1,129 @@
+"""Lists for everyone, from the database back into it, beside what must happen at least: copy out, multiply, copy in."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from io import BytesIO
+
+import numpy as np
+from sqlalchemy import create_engine, text
+
+from benchmarks import data
+from benchmarks.extract import COPY
+from benchmarks.harness import Result, Sizes, compare, seconds
+from benchmarks.postgres import Server, psql
+from benchmarks.stores import job, train_quickly
+from recommendation.storage.database import Database, HeldConnections
+from recommendation.storage.dialects import driver_url
+from recommendation.storage.readers import read_glances
+
+DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 30.0, "components": 40, "n": 100}
+QUICK = {**DEFAULT, "users": 3_000, "games": 1_000}
+
+
+def run(sizes: Sizes, rounds: int) -> list[Result]:
+    """Measure `regenerate`, with readers reading all the while."""
+    server = Server()
+    name = f"regenerate_{sizes['users']}_{sizes['games']}_{sizes['per_user']:g}"
+
+    def fill(url: str) -> None:
+        data.load(url, data.make_pairs(sizes["users"], sizes["games"], sizes["per_user"]), sizes["games"])
+        train_quickly(url)
+        job(url, "regenerate")
+
+    url = server.prepared(name, fill)
+    prepared = _prepared_lists(sizes)
+    readers = _Readers(url, sizes["users"])
+    before = readers.watch(3.0)
+    during: list[float] = []
+
+    def ours() -> float:
+        readers.begin()
+        took = seconds(lambda: job(url, "regenerate", OPENBLAS_NUM_THREADS="2"))
+        during.extend(readers.end())
+        return took
+
+    result = compare("regenerate", "<= 3", "s", sizes, rounds, ours, lambda: _least(url, sizes, prepared))
+    p99 = _p99(during) / _p99(before)
+    result.further.update(reader_errors=readers.errors, reader_p99_ratio=round(p99, 2), p99_reached=p99 <= 3)
+    readers.close()
+    return [result]
+
+
+class _Readers:
+    """One thread that reads random users as the API does, and notes how long each read took."""
+
+    def __init__(self, url: str, users: int) -> None:
+        self._database = Database(url)
+        self._held = HeldConnections(self._database, 1)
+        self._users = users
+        self._stop = threading.Event()
+        self._seen: list[float] = []
+        self.errors = 0
+
+    def begin(self) -> None:
+        self._seen = []
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def end(self) -> list[float]:
+        self._stop.set()
+        self._thread.join()
+        return self._seen
+
+    def watch(self, span: float) -> list[float]:
+        self.begin()
+        time.sleep(span)
+        return self.end()
+
+    def close(self) -> None:
+        self._held.close()
+        self._database.close()
+
+    def _read(self) -> None:
+        rng = np.random.default_rng(5)
+        while not self._stop.wait(0.005):
+            user = data.user_name(int(rng.integers(self._users)))
+            began = time.perf_counter()
+            try:
+                found = self._held.read(lambda connection, user=user: read_glances(connection, [user]))
+                self.errors += "cf" not in found[user].lists
+            except Exception as error:
+                print(f"  a reader failed: {error}")
+                self.errors += 1
+            self._seen.append(time.perf_counter() - began)
+
+
+def _p99(times: list[float]) -> float:
+    return statistics.quantiles(times, n=100)[98]
+
+
+def _prepared_lists(sizes: Sizes) -> bytes:
+    """Every list as COPY's binary input."""
+    items = np.random.default_rng(2).bytes(12 * sizes["n"])
+    rows = [b"PGCOPY\n\xff\r\n\0" + bytes(8)]
+    for row in range(sizes["users"]):
+        user = data.user_name(row).encode()
+        rows.append(b"\0\2" + len(user).to_bytes(4, "big") + user + len(items).to_bytes(4, "big") + items)
+    return b"".join([*rows, b"\xff\xff"])
+
+
+def _least(url: str, sizes: Sizes, prepared: bytes) -> float:
+    factors = np.ones((sizes["games"], sizes["components"]), np.float32)
+    tastes = np.ones((256, sizes["components"]), np.float32)
+
+    def work() -> None:
+        psql(url, "-c", COPY)
+        for _ in range(0, sizes["users"], 256):
+            tastes @ factors.T
+        engine = create_engine(driver_url(url))
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TEMP TABLE copied (user_id text, items bytea) ON COMMIT DROP"))
+            cursor = connection.connection.cursor()
+            cursor.copy_expert("COPY copied FROM STDIN (FORMAT binary)", BytesIO(prepared))  # type: ignore[attr-defined]
+        engine.dispose()
+
+    return seconds(work)

@@ -1,0 +1,80 @@
+"""Lists of many users in memory, beside a library of the trade and beside the bare matrix product."""
+
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from benchmarks import data
+from benchmarks.harness import Result, Sizes, compare, seconds
+from recommendation.engine.model import Model
+from recommendation.engine.sparse import SparseLinks
+from recommendation.vocabulary import Vocabulary
+
+DEFAULT = {"users": 100_000, "games": 20_000, "components": 40, "n": 100, "per_user": 30.0, "sample": 20_000}
+QUICK = {**DEFAULT, "users": 1_000, "games": 2_000, "sample": 1_000}
+AT_ONCE = 2048
+
+
+def run(sizes: Sizes, rounds: int) -> list[Result]:
+    """Measure `topn`: users ranked a second; `sample` of the users are ranked in each round."""
+    users, games = min(sizes["sample"], sizes["users"]), sizes["games"]
+    pairs = data.make_pairs(users, games, sizes["per_user"])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(pairs.users, minlength=users))])
+    rows, scores = pairs.games.astype(np.int32), pairs.scores / 1e6
+    model = _model(games, sizes["components"])
+    tastes = np.random.default_rng(1).standard_normal((users, sizes["components"])).astype(np.float32)
+
+    def ours() -> float:
+        def work() -> None:
+            for start in range(0, users, AT_ONCE):
+                stop = min(start + AT_ONCE, users)
+                part = slice(indptr[start], indptr[stop])
+                starts = indptr[start : stop + 1] - indptr[start]
+                model.recommend_batch(starts, rows[part], scores[part], starts, rows[part], sizes["n"], reasons=False)
+
+        return users / seconds(work)
+
+    def reference() -> float:
+        return users / _implicit(pairs, model, tastes, sizes)
+
+    def multiply() -> None:
+        for start in range(0, users, 256):
+            tastes[start : start + 256] @ model.factors.T
+
+    result = compare("topn", ">= 2.5", "users/s", sizes, rounds, ours, reference)
+    products = [seconds(multiply) for _ in range(rounds)]
+    product = users / statistics.median(products)
+    share = result.ours / product
+    result.further.update(sgemm_users_per_s=round(product), of_sgemm=round(share, 3), of_sgemm_reached=share >= 0.5)
+    return [result]
+
+
+def _model(games: int, components: int) -> Model:
+    """Factors with the spread that fitted ones have; without links, which the references have not either."""
+    rng = np.random.default_rng(0)
+    factors = (rng.standard_normal((games, components)) / np.sqrt(np.arange(1, components + 1))).astype(np.float32)
+    ones = np.ones(games, np.float32)
+    return Model(
+        games=Vocabulary.from_ids(map(data.game_name, range(games))),
+        factors=factors,
+        input_scales=ones,
+        output_scales=ones,
+        links=SparseLinks.none(games),
+        pairs=np.ones(games, np.int32),
+        entry_score=1.0,
+        weighting="log",
+        user_power=0.5,
+        ridge=1.0,
+        link_share=0.0,
+    )
+
+
+def _implicit(pairs: data.Pairs, model: Model, tastes: np.ndarray, sizes: Sizes) -> float:
+    from implicit.cpu.topk import topk
+
+    users, games = len(tastes), sizes["games"]
+    seen = csr_matrix((np.ones(len(pairs.users), np.float32), (pairs.users, pairs.games)), shape=(users, games))
+    return seconds(lambda: topk(model.factors, tastes, sizes["n"], filter_query_items=seen, num_threads=0))
