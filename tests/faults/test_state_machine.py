@@ -1,4 +1,4 @@
-"""The API against a model in memory: sums are exact and lists free of owned games, whatever is sent in whatever order."""
+"""The API against a model in memory: whatever is sent, sums are exact and lists are free of owned games."""
 
 import shutil
 import tempfile
