@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-docs chart-golden alerts console
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-docs chart-golden alerts console test-faults check-supply
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -28,6 +28,13 @@ demo: setup ## Run the whole service on the embedded database, on port 8010 (DAT
 
 smoke: setup ## The same without staying up: assert that lists are personal and free of owned games
 	$(BIN)/python scripts/demo.py --smoke $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)")
+
+test-faults: setup ## Kill processes, take the database away, send nonsense; RECOMMENDATION_FAULT_ROUNDS says how often
+	$(BIN)/python -m pytest -n 2 --dist load -m faults tests
+
+check-supply: setup ## Known vulnerabilities of what is pinned, and a bill of materials in build/sbom.json; asks the internet
+	mkdir -p build
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --format cyclonedx-json --output build/sbom.json
 
 check: setup ## Types, lint, format, import contracts
 	$(BIN)/ruff check .

@@ -1,0 +1,26 @@
+"""An app over SQLite that malformed things are sent to."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "storage"))  # its small shop serves here too
+
+from recommendation.settings import Settings
+from recommendation_api.app import create_app
+
+
+@pytest.fixture
+def app_settings(sqlite_url: str, tmp_path: Path) -> Settings:
+    """Settings of the app under test."""
+    return Settings(database_url=sqlite_url, model_path=tmp_path / "cf.pkl", training="queued")
+
+
+@pytest.fixture
+def client(app_settings: Settings) -> Iterator[TestClient]:
+    """A running app."""
+    with TestClient(create_app(app_settings), raise_server_exceptions=False) as opened:
+        yield opened

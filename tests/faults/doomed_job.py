@@ -1,0 +1,62 @@
+"""A batch process that ends or stops itself at a place that is told: `train STAGE SIGNAL`, `regenerate ID N PLACE`."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+from recommendation import regeneration, training
+from recommendation.clock import SteadyClock
+from recommendation.personal import ListSettings
+from recommendation.settings import load_settings
+from recommendation.storage import models
+from recommendation.storage.database import Database
+
+
+def train(database: Database, place: str, number: int) -> None:
+    def report(stage: str) -> None:
+        if stage == place:
+            os.kill(os.getpid(), number)
+
+    if place == "before commit":
+        publish = models.publish
+
+        def publish_and_die(*arguments: Any) -> None:
+            publish(*arguments)
+            os.kill(os.getpid(), number)
+
+        models.publish = publish_and_die
+    if place == "before files":
+        training.write_copies = lambda *_: os.kill(os.getpid(), number)
+    outcome = training.train(database, load_settings(), SteadyClock(), None, report)
+    print(outcome.state, outcome.reason, flush=True)
+
+
+def regenerate(database: Database, name: str, blocks: int, inside: bool) -> None:
+    left = [blocks]
+    regeneration.USERS_AT_ONCE = 3
+
+    def one_less(*_: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if inside:
+        advance = regeneration.advance_shard
+
+        def advance_and_die(*arguments: Any) -> bool:
+            moved = advance(*arguments)
+            one_less()
+            return moved
+
+        regeneration.advance_shard = advance_and_die
+    report = (lambda _: None) if inside else one_less
+    regeneration.regenerate_shard(database, name, 0, ListSettings(10), 10**9, SteadyClock(), report)
+
+
+if __name__ == "__main__":
+    opened = Database(load_settings().database_url)
+    if sys.argv[1] == "train":
+        train(opened, sys.argv[2], int(sys.argv[3]))
+    else:
+        regenerate(opened, sys.argv[2], int(sys.argv[3]), sys.argv[4] == "inside")

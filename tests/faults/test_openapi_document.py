@@ -1,0 +1,53 @@
+"""What the OpenAPI document says holds: no 5xx, and every answer as its schema has it (schemathesis)."""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from processes import Api
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+EXAMPLES = 60
+"""Cases for each of some thirty operations."""
+
+
+@pytest.mark.faults
+def test_every_answer_to_thousands_of_requests_is_as_the_document_says(sqlite_url: str, tmp_path: Path) -> None:
+    api = Api(sqlite_url, tmp_path, RECOMMENDATION_TRAINING="queued")
+    api.call("POST", "/interactions", {"user_id": "ann", "game_id": "g1", "event_type": "played"})
+    document = schemathesis.openapi.from_url(f"http://127.0.0.1:{api.port}/openapi.json")
+    tried, wrong = [0], {}
+
+    def try_operation(operation: Any) -> None:
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.generate],
+            database=None,
+        )
+        @given(case=operation.as_strategy())
+        def every_answer_conforms(case: Any) -> None:
+            tried[0] += 1
+            case.call_and_validate(checks=CHECKS)
+
+        every_answer_conforms()
+
+    for found in document.get_all_operations():
+        operation = found.ok()
+        try:
+            try_operation(operation)
+        except (Exception, BaseExceptionGroup) as failure:  # gathered, so that one fault does not hide the others
+            wrong[operation.label] = "".join(traceback.format_exception(failure))[-1500:]
+    api.kill()
+    assert wrong == {}
+    assert tried[0] > 1000

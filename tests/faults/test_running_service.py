@@ -1,0 +1,71 @@
+"""The service as it runs: training beside it, replicas that agree, an orderly end."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from processes import Api
+from shop import checkerboard, trained
+
+from recommendation.storage.database import Database
+
+pytestmark = pytest.mark.faults
+
+
+def test_training_by_a_child_does_not_hold_up_reads_and_two_requests_get_the_same_run(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    checkerboard(database)
+    api = Api(database_url, tmp_path, RECOMMENDATION_TRAINING="local")
+    first = api.call("POST", "/train")
+    second = api.call("POST", "/train")
+    assert (first[0], second[0]) == (202, 202)
+    assert first[1]["run_id"] == second[1]["run_id"]
+    location = first[2]["Location"]
+    slowest, state = 0.0, "queued"
+    deadline = time.monotonic() + 120
+    while state in ("queued", "running"):
+        assert time.monotonic() < deadline
+        began = time.monotonic()
+        assert api.call("GET", "/user/u01")[0] == 200
+        slowest = max(slowest, time.monotonic() - began)
+        state = api.call("GET", location, prefix="")[1]["state"]
+        time.sleep(0.05)
+    assert state == "succeeded"
+    assert slowest < 5
+    api.until(lambda: api.call("GET", "/user/u01")[1]["personal"])
+    assert api.call("GET", "/user/u01")[1]["items"][0]["game_id"] == "g01"
+    api.kill()
+
+
+def test_a_second_replica_sees_a_promotion_within_five_seconds_and_serves_no_list_of_what_was_withdrawn(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    checkerboard(database)
+    old = trained(database, tmp_path).model_version
+    new = trained(database, tmp_path).model_version
+    one, two = (Api(database_url, tmp_path, RECOMMENDATION_TRAINING="queued") for _ in range(2))
+    assert one.call("POST", "/user/u01/generate")[0] == 200
+    assert two.call("GET", "/user/u01")[1]["model_version"] == new
+    assert one.call("POST", f"/models/{old}/promote")[0] == 200
+    promoted = time.monotonic()
+    two.until(lambda: two.call("GET", "/user/u01")[1]["model_version"] == old, seconds=5)
+    assert time.monotonic() - promoted < 5
+    first, second = (api.call("GET", "/user/u01") for api in (one, two))
+    assert first[1] == second[1]
+    assert first[2]["ETag"] == second[2]["ETag"]
+    one.kill()
+    two.kill()
+
+
+def test_sigterm_makes_it_unready_at_once_and_it_serves_until_the_drain_is_over(
+    database_url: str, tmp_path: Path
+) -> None:
+    api = Api(database_url, tmp_path, RECOMMENDATION_TRAINING="queued", RECOMMENDATION_DRAIN_SECONDS="4")
+    api.process.send_signal(signal.SIGTERM)
+    api.until(lambda: api.call("GET", "/readyz", prefix="")[0] == 503, seconds=3)
+    assert api.call("GET", "/user/anybody")[0] == 200
+    event = {"user_id": "ann", "game_id": "g", "event_type": "played"}
+    assert api.call("POST", "/interactions", event)[1]["accepted"] == 1
+    assert api.process.wait(30) in (0, -signal.SIGTERM)
