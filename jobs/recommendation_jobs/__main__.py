@@ -24,10 +24,10 @@ COMMANDS = {
     "prune": ("prune", "forget what is past its retention"),
 }
 FILE_COMMANDS = {
-    "evaluate": ("evaluate", "measure how good lists are on a file of interactions"),
+    "evaluate": ("evaluate", "measure how good lists are, on a file of interactions or on the database"),
     "simulate": ("simulate", "write the events of a made-up store to a CSV file"),
 }
-"""Commands that need no database."""
+"""Commands that need no database unless they are asked to read one."""
 
 
 class Stopped(BaseException):

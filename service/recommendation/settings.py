@@ -40,6 +40,10 @@ class Settings:
     models_kept: int = 5
     """`RECOMMENDATION_MODELS_KEPT`: model versions kept, the live one among them; ways back for some hours."""
 
+    gate_budget: float = 0.05
+    """`RECOMMENDATION_GATE_BUDGET`: share of NDCG@10 that a new model may lose and still go live; the noise of a few
+    hundred gate users is about that."""
+
     engine: EngineSettings = field(default_factory=EngineSettings)
     """`CF_N_COMPONENTS`, `CF_MIN_INTERACTIONS`: see the engine's own settings."""
 
@@ -124,6 +128,7 @@ def load_settings(environment: Environment | None = None) -> Settings:
         model_path=Path(_text(env, "RECOMMENDATION_MODEL_PATH", str(Settings.model_path))),
         model_max_mib=_whole(env, "RECOMMENDATION_MODEL_MAX_MIB", Settings.model_max_mib, 1, 900),
         models_kept=_whole(env, "RECOMMENDATION_MODELS_KEPT", Settings.models_kept, 2, 100),
+        gate_budget=_number(env, "RECOMMENDATION_GATE_BUDGET", Settings.gate_budget, 0.0, 1.0),
         engine=EngineSettings(
             components=_whole(env, "CF_N_COMPONENTS", EngineSettings.components, 2, 4096),
             min_interactions=_whole(env, "CF_MIN_INTERACTIONS", EngineSettings.min_interactions, 1, 1_000_000),

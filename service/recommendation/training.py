@@ -116,7 +116,7 @@ def _fit(
     split = set_aside(matrix)
     model = fit(split.training, settings.engine)
     report("gate")
-    verdict = judge(model, live.model if live else None, split)
+    verdict = judge(model, live.model if live else None, split, settings.gate_budget)
     facts = {
         "users": int((split.training.pairs_per_user() > 0).sum()),
         "games": len(model.games),

@@ -7,6 +7,7 @@ import pytest
 from real_data import STEAM, needs_steam
 
 from recommendation.evaluation.data import Columns, random_split, read_csv
+from recommendation.evaluation.peers import ease_fits
 from recommendation_jobs import evaluate
 
 MEASURES = {
@@ -89,7 +90,15 @@ def test_plots_are_drawn(store, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--csv", "none.csv"], ["--train", "a.csv"], ["--csv", "a.csv", "--train", "b.csv", "--test", "c.csv"]],
+    [
+        [],
+        ["--live", "--csv", "a.csv"],
+        ["--database", "--csv", "a.csv"],
+        ["--csv", "a.csv", "--k", "0"],
+        ["--csv", "none.csv"],
+        ["--train", "a.csv"],
+        ["--csv", "a.csv", "--train", "b.csv", "--test", "c.csv"],
+    ],
 )
 def test_unusable_arguments_are_refused_with_a_word(arguments, capsys) -> None:
     assert evaluate.main(arguments) == 42
@@ -101,6 +110,15 @@ def test_a_store_in_which_nobody_has_enough_games_is_refused(tmp_path, capsys) -
     path.write_text("user_id,game\nu,a\nv,b\n")
     assert evaluate.main(["--csv", str(path)]) == 42
     assert "at least 5 games" in capsys.readouterr().err
+
+
+def test_ease_takes_part_in_peers_where_it_fits_in_memory(store, tmp_path) -> None:
+    out = tmp_path / "out.json"
+    assert evaluate.main(["--csv", str(store), *NAMES, "--components", "4", "--peers", "--json", str(out)]) == 0
+    results = json.loads(out.read_text())
+    assert results["peers"]["ease"]["ndcg@10"] > results["popularity"]["ndcg@10"]
+    assert ease_fits(10_000, free_bytes=8 * 10**9)
+    assert not ease_fits(20_000, free_bytes=8 * 10**9)
 
 
 @needs_steam

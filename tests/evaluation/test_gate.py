@@ -9,7 +9,9 @@ from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation import gate
 from recommendation.evaluation.data import Columns, read_csv
 from recommendation.matrix import InteractionMatrix
+from recommendation.settings import Settings
 
+BUDGET = Settings().gate_budget
 SETTINGS = EngineSettings(weighting="log", ridge=10.0, link_share=1.0)
 
 
@@ -72,7 +74,7 @@ def test_users_with_fewer_than_five_games_are_no_gate_users() -> None:
 def test_with_too_few_gate_users_the_gate_is_skipped() -> None:
     split = gate.set_aside(small_store(300))
     model = fit(split.training, EngineSettings(components=2, min_interactions=1))
-    verdict = gate.judge(model, None, split)
+    verdict = gate.judge(model, None, split, BUDGET)
     assert verdict.state == "skipped"
     assert "gate: skipped, too little data" in verdict.reason
 
@@ -81,13 +83,13 @@ def test_with_too_few_gate_users_the_gate_is_skipped() -> None:
 def test_a_model_of_real_data_passes_and_one_of_spoiled_data_is_rejected(steam: InteractionMatrix) -> None:
     split = gate.set_aside(steam)
     good = fit(split.training, SETTINGS)
-    first = gate.judge(good, None, split)
+    first = gate.judge(good, None, split, BUDGET)
     assert first.state == "passed", first.reason
     assert first.candidate["ndcg@10"] > first.popularity["ndcg@10"]
 
     spoiled_split = gate.set_aside(spoiled(steam))
     bad = fit(spoiled_split.training, SETTINGS)
-    against_truth = gate.judge(bad, good, split)
+    against_truth = gate.judge(bad, good, split, BUDGET)
     assert against_truth.state == "rejected"
     assert "below the live model" in against_truth.reason
 
@@ -97,8 +99,8 @@ def test_a_training_on_spoiled_data_is_rejected_even_when_judged_by_that_data(st
     split = gate.set_aside(steam)
     live = fit(split.training, SETTINGS)
     whole = gate.set_aside(spoiled(steam))
-    assert gate.judge(fit(whole.training, SETTINGS), live, whole).state == "rejected"
-    assert gate.judge(fit(whole.training, SETTINGS), None, whole).state == "rejected"
+    assert gate.judge(fit(whole.training, SETTINGS), live, whole, BUDGET).state == "rejected"
+    assert gate.judge(fit(whole.training, SETTINGS), None, whole, BUDGET).state == "rejected"
 
 
 @needs_steam
@@ -108,7 +110,8 @@ def test_a_loss_within_the_budget_passes_and_beyond_it_is_rejected(steam: Intera
     weaker = replace(live, output_scales=live.output_scales**1.5)
     loss = (
         1
-        - gate.judge(weaker, live, split, 1.0).candidate["ndcg@10"] / gate.judge(live, None, split).candidate["ndcg@10"]
+        - gate.judge(weaker, live, split, 1.0).candidate["ndcg@10"]
+        / gate.judge(live, None, split, 1.0).candidate["ndcg@10"]
     )
     assert loss > 0
     assert gate.judge(weaker, live, split, loss + 0.01).state == "passed"

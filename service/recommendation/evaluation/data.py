@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,6 +59,20 @@ class Split:
     def users(self) -> NDArray[np.int64]:
         """Rows of the users with something to foretell."""
         return np.flatnonzero(self.test.pairs_per_user())
+
+    def only_for(self, user_ids: Container[str]) -> Split:
+        """The same split for some users; what was held out of the others may be learnt from again."""
+        chosen = np.array([user in user_ids for user in self.test.users.all_ids], bool)
+        asked = chosen[self.test.user_rows]
+        back = self.test.only_pairs(~asked)
+        train = InteractionMatrix.from_codes(
+            self.train.users,
+            self.train.games,
+            np.concatenate([self.train.user_rows, back.user_rows]),
+            np.concatenate([self.train.indices, back.indices]),
+            np.concatenate([self.train.scores, back.scores]),
+        )
+        return Split(train, self.test.only_pairs(asked))
 
 
 def read_csv(path: Path, columns: Columns) -> Dataset:

@@ -27,9 +27,6 @@ HELD_OUT_SHARE = 0.2
 MIN_USERS = 100
 """Fewer gate users cannot tell a worse model from bad luck."""
 
-BUDGET = 0.05
-"""Loss of NDCG@10 that is let through, as a share of what it is compared with: about the noise of 100 users."""
-
 LENGTH = 10
 
 
@@ -92,8 +89,13 @@ def set_aside(matrix: InteractionMatrix) -> GateSplit:
     )
 
 
-def judge(candidate: Model, live: Model | None, split: GateSplit, budget: float = BUDGET) -> Verdict:
-    """Compare a candidate with the live model, if there is one, and with popularity on the gate users."""
+def judge(candidate: Model, live: Model | None, split: GateSplit, budget: float) -> Verdict:
+    """
+    Compare a candidate with the live model, if there is one, and with popularity on the gate users.
+
+    Args:
+        budget: loss of NDCG@10 that is let through, as a share of what the candidate is compared with.
+    """
     users = split.users
     if len(users) < MIN_USERS:
         return Verdict("skipped", f"gate: skipped, too little data: {len(users)} of {MIN_USERS} gate users", len(users))

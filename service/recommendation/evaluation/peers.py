@@ -6,9 +6,12 @@ They serve evaluation only; nothing that is published comes from them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +28,31 @@ from recommendation.matrix import InteractionMatrix
 def implicit_is_installed() -> bool:
     """Whether the peers that need the package `implicit` can run."""
     return find_spec("implicit") is not None
+
+
+EASE_BYTES = 28
+"""Memory of EASE for each pair of games at its peak: the Gram matrix sparse (12), dense (4) and inverted (8), and a
+copy while it is made (4)."""
+
+EASE_SHARE = 0.5
+"""Share of the free memory that it may take: others live on the machine as well."""
+
+
+def ease_fits(games: int, free_bytes: int | None = None) -> bool:
+    """Whether games x games fits in memory; by default in what this machine or container has free now."""
+    free = _free_bytes() if free_bytes is None else free_bytes
+    return EASE_BYTES * games**2 <= EASE_SHARE * free
+
+
+def _free_bytes() -> int:
+    """Memory that is left to this process: of the machine, and of its cgroup v2 where that has a limit."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):
+        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(fields.get("MemAvailable", "").removesuffix("kB")) * 1024
+    with suppress(OSError, ValueError):  # "max" is no number: no limit
+        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return free
 
 
 @dataclass(frozen=True)

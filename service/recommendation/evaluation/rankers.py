@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -35,9 +35,23 @@ class Engine:
     """The product's own engine; short lists are filled by popularity, as reads fill them."""
 
     settings: EngineSettings
+    unfitted: frozenset[str] = field(default=frozenset(), repr=False)
+    """Users who enter no fit and are only folded in."""
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
-        return model_lists(fit(train, self.settings), train.of_users(users), train.pairs_per_game(), n)
+        learnt = np.array([user not in self.unfitted for user in train.users.all_ids], bool)
+        fitted = fit(train.only_pairs(learnt[train.user_rows]), self.settings)
+        return Fitted(fitted).rank(train, users, n)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A model that was fitted before, to data of which `train` need know nothing."""
+
+    model: Model
+
+    def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
+        return model_lists(self.model, train.of_users(users), train.pairs_per_game(), n)
 
 
 def model_lists(model: Model, own: InteractionMatrix, counts: NDArray[np.int64], n: int) -> Lists:

@@ -35,18 +35,36 @@ def read_matrix(connection: Connection, half_life_days: float | None, now: datet
         half_life_days: a pair's score is halved for every such span since its last event; None: never.
         now: the moment from which ages count.
     """
-    users, games, scores = _Codes(), _Codes(), [np.empty(0, np.float32)]
-    for batch in _batches(connection, half_life_days is not None):
+    return _read(connection, half_life_days, now, with_times=half_life_days is not None)[0]
+
+
+def read_timed_matrix(
+    connection: Connection, half_life_days: float | None, now: datetime
+) -> tuple[InteractionMatrix, NDArray[np.float64]]:
+    """Read every pair as `read_matrix` does, and when its last event was, in seconds since 1970; shape (pairs,)."""
+    matrix, times = _read(connection, half_life_days, now, with_times=True)
+    return matrix, times / MILLION
+
+
+def _read(
+    connection: Connection, half_life_days: float | None, now: datetime, with_times: bool
+) -> tuple[InteractionMatrix, NDArray[np.int64]]:
+    """Return the matrix and, where asked for, each pair's last event in microseconds (else nothing)."""
+    users, games = _Codes(), _Codes()
+    scores, times = [np.empty(0, np.float32)], [np.empty(0, np.int64)]
+    for batch in _batches(connection, with_times):
         users.add(batch.column("user_id"))
         games.add(batch.column("game_id"))
         own = batch.column("score").to_numpy() / MILLION
+        if with_times:
+            times.append(batch.column("at").to_numpy())
         if half_life_days is not None:
-            ages = np.maximum(round(now.timestamp() * MILLION) - batch.column("at").to_numpy(), 0)
+            ages = np.maximum(round(now.timestamp() * MILLION) - times[-1], 0)
             own *= np.exp2(-ages / (half_life_days * 86_400 * MILLION))
         scores.append(own.astype(np.float32))
     user_names, user_rows = users.finish()
     game_names, game_rows = games.finish()
-    return _matrix(user_names, game_names, user_rows, game_rows, np.concatenate(scores))
+    return _matrix(user_names, game_names, user_rows, game_rows, np.concatenate(scores), np.concatenate(times))
 
 
 def _batches(connection: Connection, with_times: bool) -> Iterator[pa.RecordBatch]:
@@ -93,16 +111,23 @@ class _Codes:
 
 
 def _matrix(
-    users: Vocabulary, games: Vocabulary, user_rows: NDArray[Any], game_rows: NDArray[Any], scores: NDArray[np.float32]
-) -> InteractionMatrix:
+    users: Vocabulary,
+    games: Vocabulary,
+    user_rows: NDArray[Any],
+    game_rows: NDArray[Any],
+    scores: NDArray[np.float32],
+    times: NDArray[np.int64],
+) -> tuple[InteractionMatrix, NDArray[np.int64]]:
     """Build the matrix of distinct pairs in the order of rows, which is sorted only where it has to be."""
     keys = user_rows * np.int64(max(len(games), 1)) + game_rows
+    wanted: NDArray[Any] | None = None
     if not (keys[1:] > keys[:-1]).all():
-        order = np.argsort(keys)
-        user_rows, game_rows, scores = user_rows[order], game_rows[order], scores[order]
-    kept = scores > 0
-    if not kept.all():
-        user_rows, game_rows, scores = user_rows[kept], game_rows[kept], scores[kept]
+        wanted = np.argsort(keys)
+    if not (scores > 0).all():
+        wanted = np.flatnonzero(scores > 0) if wanted is None else wanted[scores[wanted] > 0]
+    if wanted is not None:
+        user_rows, game_rows, scores = user_rows[wanted], game_rows[wanted], scores[wanted]
+        times = times[wanted] if len(times) else times
     indptr = np.zeros(len(users) + 1, np.int64)
     np.cumsum(np.bincount(user_rows, minlength=len(users)), out=indptr[1:])
-    return InteractionMatrix(users, games, indptr, game_rows, scores)
+    return InteractionMatrix(users, games, indptr, game_rows, scores), times

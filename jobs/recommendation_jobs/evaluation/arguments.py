@@ -1,0 +1,74 @@
+"""What `evaluate` can be asked for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from recommendation.engine.settings import EngineSettings
+from recommendation.errors import InvalidInput
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    _add_data(parser)
+    parser.add_argument("--k", type=int, default=10, help="length of the lists that are measured")
+    parser.add_argument("--components", type=int, default=EngineSettings.components, help="latent factors")
+    parser.add_argument(
+        "--min-interactions",
+        type=int,
+        default=EngineSettings.min_interactions,
+        help="users and games with fewer pairs are left out of the fit",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="compare with EASE, and with implicit's ALS and BM25 where it is installed (all searched)",
+    )
+    parser.add_argument("--sweep", action="store_true", help="try other components, weightings and ridges")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the results there")
+    parser.add_argument("--rankings", type=Path, metavar="OUT", help="write the lists: user_id,rank,game_id")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="draw PNG plots there (needs matplotlib)")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="interactions, one a line; .gz is unpacked")
+    parser.add_argument("--train", type=Path, metavar="FILE", help="with --test: a split of your own")
+    parser.add_argument("--test", type=Path, metavar="FILE", help="the pairs to foretell")
+    parser.add_argument("--database", action="store_true", help="the pairs of RECOMMENDATION_DATABASE_URL")
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="with --database: measure the live model too, all on gate users, whom no model learnt from",
+    )
+    for what in ("user", "game", "score", "time"):
+        parser.add_argument(
+            f"--{what}-column",
+            metavar="NAME",
+            help=f"column of the {what}; guessed where left out"
+            if what != "time"
+            else "column of the time: seconds since 1970, or RFC 3339",
+        )
+    parser.add_argument(
+        "--split",
+        choices=("random", "temporal"),
+        default="random",
+        help="random: a fifth of the pairs of users with 5 or more; temporal: each user's last pair",
+    )
+
+
+def check_arguments(options: argparse.Namespace) -> None:
+    """
+    Refuse what cannot be meant, before anything is read.
+
+    Raises:
+        InvalidInput: names the argument.
+    """
+    ways = [bool(options.csv), bool(options.train or options.test), options.database]
+    if sum(ways) != 1 or bool(options.train) != bool(options.test):
+        raise InvalidInput("give one of: --csv FILE; --train FILE and --test FILE; --database")
+    if options.live and not options.database:
+        raise InvalidInput("--live needs --database: the live model is the one of a database")
+    if options.k < 1:
+        raise InvalidInput(f"--k must be at least 1, not {options.k}")

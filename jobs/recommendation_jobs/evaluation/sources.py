@@ -1,0 +1,87 @@
+"""What is measured on: files, or the pairs of the database and its live model."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from datetime import datetime
+
+from recommendation.clock import utc_now
+from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.evaluation.data import Columns, Dataset, Split, given_split, leave_last_out, random_split, read_csv
+from recommendation.evaluation.gate import is_gate_user
+from recommendation.settings import Settings, load_settings
+from recommendation.storage.database import Database
+from recommendation.storage.extract import read_timed_matrix
+from recommendation.storage.models import live_version
+from recommendation.storage.views import load_model
+from recommendation.view import LiveModel
+from recommendation_jobs.evaluation.trial import Trial
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A trial, and the live model where it takes part."""
+
+    trial: Trial
+    live: LiveModel | None = None
+
+
+def source(options: argparse.Namespace) -> Source:
+    """
+    Read what was asked for, and split it.
+
+    Raises:
+        InvalidInput: a file cannot be used, or nobody has anything to foretell.
+        ModelMissing: the live model was asked for, and there is none.
+        StoreUnavailable: the database does not answer.
+    """
+    if options.database:
+        found = _from_database(options, load_settings())
+    elif options.csv:
+        found = Source(Trial(_split(read_csv(options.csv, _columns(options)), options), options.k))
+    else:
+        files = [read_csv(path, _columns(options)).matrix for path in (options.train, options.test)]
+        found = Source(Trial(given_split(files[0], files[1]), options.k))
+    if not len(found.trial.split.users):
+        whom = "no gate user" if found.live else "no user"
+        raise InvalidInput(
+            f"{whom} has anything to foretell: every user needs at least 5 games, or use --train, --test"
+        )
+    return found
+
+
+def _from_database(options: argparse.Namespace, settings: Settings) -> Source:
+    database = Database(settings.database_url, settings.database_pool_size)
+    try:
+        data = _pairs(database, settings, utc_now())
+        live = _live(database, settings) if options.live else None
+    finally:
+        database.close()
+    split = _split(data, options)
+    if live is None:
+        return Source(Trial(split, options.k))
+    gate = frozenset(user for user in data.matrix.users.all_ids if is_gate_user(user))
+    return Source(Trial(split.only_for(gate), options.k, gate), live)
+
+
+def _pairs(database: Database, settings: Settings, now: datetime) -> Dataset:
+    """Read pairs as a training reads them, with the times of their last events."""
+    with database.snapshot() as connection:
+        return Dataset(*read_timed_matrix(connection, settings.half_life_days, now))
+
+
+def _live(database: Database, settings: Settings) -> LiveModel:
+    with database.reading() as connection:
+        version = live_version(connection)
+        if version is None:
+            raise ModelMissing("no model is live: run 'python -m recommendation_jobs train', or leave --live out")
+        return load_model(connection, version, settings.model_max_bytes)
+
+
+def _split(data: Dataset, options: argparse.Namespace) -> Split:
+    return random_split(data, options.seed) if options.split == "random" else leave_last_out(data)
+
+
+def _columns(options: argparse.Namespace) -> Columns:
+    return Columns(options.user_column, options.game_column, options.score_column, options.time_column)

@@ -1,0 +1,68 @@
+"""One comparison: a split, the length of lists, and the lists of whoever takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from recommendation.engine.settings import EngineSettings
+from recommendation.evaluation.data import Split
+from recommendation.evaluation.metrics import RECALL_LENGTH, Lists, measure
+from recommendation.evaluation.rankers import Engine, Ranker
+from recommendation.evaluation.report import SweepPoint
+
+SWEEPS: dict[str, tuple[Any, ...]] = {
+    "components": (8, 16, 40, 64, 128, 256, 512),
+    "weighting": ("log", "binary"),
+    "ridge": (3.0, 10.0, 30.0, 100.0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What everybody is asked: to foretell the test pairs of a split."""
+
+    split: Split
+    k: int
+    unfitted: frozenset[str] = frozenset()
+    """Users from whom the engine must not learn, only fold in: the live model did not either."""
+
+    @property
+    def length(self) -> int:
+        """Places of a list; recall looks further than k."""
+        return max(self.k, RECALL_LENGTH)
+
+    def engine(self, settings: EngineSettings) -> Engine:
+        """The product's engine, fitted to what it may learn from."""
+        return Engine(settings, self.unfitted)
+
+    def lists(self, ranker: Ranker) -> Lists:
+        """Lists for the users with something to foretell."""
+        return ranker.rank(self.split.train, self.split.users, self.length)
+
+    def measures(self, lists: Lists) -> dict[str, float]:
+        """How good lists are."""
+        return measure(lists, self.split.users, self.split.train, self.split.test, self.k)
+
+    def reached(self, ranker: Ranker) -> dict[str, float]:
+        """How good somebody's lists are."""
+        return self.measures(self.lists(ranker))
+
+    def sweep(self, settings: EngineSettings) -> Iterator[SweepPoint]:
+        """What the engine reaches with other settings, one changed at a time."""
+        for what, values in SWEEPS.items():
+            for value in values:
+                changed = self.engine(replace(settings, **{what: value}))
+                yield SweepPoint(what, str(value), self.reached(changed))
+
+    def headline(self, settings: EngineSettings) -> str:
+        """How much there is to learn from and to foretell."""
+        train, test = self.split.train, self.split.test
+        available = np.count_nonzero(train.pairs_per_game())
+        return (
+            f"{train.pairs} pairs to learn from, {test.pairs} to foretell for {len(self.split.users)} users, "
+            f"{available} games, {settings.components} components"
+        )
