@@ -5,6 +5,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from io import StringIO
 from threading import Thread
 from typing import IO, Any
@@ -151,6 +152,17 @@ def insert(connection: Connection, table: Table) -> Any:
     return postgresql.insert(table) if is_postgres(connection) else sqlite.insert(table)
 
 
+def insert_if_new(connection: Connection, table: Table, row: Row) -> bool:
+    """Insert a row unless its key is there; tell whether it was inserted. A concurrent twin is waited for."""
+    return connection.execute(_insert_if_new(connection.dialect.name, table), row).rowcount == 1
+
+
+@lru_cache(maxsize=16)
+def _insert_if_new(dialect: str, table: Table) -> Any:
+    dialect_insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return dialect_insert(table).on_conflict_do_nothing()
+
+
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finish: Finish) -> None:
     """
     Insert many rows in the order given, one statement on PostgreSQL.
@@ -163,7 +175,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finis
     if not rows:
         return
     if is_postgres(connection) and not any(isinstance(table.c[name].type, JSON) for name in rows[0]):
-        connection.execute(finish(_from_arrays(table, list(rows[0]))), _columns(rows))
+        connection.execute(_upsert(table, tuple(rows[0]), finish), _columns(rows))
     else:
         # An array of JSON lists would read as an array of more dimensions.
         connection.execute(finish(insert(connection, table)), list(rows))
@@ -268,6 +280,13 @@ def _from_arrays(table: Table, names: list[str]) -> postgresql.Insert:
     arrays = [bindparam(f"{name}_array", type_=ARRAY(table.c[name].type)) for name in names]
     given = func.unnest(*arrays).table_valued(*names, name="given").render_derived()
     return postgresql.insert(table).from_select(names, select(*(given.c[name] for name in names)))
+
+
+@lru_cache(maxsize=128)
+def _upsert(table: Table, names: tuple[str, ...], finish: Finish) -> Any:
+    # Building a statement takes longer than the database takes to carry it out for one row, so it is built once;
+    # SQLAlchemy also keeps what it compiled with the object.
+    return finish(_from_arrays(table, list(names)))
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
