@@ -207,6 +207,7 @@ def insert_copied(
     _copy(connection, f"COPY {staged.name} ({', '.join(names)}) FROM STDIN (FORMAT binary)", as_binary())
     given = select(*(staged.c[name] for name in names))
     connection.execute(finish(postgresql.insert(table).from_select(list(names), given)))
+    connection.execute(text(f"DROP TABLE {staged.name}"))  # the next use may come in the same transaction
 
 
 def _copy(connection: Connection, statement: str, data: IO[bytes]) -> None:
@@ -358,16 +359,17 @@ class QueryOfUsers:
                     return cursor.fetchall()
                 except (driver.errors.InvalidSqlStatementName, driver.errors.DuplicatePreparedStatement):
                     self._is_prepared = False
-            cursor.execute(self._text(connection, "%s"), (given,))
+            cursor.execute(self.text(connection, "%s"), (given,))
             return cursor.fetchall()
 
     def _prepare(self, connection: Connection, cursor: Any) -> None:
         prepared = connection.info.setdefault("prepared", set())
         if self._name not in prepared:
-            cursor.execute(f"PREPARE {self._name} (text[]) AS {self._text(connection, '$1')}")
+            cursor.execute(f"PREPARE {self._name} (text[]) AS {self.text(connection, '$1')}")
             prepared.add(self._name)
 
-    def _text(self, connection: Connection, parameter: str) -> str:
+    def text(self, connection: Connection, parameter: str) -> str:
+        """Return the statement for an array of users that is written so."""
         if parameter not in self._texts:
             query = self._build(lambda column: column == func.any(literal_column(parameter)))
             compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
