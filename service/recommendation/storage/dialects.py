@@ -5,6 +5,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from io import StringIO
 from threading import Thread
 from typing import IO, Any
@@ -151,6 +152,17 @@ def insert(connection: Connection, table: Table) -> Any:
     return postgresql.insert(table) if is_postgres(connection) else sqlite.insert(table)
 
 
+def insert_if_new(connection: Connection, table: Table, row: Row) -> bool:
+    """Insert a row unless its key is there; tell whether it was inserted. A concurrent twin is waited for."""
+    return connection.execute(_insert_if_new(connection.dialect.name, table), row).rowcount == 1
+
+
+@lru_cache(maxsize=16)
+def _insert_if_new(dialect: str, table: Table) -> Any:
+    dialect_insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return dialect_insert(table).on_conflict_do_nothing()
+
+
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finish: Finish) -> None:
     """
     Insert many rows in the order given, one statement on PostgreSQL.
@@ -163,7 +175,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finis
     if not rows:
         return
     if is_postgres(connection) and not any(isinstance(table.c[name].type, JSON) for name in rows[0]):
-        connection.execute(finish(_from_arrays(table, list(rows[0]))), _columns(rows))
+        connection.execute(_upsert(table, tuple(rows[0]), finish), _columns(rows))
     else:
         # An array of JSON lists would read as an array of more dimensions.
         connection.execute(finish(insert(connection, table)), list(rows))
@@ -195,6 +207,7 @@ def insert_copied(
     _copy(connection, f"COPY {staged.name} ({', '.join(names)}) FROM STDIN (FORMAT binary)", as_binary())
     given = select(*(staged.c[name] for name in names))
     connection.execute(finish(postgresql.insert(table).from_select(list(names), given)))
+    connection.execute(text(f"DROP TABLE {staged.name}"))  # the next use may come in the same transaction
 
 
 def _copy(connection: Connection, statement: str, data: IO[bytes]) -> None:
@@ -270,6 +283,13 @@ def _from_arrays(table: Table, names: list[str]) -> postgresql.Insert:
     return postgresql.insert(table).from_select(names, select(*(given.c[name] for name in names)))
 
 
+@lru_cache(maxsize=128)
+def _upsert(table: Table, names: tuple[str, ...], finish: Finish) -> Any:
+    # Building a statement takes longer than the database takes to carry it out for one row, so it is built once;
+    # SQLAlchemy also keeps what it compiled with the object.
+    return finish(_from_arrays(table, list(names)))
+
+
 def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
     return {f"{name}_array": [row[name] for row in rows] for name in rows[0]}
 
@@ -339,16 +359,17 @@ class QueryOfUsers:
                     return cursor.fetchall()
                 except (driver.errors.InvalidSqlStatementName, driver.errors.DuplicatePreparedStatement):
                     self._is_prepared = False
-            cursor.execute(self._text(connection, "%s"), (given,))
+            cursor.execute(self.text(connection, "%s"), (given,))
             return cursor.fetchall()
 
     def _prepare(self, connection: Connection, cursor: Any) -> None:
         prepared = connection.info.setdefault("prepared", set())
         if self._name not in prepared:
-            cursor.execute(f"PREPARE {self._name} (text[]) AS {self._text(connection, '$1')}")
+            cursor.execute(f"PREPARE {self._name} (text[]) AS {self.text(connection, '$1')}")
             prepared.add(self._name)
 
-    def _text(self, connection: Connection, parameter: str) -> str:
+    def text(self, connection: Connection, parameter: str) -> str:
+        """Return the statement for an array of users that is written so."""
         if parameter not in self._texts:
             query = self._build(lambda column: column == func.any(literal_column(parameter)))
             compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})

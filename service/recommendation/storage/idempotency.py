@@ -9,9 +9,9 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, update
 
-from recommendation.storage.dialects import insert
+from recommendation.storage.dialects import insert_if_new
 from recommendation.storage.tables import idempotent_answers
 
 _PENDING = 0
@@ -71,8 +71,7 @@ def claim(connection: Connection, request: RequestKey, now: datetime) -> Answer 
         "body": b"",
         "answered_at": now,
     }
-    fresh = insert(connection, idempotent_answers).values(row).on_conflict_do_nothing()
-    if connection.execute(fresh).rowcount == 1:
+    if insert_if_new(connection, idempotent_answers, row):
         return None
     columns = idempotent_answers.c
     query = select(columns.request_digest, columns.status, columns.body, columns.headers).where(_is(request))
@@ -84,16 +83,26 @@ def claim(connection: Connection, request: RequestKey, now: datetime) -> Answer 
 
 def keep(connection: Connection, request: RequestKey, answer: Answer) -> None:
     """Write down the answer, to be committed with what the request did."""
-    connection.execute(
-        update(idempotent_answers)
-        .where(_is(request))
-        .values(status=answer.status, body=answer.body, headers=answer.headers)
-    )
+    given = {"status": answer.status, "body": answer.body, "headers": answer.headers}
+    names = {"of_holder": request.holder, "of_route": request.route, "of_key": request.key}
+    connection.execute(_KEEP, {**given, **names})
 
 
 def _is(request: RequestKey) -> ColumnElement[bool]:
     columns = idempotent_answers.c
     return and_(columns.holder == request.holder, columns.route == request.route, columns.key == request.key)
+
+
+_KEEP = (
+    update(idempotent_answers)
+    .where(
+        idempotent_answers.c.holder == bindparam("of_holder"),
+        idempotent_answers.c.route == bindparam("of_route"),
+        idempotent_answers.c.key == bindparam("of_key"),
+    )
+    .values({name: bindparam(name) for name in ("status", "body", "headers")})
+)
+"""Built once: it is part of every write."""
 
 
 def forget_answers(connection: Connection, before: datetime) -> int:

@@ -116,7 +116,7 @@ _SEPARATOR = "\n"
 def read_glances(connection: Connection, user_ids: Sequence[str]) -> Mapping[str, Glance]:
     """Read just enough of some users to serve their stored lists, in one statement that sees one moment."""
     glances = {user_id: Glance(user_id) for user_id in user_ids}
-    for user_id, source, number, first, second, generated_at, items, events_seen in _GLANCES.rows(connection, user_ids):
+    for user_id, source, number, first, second, generated_at, items, events_seen in GLANCES.rows(connection, user_ids):
         glance = glances[user_id]
         if source is None:
             glance.events_seen = number
@@ -158,4 +158,4 @@ def _glances(among: Among) -> CompoundSelect[Any]:
     return union_all(of_lists, of_pairs)
 
 
-_GLANCES = QueryOfUsers("glances", _glances)
+GLANCES = QueryOfUsers("glances", _glances)

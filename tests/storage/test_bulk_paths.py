@@ -1,0 +1,107 @@
+"""What goes in and out of the store in bulk is what goes in and out row by row, on both databases."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from recommendation.events import Interaction
+from recommendation.lists import EVERYONE, StoredList, pack
+from recommendation.storage.database import Database, HeldConnections
+from recommendation.storage.extract import read_matrix
+from recommendation.storage.interactions import record
+from recommendation.storage.lists import WORTH_COPYING, lists_of, store_lists
+from recommendation.storage.readers import read_glances, read_users
+from recommendation.storage.streams import stream_users
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+DAY = timedelta(days=1)
+ODD = ("a,b", 'q"uote', "back\\slash", "ünï", "用户", "NULL", "\\.", "a b", "%s")
+
+
+def fill(database: Database) -> None:
+    events = [
+        Interaction(user, game, "played" if place % 2 else "viewed", 1_000_000 * (place + 1), NOW - place * DAY)
+        for user in ODD
+        for place, game in enumerate(ODD)
+        if user != game
+    ]
+    with database.writing() as connection:
+        record(connection, list(enumerate(events)), frozenset({"played"}), NOW)
+
+
+def test_a_stream_of_users_says_what_reading_each_says(database: Database) -> None:
+    fill(database)
+    with database.snapshot() as connection:
+        blocks = list(stream_users(connection, 4, with_times=True))
+        known = read_users(connection, ODD)
+    assert [user for block in blocks for user in block.user_ids] == sorted(ODD, key=str.encode)
+    for block in blocks:
+        for place, user in enumerate(block.user_ids):
+            rows = range(int(block.indptr[place]), int(block.indptr[place + 1]))
+            times = block.last_event_at
+            assert times is not None
+            streamed = {
+                (block.game_ids[row], int(block.millionths[row]), bool(block.hidden[row]), int(times[row]))
+                for row in rows
+            }
+            read = {
+                (
+                    pair.game_id,
+                    pair.score_millionths,
+                    pair.owned or pair.dismissed,
+                    (pair.last_event_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1),
+                )
+                for pair in known[user].pairs
+            }
+            assert streamed == read
+            assert int(block.events[place]) == known[user].events_seen
+
+
+def test_the_matrix_holds_every_pair_with_its_faded_score(database: Database) -> None:
+    fill(database)
+    with database.snapshot() as connection:
+        plain, faded = read_matrix(connection, None, NOW), read_matrix(connection, 2.0, NOW)
+    order = sorted(ODD, key=str.encode)
+    assert (plain.users.all_ids, plain.games.all_ids) == (order, order)
+    for user_row, user in enumerate(order):
+        rows, scores = plain.row(user_row)
+        expected = [(order.index(game), float(ODD.index(game) + 1)) for game in order if game != user]
+        assert list(zip(rows.tolist(), scores.tolist(), strict=True)) == expected
+        ages = np.array([ODD.index(order[row]) for row in rows])
+        np.testing.assert_allclose(faded.row(user_row)[1], scores * 2.0 ** (-ages / 2.0), rtol=1e-6)
+
+
+def test_the_matrix_of_an_empty_store_is_empty(database: Database) -> None:
+    with database.snapshot() as connection:
+        assert read_matrix(connection, None, NOW).shape == (0, 0)
+
+
+def test_many_lists_are_stored_as_few_are_and_only_by_a_higher_generation(database: Database) -> None:
+    names = [EVERYONE, *ODD, *(f"user-{number}" for number in range(WORTH_COPYING))]
+    items = pack([1, 2], [0.5, 0.25], [3, -1])
+    lists = [StoredList(name, "cf", 5, NOW, items, None if name == "ünï" else "v1", 7) for name in names]
+    with database.writing() as connection:
+        store_lists(connection, lists)
+        store_lists(connection, [StoredList(name, "cf", 4, NOW, b"", "v0", 1) for name in names])
+    with database.reading() as connection:
+        assert sorted(lists_of(connection, names), key=lambda row: row.user_id) == sorted(
+            lists, key=lambda row: row.user_id
+        )
+
+
+def test_a_glance_sees_what_a_full_read_sees(database: Database) -> None:
+    fill(database)
+    with database.writing() as connection:
+        store_lists(connection, [StoredList("a,b", "cf", 5, NOW, pack([1], [0.5], [-1]), "v1", 8)])
+    held = HeldConnections(database, 1)
+    for _ in range(2):
+        glances = held.read(lambda connection: read_glances(connection, [*ODD, "nobody"]))
+        full = held.read(lambda connection: read_users(connection, [*ODD, "nobody"]))
+        for user, glance in glances.items():
+            assert (glance.events_seen, glance.owned, glance.hidden, glance.lists) == (
+                full[user].events_seen,
+                full[user].owned,
+                full[user].hidden,
+                full[user].lists,
+            )
+    held.close()
