@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from recommendation.engine.settings import EngineSettings
 from recommendation_api import schemas
@@ -40,7 +40,7 @@ async def readyz(request: Request) -> Response:
     return json_response({"status": "ready"})
 
 
-@root.get("/metrics", response_model=None)
+@root.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """Metrics in the Prometheus text format."""
     return Response(service_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
