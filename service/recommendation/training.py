@@ -13,8 +13,9 @@ from typing import Any
 from recommendation.clock import Clock
 from recommendation.engine import artifact
 from recommendation.engine.fit import fit
+from recommendation.engine.model import Model
 from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
-from recommendation.evaluation.gate import Verdict, judge, set_aside
+from recommendation.evaluation.gate import Verdict, gain, judge, set_aside
 from recommendation.matrix import InteractionMatrix
 from recommendation.model_files import write_copies
 from recommendation.settings import Settings
@@ -23,7 +24,6 @@ from recommendation.storage.database import Database
 from recommendation.storage.extract import read_matrix
 from recommendation.storage.locks import training_lock
 from recommendation.storage.views import load_model
-from recommendation.view import LiveModel
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,15 @@ class _Candidate:
     data: bytes
     facts: dict[str, Any]
     quality: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Live:
+    """What a candidate has to match."""
+
+    model: Model | None = None
+    gain_before: float = 0.0
+    """What it gained over popularity when it went live."""
 
 
 def train(database: Database, settings: Settings, clock: Clock, run_id: str | None, report: Report) -> Outcome:
@@ -98,8 +107,7 @@ def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fe
     report("extract")
     with database.snapshot() as connection:
         matrix = read_matrix(connection, settings.half_life_days, clock())
-    live = _live(database, settings)
-    candidate, verdict = _fit(matrix, settings, live, f"v{fence}", report)
+    candidate, verdict = _fit(matrix, settings, _live(database, settings), f"v{fence}", report)
     if verdict.state == "rejected":
         log.warning("the candidate is rejected: %s", verdict.reason)
         outcome = Outcome("rejected", run_id, "quality", verdict.reason)
@@ -110,13 +118,13 @@ def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fe
 
 
 def _fit(
-    matrix: InteractionMatrix, settings: Settings, live: LiveModel | None, version: str, report: Report
+    matrix: InteractionMatrix, settings: Settings, live: _Live, version: str, report: Report
 ) -> tuple[_Candidate, Verdict]:
     report("fit")
     split = set_aside(matrix)
     model = fit(split.training, settings.engine)
     report("gate")
-    verdict = judge(model, live.model if live else None, split, settings.gate_budget)
+    verdict = judge(model, live.model, split, settings.gate_budget, live.gain_before)
     facts = {
         "users": int((split.training.pairs_per_user() > 0).sum()),
         "games": len(model.games),
@@ -169,17 +177,18 @@ def _publish(
     return Outcome("succeeded", run_id, model_version=version)
 
 
-def _live(database: Database, settings: Settings) -> LiveModel | None:
-    """Return the live model; one that cannot be read is no bar to a better one."""
+def _live(database: Database, settings: Settings) -> _Live:
+    """Return the live model; one that cannot be read is no bar to a better one, but what it gained still is."""
     with database.reading() as connection:
-        version = models.live_version(connection)
-        if version is None:
-            return None
+        row = models.live_row(connection)
+        if row is None:
+            return _Live()
+        gained = gain(row.quality.get("candidate", {}), row.quality.get("popularity", {}))
         try:
-            return load_model(connection, version, settings.model_max_bytes)
+            return _Live(load_model(connection, row.version, settings.model_max_bytes).model, gained)
         except RecommendationError as error:
             log.error("the live model cannot be read and is left out of the comparison: %s", error)
-            return None
+            return _Live(None, gained)
 
 
 def _failed(error: BaseException, run_id: str) -> Outcome:

@@ -104,6 +104,31 @@ def test_a_training_on_spoiled_data_is_rejected_even_when_judged_by_that_data(st
 
 
 @needs_steam
+def test_a_candidate_that_fell_back_on_popularity_is_rejected_by_what_the_live_model_gained(
+    steam: InteractionMatrix,
+) -> None:
+    split = gate.set_aside(steam)
+    live = fit(split.training, EngineSettings())
+    first = gate.judge(live, None, split, BUDGET)
+    gained = gate.gain(first.candidate, first.popularity)
+    assert gained > 0.5
+    assert gate.judge(live, live, split, BUDGET, gained).state == "passed"
+
+    whole = gate.set_aside(spoiled(steam))
+    candidate = fit(whole.training, EngineSettings())
+    assert gate.judge(candidate, live, whole, BUDGET).state == "passed"
+    verdict = gate.judge(candidate, live, whole, BUDGET, gained)
+    assert verdict.state == "rejected"
+    assert "of what the live model gained over it" in verdict.reason
+    assert gate.judge(candidate, live, whole, 1.0, gained).state == "passed"
+
+
+def test_a_gain_is_known_only_where_both_were_measured() -> None:
+    assert gate.gain({}, {}) == gate.gain({"ndcg@10": 0.3}, {}) == gate.gain({"ndcg@10": 0.1}, {"ndcg@10": 0.2}) == 0.0
+    assert gate.gain({"ndcg@10": 0.3}, {"ndcg@10": 0.2}) == pytest.approx(0.5)
+
+
+@needs_steam
 def test_a_loss_within_the_budget_passes_and_beyond_it_is_rejected(steam: InteractionMatrix) -> None:
     split = gate.set_aside(steam)
     live = fit(split.training, SETTINGS)

@@ -8,6 +8,7 @@ candidate and last week's live model are asked the same questions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -27,7 +28,11 @@ HELD_OUT_SHARE = 0.2
 MIN_USERS = 100
 """Fewer gate users cannot tell a worse model from bad luck."""
 
+KEPT_GAIN = 0.5
+"""Share of what the live model gained over popularity, when it went live, that a candidate must gain as well."""
+
 LENGTH = 10
+NDCG = f"ndcg@{LENGTH}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +94,14 @@ def set_aside(matrix: InteractionMatrix) -> GateSplit:
     )
 
 
-def judge(candidate: Model, live: Model | None, split: GateSplit, budget: float) -> Verdict:
+def judge(candidate: Model, live: Model | None, split: GateSplit, budget: float, gain_before: float = 0.0) -> Verdict:
     """
     Compare a candidate with the live model, if there is one, and with popularity on the gate users.
 
     Args:
         budget: loss of NDCG@10 that is let through, as a share of what the candidate is compared with.
+        gain_before: `gain` of the live model when it went live. Where the interactions themselves are spoiled, the
+            live model fails on them too and is no bar; a candidate that has nothing left of this gain is.
     """
     users = split.users
     if len(users) < MIN_USERS:
@@ -108,21 +115,30 @@ def judge(candidate: Model, live: Model | None, split: GateSplit, budget: float)
     quality = measured(model_lists(candidate, own, counts, RECALL_LENGTH))
     popularity = measured(popular_lists(counts, own, RECALL_LENGTH))
     standing = measured(model_lists(live, own, counts, RECALL_LENGTH)) if live else {}
-    state, reason = _decide(quality, {"the live model": standing, "popularity": popularity}, budget)
+    bars = {"the live model": standing[NDCG]} if standing else {}
+    bars["popularity"] = popularity[NDCG]
+    if gain_before > 0:
+        bars[f"popularity and {KEPT_GAIN:.0%} of what the live model gained over it when it went live"] = popularity[
+            NDCG
+        ] * (1.0 + KEPT_GAIN * gain_before)
+    state, reason = _decide(quality[NDCG], bars, budget)
     return Verdict(state, reason, len(users), quality, standing, popularity)
 
 
-def _decide(quality: dict[str, float], bars: dict[str, dict[str, float]], budget: float) -> tuple[str, str]:
-    name = f"ndcg@{LENGTH}"
-    reached = quality[name]
+def gain(candidate: Mapping[str, float], popularity: Mapping[str, float]) -> float:
+    """By what share a model's NDCG@10 stood above popularity's, by the measures of a verdict; 0 where unknown."""
+    reached, bar = candidate.get(NDCG, 0.0), popularity.get(NDCG, 0.0)
+    return max(reached / bar - 1.0, 0.0) if bar > 0 else 0.0
+
+
+def _decide(reached: float, bars: Mapping[str, float], budget: float) -> tuple[str, str]:
     for who, bar in bars.items():
-        if bar and reached < bar[name] * (1.0 - budget):
+        if reached < bar * (1.0 - budget):
             return "rejected", (
-                f"gate: {name} {reached:.4f} is more than {budget:.0%} below {who} with {bar[name]:.4f}; "
+                f"gate: {NDCG} {reached:.4f} is more than {budget:.0%} below {who} with {bar:.4f}; "
                 "look for spoiled or missing interactions"
             )
-    against = ", ".join(f"{who} {bar[name]:.4f}" for who, bar in bars.items() if bar)
-    return "passed", f"gate: {name} {reached:.4f} against {against}"
+    return "passed", f"gate: {NDCG} {reached:.4f} against " + ", ".join(f"{who} {bar:.4f}" for who, bar in bars.items())
 
 
 def _foretold(user_id: str, game_ids: list[str]) -> NDArray[np.int64]:
