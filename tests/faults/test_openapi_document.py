@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from processes import Api
 from schemathesis import GenerationMode
@@ -18,8 +18,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 60
+EXAMPLES = 30
 """Cases for each of some thirty operations, as many by the document as against it."""
+
+LONGEST_QUERY = 8_000
+"""Uvicorn itself refuses an address of more than 64 KiB, in plain text."""
 
 
 @pytest.mark.faults
@@ -39,6 +42,7 @@ def test_every_answer_to_thousands_of_requests_is_as_the_document_says(sqlite_ur
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def every_answer_conforms(case: Any) -> None:
+            assume(len(str(case.query)) < LONGEST_QUERY)
             tried[0] += 1
             case.call_and_validate(checks=CHECKS)
 
