@@ -9,8 +9,21 @@ from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "storage"))  # its small shop serves here too
 
+from processes import STARTED
+
 from recommendation.settings import Settings
 from recommendation_api.app import create_app
+
+
+@pytest.fixture(autouse=True)
+def no_process_stays() -> Iterator[None]:
+    """End what a failing test left running."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

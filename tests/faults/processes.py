@@ -17,6 +17,9 @@ PREFIX = "/api/v1/recommendation"
 ROUNDS = int(os.environ.get("RECOMMENDATION_FAULT_ROUNDS", "3"))
 """How often each process is killed; raise it for a long night."""
 
+STARTED: list[subprocess.Popen[bytes]] = []
+"""Every process of the present test; those that a failure left behind are killed after it."""
+
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
@@ -49,6 +52,7 @@ class Api:
             self.process = subprocess.Popen(
                 command, env=environment(url, folder, **more), cwd=folder, stdout=log, stderr=log
             )
+        STARTED.append(self.process)
         self.until(lambda: self.call("GET", "/readyz", prefix="")[0] == 200)
 
     def call(self, method: str, path: str, body: Any = None, key: str | None = None, prefix: str = PREFIX) -> Any:
@@ -85,4 +89,5 @@ class Api:
 def doomed(url: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a batch process that ends itself at a given place."""
     command = [sys.executable, str(FOLDER / "doomed_job.py"), *arguments]
-    return subprocess.Popen(command, env=environment(url, folder), cwd=folder)
+    STARTED.append(subprocess.Popen(command, env=environment(url, folder), cwd=folder))
+    return STARTED[-1]
