@@ -101,9 +101,6 @@ class Settings:
     drain_seconds: float = 10.0
     """`RECOMMENDATION_DRAIN_SECONDS`: how long to go on serving after SIGTERM; what load balancers need to notice."""
 
-    events_url: str | None = None
-    """`RECOMMENDATION_EVENTS_URL`: `kafka://…` or `redis://…`; unset, no event is kept or sent."""
-
     @property
     def model_max_bytes(self) -> int:
         """Largest artifact in bytes."""
@@ -118,6 +115,7 @@ def load_settings(environment: Environment | None = None) -> Settings:
         SettingsError: with one line that names the setting and what it should be.
     """
     env = os.environ if environment is None else environment
+    _refuse_events(env)
     weights = parse_weights(env.get("INTERACTION_WEIGHTS", ""))
     days = _number(env, "INTERACTION_HALF_LIFE_DAYS", 0.0, 0.0, 36_500.0)
     if 0 < days < SHORTEST_HALF_LIFE_DAYS:
@@ -157,7 +155,6 @@ def load_settings(environment: Environment | None = None) -> Settings:
             env, "RECOMMENDATION_STATEMENT_TIMEOUT_MS", Settings.statement_timeout_ms, 100, 600_000
         ),
         drain_seconds=_number(env, "RECOMMENDATION_DRAIN_SECONDS", Settings.drain_seconds, 0.0, 300.0),
-        events_url=_events_url(env),
     )
 
 
@@ -228,8 +225,7 @@ def _keys_file(env: Environment) -> Path | None:
     return Path(path)
 
 
-def _events_url(env: Environment) -> str | None:
-    url = _text(env, "RECOMMENDATION_EVENTS_URL", "")
-    if url and (url.partition("://")[0] if "://" in url else "") not in {"kafka", "redis", "rediss"}:
-        raise SettingsError("RECOMMENDATION_EVENTS_URL: should start with kafka:// or redis://")
-    return url or None
+def _refuse_events(env: Environment) -> None:
+    """Events are not sent by this release. Silence would lose what somebody counts on, so the start is refused."""
+    if _text(env, "RECOMMENDATION_EVENTS_URL", ""):
+        raise SettingsError("RECOMMENDATION_EVENTS_URL: this release sends no events yet; leave it unset")
