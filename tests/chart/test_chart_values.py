@@ -156,6 +156,10 @@ class Recorder(dict[str, str]):
         self.asked.add(key)
         return default
 
+    def __contains__(self, key: object) -> bool:
+        self.asked.add(str(key))
+        return False
+
 
 def test_the_schema_takes_every_setting_of_the_service_that_the_chart_does_not_set_itself() -> None:
     environment = Recorder()
