@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -60,14 +60,22 @@ def _job(url: str, *arguments: str) -> tuple[float, float]:
     process = subprocess.Popen(
         [sys.executable, "-m", "recommendation_jobs", *arguments], env=environment, cwd=ROOT, stderr=subprocess.DEVNULL
     )
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{arguments} failed with status {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - began, _peak(used)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _peak_kib(process.pid))
+        time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"{arguments} failed with status {process.returncode}")
+    return time.perf_counter() - began, peak
 
 
-def _peak(used: resource.struct_rusage) -> float:
-    return float(used.ru_maxrss)
+def _peak_kib(pid: int) -> int:
+    """Peak so far; a child's `ru_maxrss` would begin at that of its parent, which holds the made-up pairs."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 def _slope(points: list[dict[str, float]], name: str) -> float | None:
