@@ -48,6 +48,9 @@ bench: setup ## Every benchmark beside its reference; `make bench-NAME` for one,
 bench-quick: setup ## The same with small sizes: shows that they run, says little of speed
 	$(BIN)/python -m benchmarks --quick
 
+bench-growth: setup ## Time and memory of training and regeneration at 1, 3 and 10 million pairs, with a plot
+	$(BIN)/python -m benchmarks.growth
+
 bench-%: setup
 	$(BIN)/python -m benchmarks $*
 

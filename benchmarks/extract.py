@@ -15,17 +15,21 @@ QUICK = {"users": 5_000, "games": 1_000, "per_user": 30.0}
 COPY = "COPY (SELECT user_id, game_id, score_millionths FROM user_game_interactions) TO STDOUT (FORMAT binary)"
 
 _SCRIPT = """
-import resource, sys, time
+import sys, time
+from pathlib import Path
 from recommendation.clock import utc_now
 from recommendation.storage.database import Database
 from recommendation.storage.extract import read_matrix
 database = Database(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # a child's ru_maxrss would begin at its parent's
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+before = peak()
 began = time.perf_counter()
 with database.snapshot() as connection:
     matrix = read_matrix(connection, None, utc_now())
 took = time.perf_counter() - began
-grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+grown = peak() - before
 print(took, grown / matrix.pairs, matrix.pairs)
 """
 

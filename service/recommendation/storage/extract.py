@@ -128,6 +128,5 @@ def _matrix(
     if wanted is not None:
         user_rows, game_rows, scores = user_rows[wanted], game_rows[wanted], scores[wanted]
         times = times[wanted] if len(times) else times
-    indptr = np.zeros(len(users) + 1, np.int64)
-    np.cumsum(np.bincount(user_rows, minlength=len(users)), out=indptr[1:])
+    indptr = np.searchsorted(user_rows, np.arange(len(users) + 1, dtype=np.int32)).astype(np.int64)
     return InteractionMatrix(users, games, indptr, game_rows, scores), times
