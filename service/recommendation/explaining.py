@@ -41,8 +41,8 @@ def explain(
     """Return why a game is in a user's list or not; None for a game that nobody knows."""
     if game_id not in view.catalogue.by_id:
         return None
-    score, contributions = _score(state, view, settings, game_id, now)
     active = active_list(state, view, PageRequest(settings.length), settings, fresh_reads, now)
+    score, contributions = _score(state, view, settings, game_id, active.ranked_at or now)
     place = next((i for i, item in enumerate(active.items, 1) if item.game_id == game_id), None)
     item = active.items[place - 1] if place else None
     if item is not None:
@@ -64,7 +64,7 @@ def explain(
 
 
 def _score(
-    state: UserState, view: StoreView, settings: ListSettings, game_id: str, now: datetime
+    state: UserState, view: StoreView, settings: ListSettings, game_id: str, aged_at: datetime
 ) -> tuple[float | None, list[dict[str, Any]]]:
     """Return the score and what each game adds to it, computed together so that the sum is the score."""
     if view.live is None:
@@ -74,7 +74,7 @@ def _score(
     rows = model.games.rows([pair.game_id for pair in state.pairs])
     if row < 0 or not (rows >= 0).any():
         return None, []
-    added = model.contributions(rows, aged_scores(state.pairs, settings, now), row).tolist()
+    added = model.contributions(rows, aged_scores(state.pairs, settings, aged_at), row).tolist()
     parts = [
         {"game_id": pair.game_id, "title": view.catalogue.by_id[pair.game_id].title, "contribution": value}
         for pair, value in zip(state.pairs, added, strict=True)

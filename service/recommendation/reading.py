@@ -45,6 +45,8 @@ class ActiveList:
     generated_at: datetime | None
     is_personal: bool
     was_folded_in: bool = False
+    ranked_at: datetime | None = None
+    """The moment from which the ages of interactions counted, where there is a personal list and a half-life."""
     shown: frozenset[str] = field(default_factory=frozenset)
     """Games on this page and those before."""
 
@@ -96,6 +98,7 @@ def active_list(
         generated_at=max((item.generated_at for item in items if item.generated_at), default=None),
         is_personal=stored is not None,
         was_folded_in=folded,
+        ranked_at=_this_hour(now) if folded else stored.generated_at if stored else None,
         shown=request.shown | {item.game_id for item in items},
     )
 
@@ -111,11 +114,15 @@ def _present_list(
         raise TypeError("this list is folded in at the read: the user has to be read with every pair")
     # What a fold-in says depends on the model and the events, so its date is theirs: two replicas agree on it.
     newest = max(view.live.created_at, max(pair.last_event_at for pair in state.pairs))
-    moment = now if settings.half_life_days else newest
-    made = personal_list(state, view, settings, 0, moment.replace(minute=0, second=0, microsecond=0))
+    made = personal_list(state, view, settings, 0, _this_hour(now))
     if made is None:
         return None, False
     return StoredList(made.user_id, "cf", 0, newest, made.items, made.model_version, made.events_seen), True
+
+
+def _this_hour(now: datetime) -> datetime:
+    """The moment from which a fold-in counts ages: the same on every replica for a whole hour."""
+    return now.replace(minute=0, second=0, microsecond=0)
 
 
 def _cf_candidates(stored: StoredList, catalogue: Catalogue, owned: Set[str]) -> Iterator[Candidate]:
