@@ -1,7 +1,8 @@
 """
 The main job, end to end, on the embedded database: events in, a model trained, lists made, the API up.
 
-`make demo` stays up on port 8010; `make smoke` asserts what it read and goes. Everything is kept in `.demo/`.
+`make demo` stays up on port 8010 and keeps everything in `.demo/`; `make smoke` asserts what it read and goes. It works
+in `build/smoke/`, so that it takes nothing away from a demo that is up.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / ".demo"
+FOLDER = ROOT / ("build/smoke" if "--smoke" in sys.argv else ".demo")
 PREFIX = "/api/v1/recommendation"
 PORT = 8010
 READY_SECONDS = 60
@@ -45,10 +47,13 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="assert what was read, and go")
     options = parser.parse_args()
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if not options.smoke:
+        _insist_on_port()
     environment = _fresh_folder()
     _prepare(environment, options.data, options.event_type)
     port = _free_port() if options.smoke else PORT
-    with _api(environment, port) as base:
+    with _api(environment, port) as (process, base):
         if options.smoke:
             figures = _look(base)
             print(
@@ -59,14 +64,13 @@ def main() -> int:
             return 0
         _invite(base)
         with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
+            sys.exit(f"the API ended with {process.wait()}; {FOLDER / 'api.log'} says why")
     return 0
 
 
 def _fresh_folder() -> dict[str, str]:
     shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
+    FOLDER.mkdir(parents=True)
     return os.environ | {
         "RECOMMENDATION_DATABASE_URL": f"sqlite:///{FOLDER / 'app.db'}",
         "RECOMMENDATION_MODEL_PATH": str(FOLDER / "models" / "cf.pkl"),
@@ -105,14 +109,14 @@ def _step(environment: dict[str, str], what: str, module: str, *arguments: str) 
 
 
 @contextlib.contextmanager
-def _api(environment: dict[str, str], port: int) -> Iterator[str]:
+def _api(environment: dict[str, str], port: int) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     log = (FOLDER / "api.log").open("w")
     command = [sys.executable, "-m", "uvicorn", "recommendation_api.main:app", "--port", str(port)]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{port}"
     try:
         _wait_until_ready(process, base)
-        yield base
+        yield process, base
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -172,6 +176,16 @@ def _some_users() -> list[str]:
 def _get(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
+
+
+def _insist_on_port() -> None:
+    """Stop before anything is removed when the port is taken, for instance by a demo that is still up."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError:
+            sys.exit(f"port {PORT} is taken: stop what listens there, perhaps an earlier demo")
 
 
 def _free_port() -> int:

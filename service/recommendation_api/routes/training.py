@@ -86,14 +86,14 @@ async def promote(request: Request, version: str) -> Response:
     service = service_of(request)
 
     def make_live(connection: Connection, now: datetime) -> Answer:
+        if not (version.isascii() and version.isprintable()) or models.model_row(connection, version) is None:
+            raise Problem(404, "unknown_model", "there is no such model; GET /models lists those that are kept")
         before = models.promote(connection, version, now)
         document: dict[str, Any] = {"live": version, "before": before, "regeneration_id": None}
         if before != version:
             document["regeneration_id"] = open_regeneration(connection, None, None, 1, now).regeneration_id
         return Answer(200, orjson.dumps(document))
 
-    if not version.isascii() or not version.isprintable():
-        raise Problem(404, "unknown_model", "there is no such model; GET /models lists them")
     answer, replayed = await service.once(request, b"", make_live)
     await service.views.settle()
     regeneration_id = orjson.loads(answer.body)["regeneration_id"]
