@@ -119,7 +119,9 @@ def _matrix(
     times: NDArray[np.int64],
 ) -> tuple[InteractionMatrix, NDArray[np.int64]]:
     """Build the matrix of distinct pairs in the order of rows, which is sorted only where it has to be."""
-    keys = user_rows * np.int64(max(len(games), 1)) + game_rows
+    keys = user_rows.astype(np.int64)  # in place from here on: these arrays are the peak of a training's memory
+    keys *= max(len(games), 1)
+    keys += game_rows
     wanted: NDArray[Any] | None = None
     if not (keys[1:] > keys[:-1]).all():
         wanted = np.argsort(keys)
