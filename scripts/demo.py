@@ -82,7 +82,19 @@ def _prepare(environment: dict[str, str], data: Path | None, event_type: str | N
     _step(environment, "a database", "recommendation.migrate")
     if data is None:
         events, games = FOLDER / "events.csv", FOLDER / "games.csv"
-        _step(environment, "a made-up store", *_JOBS, "simulate", "--out", str(events), "--games-out", str(games))
+        # Enough users for the quality gate to have its hundred.
+        _step(
+            environment,
+            "a made-up store",
+            *_JOBS,
+            "simulate",
+            "--users",
+            "2400",
+            "--out",
+            str(events),
+            "--games-out",
+            str(games),
+        )
         _step(environment, "its catalogue", *_JOBS, "import", "--catalogue", str(games))
         _step(environment, "its events", *_JOBS, "import", str(events))
     else:
