@@ -8,10 +8,11 @@ notices a holder that vanished within half a minute and gives the lock to the ne
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from recommendation.storage.database import Database
 from recommendation.storage.dialects import is_postgres
@@ -42,10 +43,11 @@ def training_lock(database: Database) -> Iterator[bool]:
             ):
                 connection.execute(text(f"SET {name} = {value}"))
             connection.commit()
+            held = _try_repeatedly(lambda: _try_advisory(connection, _TRAINING))
             try:
-                yield _try_repeatedly(lambda: _try_advisory(connection, _TRAINING))
+                yield held
             finally:
-                connection.invalidate()  # the session ends here, and the lock with it
+                _give_back(connection, held)
             return
     with _file_lock(_lock_path(database, "training")) as held:
         yield held
@@ -103,6 +105,16 @@ def training_lock_is_free(database: Database) -> bool:
             return held is None
     with _file_lock(_lock_path(database, "training"), tries=1) as held_now:
         return held_now
+
+
+def _give_back(connection: Connection, held: bool) -> None:
+    """Release the training lock now rather than when the server notices that the session ended; then end it."""
+    if held:
+        with suppress(DBAPIError):  # a session that is gone already has taken its lock along
+            connection.rollback()
+            connection.execute(text(f"SELECT pg_advisory_unlock({_TRAINING})"))
+            connection.commit()
+    connection.invalidate()
 
 
 def _try_advisory(connection: Connection, key: int) -> bool:
