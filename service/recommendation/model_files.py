@@ -1,5 +1,6 @@
 """Copies of published models as files; the database is the truth, so a lost volume loses nothing."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
@@ -22,6 +23,15 @@ def write_copies(model_path: Path, version: str, data: bytes, kept: Iterable[str
         _clear(model_path, {version, *kept})
     except OSError as error:
         raise SettingsError(f"RECOMMENDATION_MODEL_PATH: {model_path} cannot be written ({error.strerror})") from error
+
+
+def is_copy(path: Path, sha256: str) -> bool:
+    """Tell whether a file holds just the bytes of a digest."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
 
 
 def versioned(model_path: Path, version: str) -> Path:

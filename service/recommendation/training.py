@@ -17,7 +17,7 @@ from recommendation.engine.model import Model
 from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
 from recommendation.evaluation.gate import Verdict, gain, judge, set_aside
 from recommendation.matrix import InteractionMatrix
-from recommendation.model_files import write_copies
+from recommendation.model_files import is_copy, write_copies
 from recommendation.settings import Settings
 from recommendation.storage import models, runs
 from recommendation.storage.database import Database
@@ -89,6 +89,7 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
             raise
         if outcome.state == "failed":
             _end(database, clock, outcome)
+        _copy_live(database, settings)
         return outcome
 
 
@@ -166,14 +167,8 @@ def _publish(
     with database.writing() as connection:
         models.publish(connection, row, candidate.data, fence, clock())
         models.prune_models(connection, settings.models_kept)
-        kept = [known.version for known in models.all_models(connection)]
         results = {**candidate.facts, "quality": candidate.quality, "model_version": version}
         runs.finish_run(connection, run_id, "succeeded", clock(), **results)
-    try:
-        write_copies(settings.model_path, version, candidate.data, kept)
-    except RecommendationError as error:
-        # The model is live: the row is the truth, and the copy will be made by the next training.
-        log.warning("the model is live, but its copy was not written: %s", error)
     return Outcome("succeeded", run_id, model_version=version)
 
 
@@ -189,6 +184,21 @@ def _live(database: Database, settings: Settings) -> _Live:
         except RecommendationError as error:
             log.error("the live model cannot be read and is left out of the comparison: %s", error)
             return _Live(None, gained)
+
+
+def _copy_live(database: Database, settings: Settings) -> None:
+    """Leave a copy of the model that is live, which a promotion may have changed since the last training."""
+    try:
+        with database.reading() as connection:
+            row = models.live_row(connection)
+            if row is None or is_copy(settings.model_path, row.sha256):
+                return
+            kept = [known.version for known in models.all_models(connection)]
+            data = models.artifact(connection, row.version)
+        write_copies(settings.model_path, row.version, data, kept)
+    except RecommendationError as error:
+        # The row is the truth and readers use it: a missing copy is made by the next training.
+        log.warning("the copy of the live model was not written: %s", error)
 
 
 def _failed(error: BaseException, run_id: str) -> Outcome:

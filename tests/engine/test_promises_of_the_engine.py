@@ -97,7 +97,7 @@ def test_a_training_on_spoiled_data_is_rejected_and_model_and_lists_stay(
         assert models.live_version(connection) == live
         assert [row.version for row in models.all_models(connection)] == [live]
     assert steam.rows(user_lists) == lists
-    assert not steam.settings.model_path.exists()
+    assert [path.name for path in steam.settings.model_path.parent.glob("cf.v*.pkl")] == [f"cf.{live}.pkl"]
 
 
 def test_an_announced_game_stands_in_its_neighbours_owners_lists_and_in_nobody_elses_top_ten(

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from recommendation.clock import SteadyClock
 from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.model_files import is_copy
 from recommendation.storage import models, runs
 from recommendation.storage.database import Database
 from recommendation.storage.locks import training_lock, training_lock_is_free
@@ -197,3 +198,19 @@ def test_a_refused_artifact_that_was_mended_is_taken_up_by_and_by(database: Data
         live = loader.load(connection, START + timedelta(minutes=2)).live
     assert live is not None
     assert (live.version, loader.refused) == (version, None)
+
+
+def test_the_copy_at_the_model_path_is_that_of_the_live_version_after_the_next_training(
+    database: Database, tmp_path: Path
+) -> None:
+    checkerboard(database)
+    first, second = trained(database, tmp_path), trained(database, tmp_path)
+    path = settings_of(database, tmp_path).model_path
+    with database.writing() as connection:
+        assert models.promote(connection, str(first.model_version), START) == second.model_version
+        row = models.live_row(connection)
+        connection.execute(text("DELETE FROM user_game_interactions"))
+    assert row is not None
+    assert not is_copy(path, row.sha256)
+    assert trained(database, tmp_path).state == "failed"
+    assert is_copy(path, row.sha256)
