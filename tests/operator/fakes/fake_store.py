@@ -127,6 +127,12 @@ class Store:
         self._collect()
         return obj
 
+    def empty(self, namespace: str) -> None:
+        """Delete all that is in a namespace, as happens when it is deleted itself."""
+        for key, obj in list(self._objects.items()):
+            if obj["metadata"].get("namespace") == namespace:
+                self._record("DELETED", key[0], self._objects.pop(key))
+
     def expire_versions(self) -> None:
         """Forget the history, so that every watch from before is told 410."""
         self.oldest_version = self.version + 1
