@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from fake_faults import Faults
 from fake_schema import CustomResource, admit_job
-from fake_store import ApiError, Store, merge
+from fake_store import CLUSTER_WIDE, ApiError, Store, merge
 from fake_table import table
 
 Json = dict[str, Any]
@@ -27,7 +27,6 @@ SERVED = {
     "rolebindings": ("apis/rbac.authorization.k8s.io/v1", "RoleBinding"),
     "customresourcedefinitions": ("apis/apiextensions.k8s.io/v1", "CustomResourceDefinition"),
 }
-CLUSTER_WIDE = {"namespaces", "customresourcedefinitions"}
 TOKEN = "operator-token"
 ANYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 MANAGER = "kubectl"
