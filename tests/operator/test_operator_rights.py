@@ -8,10 +8,15 @@ from pathlib import Path
 import aiohttp
 from world import World, a_drop, play, read_chart
 
+from recommendation_operator.names import regeneration_job_name
+
 
 def test_every_right_is_used_over_the_lives_of_drops(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         world.gate.clear()
+        taken = world.apply(a_drop("taken", releaseTime="2026-01-01T00:00:00Z"))["metadata"]["uid"]
+        foreign = {"metadata": {"name": regeneration_job_name(taken, 1), "labels": {}}, "spec": {"suspend": True}}
+        world.store.create("jobs", foreign)  # has to be read to be told from the operator's own
         world.apply(a_drop())
         world.start_operator()
         await world.until(lambda: world.reason() == "JobRunning")
