@@ -105,7 +105,7 @@ class Cluster:
         session, server = await self._connect()
         try:
             async with session.request(method, f"{server}{path}", **request) as response:
-                body: Json = await response.json(content_type=None) or {}
+                body = await _body(response)
                 _raise_for(response, body, f"{method} {path}")
                 return body
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -122,6 +122,14 @@ class Cluster:
             )
             self._info = info
         return self._session, info.server.rstrip("/")
+
+
+async def _body(response: aiohttp.ClientResponse) -> Json:
+    """The answer's JSON; what a server says of a path it does not know, such as a CRD's that is gone, is plain text."""
+    if response.status >= 400 and response.content_type != "application/json":
+        return {"message": (await response.text()).strip()}
+    found: Json = await response.json(content_type=None) or {}
+    return found
 
 
 def _raise_for(response: aiohttp.ClientResponse, body: Json, call: str) -> None:

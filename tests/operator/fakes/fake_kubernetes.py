@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from fake_faults import Faults
 from fake_schema import CustomResource, admit_job
-from fake_store import ApiError, Store, merge
+from fake_store import CLUSTER_WIDE, ApiError, Store, merge
 from fake_table import table
 
 Json = dict[str, Any]
@@ -22,9 +22,13 @@ SERVED = {
     "events": ("api/v1", "Event"),
     "pods": ("api/v1", "Pod"),
     "namespaces": ("api/v1", "Namespace"),
+    "serviceaccounts": ("api/v1", "ServiceAccount"),
+    "roles": ("apis/rbac.authorization.k8s.io/v1", "Role"),
+    "rolebindings": ("apis/rbac.authorization.k8s.io/v1", "RoleBinding"),
     "customresourcedefinitions": ("apis/apiextensions.k8s.io/v1", "CustomResourceDefinition"),
 }
 TOKEN = "operator-token"
+ANYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 MANAGER = "kubectl"
 """Whoever comes with kubectl may do what the chart lets release managers do; it sends no token over plain HTTP."""
 
@@ -35,6 +39,10 @@ class FakeKubernetes:
         self.faults = faults
         self.rules = {TOKEN: rules, MANAGER: []}
         self.forbidden: list[str] = []
+        self.asked: set[tuple[str, str, str]] = set()
+        """API group, resource and verb of everything that the operator was allowed."""
+        self.installed = True
+        """Whether the CRD is there."""
         self.kopf_writes: list[str] = []
         self.silent = asyncio.Event()
         self.bookmark_seconds = 0.5
@@ -50,9 +58,11 @@ class FakeKubernetes:
         app.router.add_get("/apis", self._groups)
         app.router.add_get("/api/v1", self._resources)
         app.router.add_get("/apis/{group}/{version}", self._resources)
-        base = "/{root:api/v1|apis/[^/]+/[^/]+}/namespaces/{namespace}/{plural}"
-        app.router.add_route("*", base, self._collection)
-        app.router.add_route("*", base + "/{name}", self._object)
+        root = "/{root:api/v1|apis/[^/]+/[^/]+}"
+        base = root + "/namespaces/{namespace}/{plural}"
+        for path in (base, f"{root}/{{plural:{'|'.join(sorted(CLUSTER_WIDE))}}}"):
+            app.router.add_route("*", path, self._collection)
+            app.router.add_route("*", path + "/{name}", self._object)
         app.router.add_route("*", base + "/{name}/{subresource}", self._object)
         return app
 
@@ -73,7 +83,8 @@ class FakeKubernetes:
         return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
 
     async def _groups(self, request: web.Request) -> web.Response:
-        groups = {root.split("/")[1]: root.split("/")[2] for root, _ in SERVED.values() if root.startswith("apis/")}
+        served = [root.split("/") for plural, (root, _) in SERVED.items() if self._serves(plural)]
+        groups = {parts[1]: parts[2] for parts in served if parts[0] == "apis"}
         return web.json_response(
             {
                 "kind": "APIGroupList",
@@ -97,13 +108,15 @@ class FakeKubernetes:
                 "name": plural,
                 "kind": kind,
                 "singularName": kind.lower(),
-                "namespaced": True,
+                "namespaced": plural not in CLUSTER_WIDE,
                 "verbs": ["create", "delete", "get", "list", "patch", "watch"],
                 "shortNames": names["shortNames"] if plural == names["plural"] else [],
             }
             for plural, (of, kind) in SERVED.items()
-            if of == root
+            if of == root and self._serves(plural)
         ]
+        if not rows:
+            return _not_served()
         return web.json_response(
             {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": _version(root), "resources": rows}
         )
@@ -116,10 +129,11 @@ class FakeKubernetes:
         return await self._recorded(name, verb, request, self._list if verb == "list" else self._create)
 
     async def _object(self, request: web.Request) -> web.StreamResponse:
-        verb = {"GET": "get", "PATCH": "patch", "DELETE": "delete"}.get(request.method, "none")
+        verb = {"GET": "get", "PATCH": "patch", "DELETE": "delete", "POST": "create"}.get(request.method, "none")
         sub = request.match_info.get("subresource")
         name = f"{request.method} {request.match_info['plural']}" + (f"/{sub}" if sub else "/NAME")
-        action = {"get": self._get, "patch": self._patch, "delete": self._delete}.get(verb, self._none)
+        actions = {"get": self._get, "patch": self._patch, "delete": self._delete}
+        action = self._token if (verb, sub) == ("create", "token") else actions.get(verb, self._none)
         return await self._recorded(name, verb, request, action)
 
     async def _recorded(
@@ -141,6 +155,8 @@ class FakeKubernetes:
     async def _answer(
         self, verb: str, request: web.Request, action: Callable[[web.Request], Awaitable[Any]]
     ) -> web.StreamResponse:
+        if not self._serves(request.match_info["plural"]):
+            return _not_served()
         try:
             self._authorize(verb, request)
             answer = await action(request)
@@ -158,7 +174,11 @@ class FakeKubernetes:
         resource = "/".join(filter(None, [info["plural"], info.get("subresource")]))
         group = "" if info["root"] == "api/v1" else info["root"].split("/")[1]
         for rule in rules:
+            if rule == ANYTHING:
+                return
             if group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]:
+                if rules is self.rules.get(TOKEN):
+                    self.asked.add((group, resource, verb))
                 return
         self.forbidden.append(f"{verb} {resource}")
         raise ApiError(403, "Forbidden", f'cannot {verb} resource "{resource}" in API group "{group}"')
@@ -184,7 +204,28 @@ class FakeKubernetes:
         }
 
     async def _create(self, request: web.Request) -> Json:
-        return self.store.create(request.match_info["plural"], await request.json())
+        plural, obj = request.match_info["plural"], await request.json()
+        if plural not in CLUSTER_WIDE:
+            obj.setdefault("metadata", {}).setdefault("namespace", request.match_info["namespace"])
+        created = self.store.create(plural, obj)
+        if plural == "customresourcedefinitions":
+            return self._install(created)
+        if plural == "roles":  # whoever has the one token is in the one role
+            self.rules[TOKEN] = created["rules"]
+        return created
+
+    def _install(self, crd: Json) -> Json:
+        self._crd, self._definition, self.installed = CustomResource(crd), crd, True
+        status = {"conditions": [{"type": "Established", "status": "True"}]}
+        name = crd["metadata"]["name"]
+        return self.store.update("customresourcedefinitions", name, lambda old: old | {"status": status}, status=True)
+
+    def _serves(self, plural: str) -> bool:
+        return plural in SERVED and (plural != "contentdrops" or self.installed)
+
+    async def _token(self, request: web.Request) -> Json:
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+        return review | {"status": {"token": TOKEN, "expirationTimestamp": "2099-01-01T00:00:00Z"}}
 
     async def _get(self, request: web.Request) -> Json:
         plural, name = request.match_info["plural"], request.match_info["name"]
@@ -206,7 +247,11 @@ class FakeKubernetes:
 
     async def _delete(self, request: web.Request) -> Json:
         options = await request.json() if request.can_read_body else {}
-        return self.store.delete(request.match_info["plural"], request.match_info["name"], options)
+        plural, name = request.match_info["plural"], request.match_info["name"]
+        deleted = self.store.delete(plural, name, options)
+        if plural == "namespaces":
+            self.store.empty(name)
+        return deleted
 
     async def _none(self, request: web.Request) -> Json:
         raise ApiError(405, "MethodNotAllowed")
@@ -261,6 +306,11 @@ class FakeKubernetes:
 
 async def _send(response: web.StreamResponse, kind: str, obj: Json) -> None:
     await response.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
+
+
+def _not_served() -> web.Response:
+    """What an API server says of a path that it does not know: no JSON, no Status."""
+    return web.Response(status=404, text="404 page not found\n")
 
 
 def _version(root: str) -> str:

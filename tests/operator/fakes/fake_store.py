@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
+CLUSTER_WIDE = {"namespaces", "customresourcedefinitions"}
 MAX_ANNOTATIONS = 262_144
 MAX_OBJECT = 1_572_864
 
@@ -78,9 +79,10 @@ class Store:
         metadata.update(
             uid=str(uuid.uuid4()),
             generation=1,
-            namespace=metadata.get("namespace", "shop"),
             creationTimestamp=self.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+        if plural not in CLUSTER_WIDE:
+            metadata.setdefault("namespace", "shop")
         self._admit(plural, obj, None)
         self._put("ADDED", plural, obj)
         asyncio.get_running_loop().call_soon(self._collect)
@@ -126,6 +128,12 @@ class Store:
         self._record("DELETED", plural, obj)
         self._collect()
         return obj
+
+    def empty(self, namespace: str) -> None:
+        """Delete all that is in a namespace, as happens when it is deleted itself."""
+        for key, obj in list(self._objects.items()):
+            if obj["metadata"].get("namespace") == namespace:
+                self._record("DELETED", key[0], self._objects.pop(key))
 
     def expire_versions(self) -> None:
         """Forget the history, so that every watch from before is told 410."""

@@ -39,30 +39,44 @@ class RealService:
 @contextlib.asynccontextmanager
 async def a_real_service(world: World, database_url: str) -> AsyncIterator[RealService]:
     """Put the real service and the real batch commands into a world, in the place of the pretended ones."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    variables = {
+    variables = service_variables(world.directory, database_url)
+    _use_batch_commands(world, variables)
+    async with a_service_process(world.directory, variables) as service:
+        world.urls["service"] = service.url
+        try:
+            yield service
+        finally:
+            world.kill_operators()
+
+
+def service_variables(directory: Path, database_url: str) -> dict[str, str]:
+    """Environment of the service and of its batch commands."""
+    return {
         "RECOMMENDATION_DATABASE_URL": database_url,
-        "RECOMMENDATION_MODEL_PATH": str(world.directory / "models" / "cf.pkl"),
+        "RECOMMENDATION_MODEL_PATH": str(directory / "models" / "cf.pkl"),
         "RECOMMENDATION_TRAINING": "queued",
         "RECOMMENDATION_DRAIN_SECONDS": "0",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    _use_batch_commands(world, variables)
+
+
+@contextlib.asynccontextmanager
+async def a_service_process(directory: Path, variables: dict[str, str]) -> AsyncIterator[RealService]:
+    """The real API on a free port of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     command = ["-m", "uvicorn", "recommendation_api.main:app", "--host", "127.0.0.1", "--port", str(port)]
-    with (world.directory / "service.log").open("w") as log:
+    with (directory / "service.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *command, env=os.environ | variables, cwd=world.directory, stdout=log, stderr=log
+            sys.executable, *command, env=os.environ | variables, cwd=directory, stdout=log, stderr=log
         )
         service = RealService(f"http://127.0.0.1:{port}")
         try:
-            await _ready(service, world.directory / "service.log")
-            world.urls["service"] = service.url
+            await _ready(service, directory / "service.log")
             yield service
         finally:
             await service.session.close()
-            world.kill_operators()
             if process.returncode is None:
                 process.terminate()
             await process.wait()
