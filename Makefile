@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-docs chart-golden alerts console test-faults check-supply
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs chart-golden alerts console test-faults check-supply
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,19 @@ clean: ## Remove what the other targets made
 
 chart: setup ## Lint, render, validate and test the chart and what goes into the images
 	$(BIN)/python -m pytest -n auto --dist loadgroup tests/chart
+
+CHECKOV := .tools/checkov
+
+$(CHECKOV)/.installed-3.3.30:
+	rm -rf $(CHECKOV)
+	$(PYTHON) -m venv $(CHECKOV)
+	$(CHECKOV)/bin/python -m pip install --quiet checkov==3.3.30
+	touch $@
+
+chart-checkov: setup $(CHECKOV)/.installed-3.3.30 ## Scan the rendered chart with Checkov, in 290 MB of its own; skips and reasons in tests/chart/checkov.yaml
+	rm -rf build/checkov
+	$(BIN)/python tests/chart/checkov_input.py build/checkov
+	$(CHECKOV)/bin/checkov --config-file tests/chart/checkov.yaml --directory build/checkov
 
 chart-docs: setup ## Write the table of values in docs/chart.md anew
 	$(BIN)/python tests/chart/values_table.py

@@ -5,8 +5,10 @@ What it plays is what the image would hold, but for the base image: `COPY` respe
 line, with `/src`, `/wheels` and `/opt/recommendation` moved into the folder.
 """
 
+import fcntl
 import fnmatch
 import functools
+import hashlib
 import os
 import re
 import shutil
@@ -71,15 +73,28 @@ def context() -> tuple[str, ...]:
 
 
 class Builder:
-    """Plays builder stages in one folder; a line that two Dockerfiles share runs once, as with Docker's cache."""
+    """
+    Plays builder stages in one folder; a line that two Dockerfiles share runs once, as with Docker's cache.
+
+    Several processes may share the folder: one plays, the others wait and find it done.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._done: set[str] = set()
-        subprocess.run([sys.executable, "-m", "venv", folder / "base"], check=True)
+        (folder / "done").mkdir(parents=True, exist_ok=True)
 
     def play(self, image: str) -> Path:
         """Return the virtual environment that the image takes over."""
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (self._folder / "done" / image).exists():
+                self._play(image)
+                (self._folder / "done" / image).touch()
+        return self._folder / f"opt-{image}"
+
+    def _play(self, image: str) -> None:
+        if not (self._folder / "base").exists():
+            subprocess.run([sys.executable, "-m", "venv", self._folder / "base"], check=True)
         venv = self._folder / f"opt-{image}"
         path = f"{self._folder / 'base' / 'bin'}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": ""}
@@ -91,15 +106,15 @@ class Builder:
                 _copy(step.rest.split(), self._folder / "src")
             elif step.word == "RUN":
                 self._run(step.rest.replace("/opt/recommendation", str(venv)), environment)
-        return venv
 
     def _run(self, line: str, environment: dict[str, str]) -> None:
-        if line in self._done:
+        done = self._folder / "done" / hashlib.sha256(line.encode()).hexdigest()
+        if done.exists():
             return
-        self._done.add(line)
         for there in ("/wheels", "/src"):
             line = line.replace(f"{there}/", f"{self._folder}{there}/").replace(f"{there} ", f"{self._folder}{there} ")
         subprocess.run(["sh", "-ec", line], cwd=self._folder / "src", env=environment, check=True, timeout=300)
+        done.touch()
 
 
 def _copy(words: list[str], target: Path) -> None:

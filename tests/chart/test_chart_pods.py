@@ -66,6 +66,23 @@ def test_only_the_operator_and_the_secrets_hook_hold_a_token() -> None:
             assert template["spec"]["automountServiceAccountToken"] is (component in ("operator", "secrets"))
 
 
+def test_only_the_trial_database_runs_as_a_user_below_10000() -> None:
+    for name in VARIANTS:
+        for where, template in pod_templates(variant(name)):
+            low = where.startswith("StatefulSet/")
+            assert template["spec"]["securityContext"]["runAsUser"] == (999 if low else 10001)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_everything_that_stays_up_has_both_probes(name: str) -> None:
+    release = variant(name)
+    staying = [o for kind in ("Deployment", "StatefulSet") for o in release.of(kind)]
+    assert staying
+    for o in staying:
+        for container in o["spec"]["template"]["spec"]["containers"]:
+            assert {"livenessProbe", "readinessProbe"} <= set(container)
+
+
 def test_blas_uses_as_many_threads_as_the_limit_gives_cpus() -> None:
     for where in ("Deployment/recs-api", "CronJob/recs-training", "regeneration Job"):
         (container,) = pod("defaults", where)["spec"]["containers"]

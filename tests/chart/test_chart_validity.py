@@ -4,6 +4,7 @@ import functools
 import json
 
 import kubernetes_validate
+import kubernetes_validate.utils
 import pytest
 import yaml
 from rendering import CHART, Object, helm, render
@@ -13,6 +14,9 @@ KUBERNETES = ["1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37"]
 
 NOT_CORE = {"ServiceMonitor", "PrometheusRule", "HTTPRoute"}
 """Kinds of others' CRDs: the validator holds no schema of them, and nothing else may go unchecked."""
+
+kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
+"""The validator reads a megabyte of definitions anew for every object: that would be most of the time here."""
 
 
 @functools.cache

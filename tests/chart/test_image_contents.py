@@ -5,6 +5,7 @@ The base image is left out; the wheel, the pins and the pruning are the real one
 """
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -73,7 +74,9 @@ class Image:
 
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    return Builder(tmp_path_factory.mktemp("builder"))
+    """One folder for all workers of a parallel run: the installations are most of what these tests cost."""
+    own = tmp_path_factory.getbasetemp()
+    return Builder((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "builder")
 
 
 @pytest.fixture(scope="module", params=IMAGES)
