@@ -85,3 +85,8 @@ def test_make_demo_and_make_test_are_all_that_is_typed() -> None:
     done = subprocess.run(["make", "help"], capture_output=True, text=True, check=True, cwd=ROOT)
     for target in ("demo", "test", "setup", "check", "smoke"):
         assert re.search(rf"^\s+{target}\s", done.stdout, re.MULTILINE), target
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    names = [path.name for path in ROOT.glob("tests/**/test_*.py")]
+    assert len(names) == len(set(names))
