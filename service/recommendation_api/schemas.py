@@ -154,6 +154,19 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: _problem("The database is away; Retry-After says when to come back"),
 }
 
+RETRIED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+            "description": "the same key replays the stored answer instead of doing the work again",
+        }
+    ]
+}
+"""What a route that may be sent again says of it."""
+
 MODE = {"mode": {"type": "string", "enum": ["merge", "replace"], "default": "merge"}}
 
 
@@ -171,23 +184,16 @@ def bulk(
         "additionalProperties": False,
     }
     body = {"required": True, "content": {"application/json": {"schema": {"anyOf": [envelope, many, one]}}}}
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": False,
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-        "description": "the same key replays the stored answer instead of doing the work again",
-    }
     return {
         "responses": {**PROBLEMS, 200: {"model": answer}},
-        "openapi_extra": {"requestBody": body, "parameters": [key]},
+        "openapi_extra": {"requestBody": body, **RETRIED},
     }
 
 
 def one(body: type[BaseModel]) -> dict[str, Any]:
     """Return what a route says of a body that is one object."""
-    schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _inlined(schema)}}}}
+    schema = _inlined(body.model_json_schema(ref_template="#/components/schemas/{model}"))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:

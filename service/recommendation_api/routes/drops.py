@@ -32,7 +32,11 @@ from recommendation_api.service import service_of
 router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 
 
-@router.put("/drops/{uid}", responses=answers.answer(answers.DropTakenOut), openapi_extra=schemas.one(schemas.DropIn))
+@router.put(
+    "/drops/{uid}",
+    responses=answers.answer(answers.DropTakenOut),
+    openapi_extra={**schemas.one(schemas.DropIn), **schemas.RETRIED},
+)
 async def put_drop(request: Request, uid: schemas.UserId) -> Response:
     """Make a drop's games and placements known; the same drop twice changes nothing."""
     service = service_of(request)
@@ -53,7 +57,7 @@ async def put_drop(request: Request, uid: schemas.UserId) -> Response:
     return answered(answer, replayed)
 
 
-@router.delete("/drops/{uid}", status_code=204, responses=schemas.PROBLEMS)
+@router.delete("/drops/{uid}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED)
 async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
     """End a drop's placements, and a regeneration that still runs for it; 204 also where it is unknown."""
     service = service_of(request)
@@ -110,7 +114,7 @@ def _previewer(
     "/regenerations",
     status_code=201,
     responses=answers.answer(answers.RegenerationOut, 201),
-    openapi_extra=schemas.one(schemas.RegenerationIn),
+    openapi_extra={**schemas.one(schemas.RegenerationIn), **schemas.RETRIED},
 )
 async def post_regeneration(request: Request) -> Response:
     """Open a regeneration, for everyone or an audience; its shards are worked on by Jobs."""
@@ -152,7 +156,7 @@ def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=10
 @router.post(
     "/regenerations/{regeneration_id}/fail",
     responses=answers.answer(answers.RegenerationOut),
-    openapi_extra=schemas.one(schemas.FailIn),
+    openapi_extra={**schemas.one(schemas.FailIn), **schemas.RETRIED},
 )
 async def fail_regeneration(request: Request, regeneration_id: str) -> Response:
     """End a regeneration of which shards failed for good."""

@@ -115,7 +115,9 @@ async def post_batch(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@router.delete("/user/{user_id}/lists/{source}", status_code=204, responses=schemas.PROBLEMS)
+@router.delete(
+    "/user/{user_id}/lists/{source}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED
+)
 async def remove_list(request: Request, user_id: schemas.UserId, source: str) -> Response:
     """Clear one list of the shop's own; 204 also where there was none."""
     service = service_of(request)

@@ -20,7 +20,7 @@ from recommendation_api.service import service_of
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])
 
 
-@router.delete("/user/{user_id}", responses=answers.answer(answers.ErasedOut))
+@router.delete("/user/{user_id}", responses=answers.answer(answers.ErasedOut), openapi_extra=schemas.RETRIED)
 async def erase(request: Request, user_id: schemas.UserId) -> Response:
     """Erase a person everywhere; the receipt counts what went from each table."""
     service = service_of(request)

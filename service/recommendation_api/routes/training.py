@@ -14,7 +14,7 @@ from recommendation.storage import models, runs
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.regenerations import open_regeneration
 from recommendation.storage.runs import TrainingRun
-from recommendation_api import answers
+from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response
@@ -27,7 +27,9 @@ models_router = APIRouter(tags=["training"], dependencies=[needs("admin")])
 State = Literal["queued", "running", "succeeded", "rejected", "failed"]
 
 
-@runs_router.post("/train", status_code=202, responses=answers.answer(answers.RunOut, 202))
+@runs_router.post(
+    "/train", status_code=202, responses=answers.answer(answers.RunOut, 202), openapi_extra=schemas.RETRIED
+)
 async def post_train(request: Request) -> Response:
     """Queue a training, or join the one under way; reads go on meanwhile. `Location` is where to follow it."""
     service = service_of(request)
@@ -76,7 +78,9 @@ def get_models(request: Request) -> Response:
     return json_response({"live": live, "models": documents})
 
 
-@models_router.post("/models/{version}/promote", responses=answers.answer(answers.PromotedOut))
+@models_router.post(
+    "/models/{version}/promote", responses=answers.answer(answers.PromotedOut), openapi_extra=schemas.RETRIED
+)
 async def promote(request: Request, version: str) -> Response:
     """
     Make a kept version live: forward, or back.
