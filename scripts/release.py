@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -49,10 +50,20 @@ def _what_is_wrong(version: str, uncommitted: bool) -> str | None:
 def _build(into: Path, helm: Path) -> None:
     # Archives carry the time of the commit, so that the same commit gives the same wheel.
     environment = {**os.environ, "SOURCE_DATE_EPOCH": _git("log", "-1", "--format=%ct")}
-    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(into), str(ROOT)]
-    subprocess.run(wheel, check=True, env=environment)
+    with tempfile.TemporaryDirectory() as folder:
+        # From a copy: setuptools leaves `build/lib` behind, and would put a module that is gone into the next wheel.
+        _copy_tracked(Path(folder))
+        wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(into), folder]
+        subprocess.run(wheel, check=True, env=environment)
     package = [str(helm), "package", str(CHART), "--destination", str(into)]
     subprocess.run(package, check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def _copy_tracked(folder: Path) -> None:
+    for name in _git("ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
 
 
 def _digests(into: Path) -> list[str]:
