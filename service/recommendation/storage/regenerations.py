@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
+from recommendation.announcements import DROP_FINISHED, REGENERATION_FINISHED, Announcement, announce
 from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.storage.dialects import next_generation
-from recommendation.storage.drops import get_drop
+from recommendation.storage.drops import end_drop, get_drop
 from recommendation.storage.models import live_version
+from recommendation.storage.outbox import is_announcing, put
 from recommendation.storage.tables import games, regeneration_shards, regenerations, user_game_interactions
 
 MAX_SHARDS = 64
@@ -210,6 +212,8 @@ def close_if_done(connection: Connection, regeneration_id: str, now: datetime) -
         )
         .values(state="succeeded", finished_at=now)
     )
+    if done.rowcount:
+        put(connection, _announced(connection, regeneration_id, now))
     return done.rowcount == 1
 
 
@@ -225,17 +229,53 @@ def fail_regeneration(
         .where(regenerations.c.regeneration_id == regeneration_id, regenerations.c.state == "running")
         .values(state="failed", finished_at=now, failed_shards=list(failed_shards))
     )
+    if failed.rowcount:
+        put(connection, _announced(connection, regeneration_id, now))
     return failed.rowcount == 1
 
 
-def end_regenerations_of(connection: Connection, drop_uid: str, now: datetime) -> int:
-    """End what still runs for a drop that is gone; its shards stop at their next block."""
+def withdraw_drop(connection: Connection, drop_uid: str, now: datetime) -> None:
+    """End a drop's placements, and what still runs for it: its shards stop at their next block."""
+    drop = get_drop(connection, drop_uid)
+    was_current = end_drop(connection, drop_uid, now) and drop is not None and now < drop.ends_at
     ended = connection.execute(
         update(regenerations)
         .where(regenerations.c.drop_uid == drop_uid, regenerations.c.state == "running")
         .values(state="failed", finished_at=now, failed_shards=[])
+        .returning(regenerations.c.regeneration_id)
     )
-    return int(ended.rowcount)
+    told = [line for found in ended.scalars().all() for line in _announced(connection, found, now)]
+    if drop is not None and was_current and not told and _one(connection, regenerations.c.drop_uid == drop_uid) is None:
+        data = {"drop_uid": drop_uid, "name": drop.name, "state": "withdrawn", "finished_at": now}
+        told = [announce(DROP_FINISHED, drop_uid, now, data)]
+    put(connection, told)
+
+
+def _announced(connection: Connection, regeneration_id: str, now: datetime) -> list[Announcement]:
+    """Return what others are told of a regeneration that ended, and of the drop that it was for."""
+    found = get_regeneration(connection, regeneration_id) if is_announcing(connection) else None
+    if found is None:
+        return []
+    results = {
+        "model_version": found.model_version,
+        "users_targeted": found.users_targeted,
+        "users_regenerated": found.users_regenerated,
+        "failed_shards": list(found.failed_shards),
+        "catalogue_coverage_before": found.catalogue_coverage_before,
+        "catalogue_coverage_after": catalogue_coverage_after(connection, found),
+        "started_at": found.started_at,
+        "finished_at": found.finished_at,
+    }
+    own = {"regeneration_id": regeneration_id, "state": found.state, "drop_uid": found.drop_uid}
+    more = {"shards": found.shards, "users_personal": found.users_personal}
+    told = [announce(REGENERATION_FINISHED, regeneration_id, now, own | results | more)]
+    drop = get_drop(connection, found.drop_uid) if found.drop_uid else None
+    if drop is not None:
+        state = "withdrawn" if found.state == "failed" and drop.ended_at else found.state
+        named = {"drop_uid": drop.uid, "name": drop.name, "state": state, "regeneration_id": regeneration_id}
+        release = {"release_coverage": _ratio(len(found.release_seen()), len(drop.games))}
+        told.append(announce(DROP_FINISHED, drop.uid, now, named | results | release))
+    return told
 
 
 def last_full_results(connection: Connection) -> dict[str, float]:

@@ -61,8 +61,7 @@ async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
     service = service_of(request)
 
     def end(connection: Connection, now: datetime) -> Answer:
-        drops.end_drop(connection, uid, now)
-        regenerations.end_regenerations_of(connection, uid, now)
+        regenerations.withdraw_drop(connection, uid, now)
         return Answer(204, b"")
 
     answer, replayed = await service.once(request, b"", end)
