@@ -122,9 +122,10 @@ class Relay:
         """Let the round under way end, at most `CLOSE_SECONDS`; what is not sent stays in the outbox."""
         self._stopped.set()
         self._woken.set()
-        self._broker.close()
+        self._broker.hurry()
         if self._thread.is_alive():
             self._thread.join(CLOSE_SECONDS)
+        self._broker.close()
 
     def _run(self) -> None:
         while not self._stopped.is_set():

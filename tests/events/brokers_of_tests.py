@@ -41,6 +41,9 @@ class MemoryBroker:
             return Sent(frozenset(), "the reply was lost")
         return Sent(frozenset(row.number for row in kept), "refused" if len(kept) < len(waiting) else None)
 
+    def hurry(self) -> None:
+        """Nothing is waited for."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "storage"))  # its small shop serves here too
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))  # and its processes
 
 from redis_server import RedisMissing, RedisServer, redis_command
 

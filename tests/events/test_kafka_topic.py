@@ -100,6 +100,14 @@ def test_while_the_cluster_is_away_rows_stay_and_the_reason_is_told(cluster: Clu
     back.stop()
 
 
+def test_whoever_waits_for_a_cluster_that_is_away_can_be_told_to_stop(announcing: Database) -> None:
+    broker = KafkaTopic(producer_settings("kafka://127.0.0.1:1"), seconds=300.0)
+    ingested(announcing, [event("ann", "g1")])
+    broker.hurry()
+    assert send_round(announcing, broker, ignore).sent == 0
+    broker.close()
+
+
 def test_security_is_given_behind_the_question_mark() -> None:
     assert producer_settings(GOOD) == {
         "bootstrap.servers": "a:9092,b:9092",

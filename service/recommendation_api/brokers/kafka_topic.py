@@ -72,7 +72,7 @@ class KafkaTopic:
         own = {"message.timeout.ms": int(seconds * 1000), "error_cb": self._say_trouble}
         self._settings = {**settings, **_PROMISED, **own}
         self._producer: Any = None
-        self._is_closed = False
+        self._is_hurried = False
         try:
             Producer({**self._settings, "bootstrap.servers": ""})  # connects to nobody
         except KafkaException as error:
@@ -95,9 +95,14 @@ class KafkaTopic:
             return Sent(frozenset(acknowledged), "; ".join(filter(None, reasons)))
         return Sent(frozenset(acknowledged))
 
+    def hurry(self) -> None:
+        """Stop waiting within a slice."""
+        self._is_hurried = True
+
     def close(self) -> None:
-        """Stop waiting; what is not acknowledged yet is sent by the next process."""
-        self._is_closed = True
+        """Drop the producer."""
+        if self._producer is not None:
+            self._give_up()
 
     def _produce(self, row: Waiting, acknowledged: set[int], refused: list[str]) -> None:
         def reported(error: Any, _message: object) -> None:
@@ -119,7 +124,7 @@ class KafkaTopic:
 
     def _wait(self) -> None:
         deadline = time.monotonic() + self._seconds + 1.0
-        while self._producer.flush(_SLICE_SECONDS) and not self._is_closed and time.monotonic() < deadline:
+        while self._producer.flush(_SLICE_SECONDS) and not self._is_hurried and time.monotonic() < deadline:
             pass
 
     def _give_up(self) -> None:

@@ -22,7 +22,7 @@ class Sent:
 
 
 class Broker(Protocol):
-    """Where announcements go. Used by one thread; `close` may come from another."""
+    """Where announcements go. Used by one thread, but for `hurry`."""
 
     def send(self, waiting: Sequence[Waiting]) -> Sent:
         """
@@ -31,5 +31,8 @@ class Broker(Protocol):
         A broker that is away is no error: nothing is acknowledged then.
         """
 
+    def hurry(self) -> None:
+        """Stop waiting soon: the process ends, and the next one sends what is not acknowledged."""
+
     def close(self) -> None:
-        """Stop waiting, and let connections go."""
+        """Let connections go."""
