@@ -19,7 +19,7 @@ from recommendation.events import Interaction
 from recommendation.feedback import parse_feedback
 from recommendation.personal import ListSettings
 from recommendation.regeneration import regenerate_shard
-from recommendation.storage import models, regenerations, runs
+from recommendation.storage import endings, models, regenerations, runs
 from recommendation.storage.database import Database
 from recommendation.storage.drops import put_drop
 from recommendation.storage.erasures import erase_user
@@ -94,8 +94,8 @@ def test_no_row_is_written_where_no_broker_is_set(database: Database, tmp_path: 
         models.promote(connection, publish_bytes(connection, b"other"), START)
         given = parse_feedback({"user_id": "ann", "game_id": "g1", "action": "clicked"}, parse_weights(""), START)
         put_feedback(connection, [[given]], START)
-        regenerations.withdraw_drop(connection, "d-1", START)
-        assert not regenerations.fail_regeneration(connection, opened.regeneration_id, [0], START)
+        endings.withdraw_drop(connection, "d-1", START)
+        assert not endings.fail_regeneration(connection, opened.regeneration_id, [0], START)
     assert only_row_count(database) == 0
 
 
@@ -170,9 +170,9 @@ def test_a_failed_regeneration_and_a_withdrawn_drop_are_told_once(announcing: Da
             put_drop(connection, drop(uid), START)
         failing = regenerations.open_regeneration(connection, "d-1", None, 2, START)
         regenerations.open_regeneration(connection, "d-2", None, 1, START)
-        regenerations.fail_regeneration(connection, failing.regeneration_id, [1], START)
+        endings.fail_regeneration(connection, failing.regeneration_id, [1], START)
         for uid in ("d-1", "d-2", "d-3", "d-3", "unknown"):
-            regenerations.withdraw_drop(connection, uid, START + HOUR)
+            endings.withdraw_drop(connection, uid, START + HOUR)
     told = [
         (name, data["state"])
         for (name, _), data in zip(waiting_types(announcing), waiting_data(announcing), strict=True)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Integer, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from recommendation.storage.database import Database
-from recommendation.storage.dialects import is_postgres, is_sqlite_url
+from recommendation.storage.dialects.connecting import is_postgres, is_sqlite_url
 
 _TRAINING = 7_201_001
 _MIGRATION = 7_201_002

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from recommendation.announcements import MODEL_PROMOTED, announce
 from recommendation.errors import InvalidInput, ModelMissing
-from recommendation.storage.dialects import next_generation
+from recommendation.storage.dialects.writing import next_generation
 from recommendation.storage.outbox import put
 from recommendation.storage.tables import live_model, model_artifacts, models, user_lists
 

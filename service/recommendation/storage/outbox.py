@@ -18,7 +18,7 @@ from recommendation.announcements import Announcement, feedback_received, intera
 from recommendation.events import Interaction
 from recommendation.feedback import Feedback
 from recommendation.storage.database import Database
-from recommendation.storage.dialects import insert_rows
+from recommendation.storage.dialects.writing import insert_rows
 from recommendation.storage.locks import outbox_turn, wait_for_outbox_order
 from recommendation.storage.tables import outbox
 

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from recommendation.announcements import TRAINING_FINISHED, announce
-from recommendation.storage.dialects import insert, next_generation
+from recommendation.storage.dialects.writing import insert, next_generation
 from recommendation.storage.outbox import is_announcing, put
 from recommendation.storage.tables import training_runs
 
