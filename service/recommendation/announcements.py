@@ -157,11 +157,11 @@ def _parts(rows: Sequence[str]) -> Iterator[list[str]]:
     yield part
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_moment)
-
-
 def _moment(value: Any) -> str:
     if isinstance(value, datetime):
         return rfc3339(value)
     raise TypeError(f"{type(value).__name__} is not told to others")
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_moment).encode
+"""Made once: `json.dumps` would make an encoder for every row."""
