@@ -5,7 +5,6 @@ Filter first; then pins take their positions, drops the places they were given, 
 each by score, `popular` last. A game appears once.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -159,19 +158,17 @@ def _seat_drops(
 
 
 def _fill(taken: dict[int, Candidate], others: Iterator[Candidate], limit: int, offset: int) -> list[Candidate]:
+    """Give free places to the others, in order; where those run out, the seated close up."""
     listed: list[Candidate] = []
     names: set[str] = set()
-    waiting = [place for place in taken if place > offset]
-    heapq.heapify(waiting)
-    for place in range(offset + 1, offset + limit + 1):
-        if waiting and waiting[0] == place:
-            chosen: Candidate | None = taken[heapq.heappop(waiting)]
-        else:
-            chosen = next((candidate for candidate in others if candidate.game_id not in names), None)
-            if chosen is None and waiting:
-                chosen = taken[heapq.heappop(waiting)]
-        if chosen is None:
+    places = sorted(taken, reverse=True)
+    for candidate in others:
+        while places and places[-1] == offset + len(listed) + 1:
+            listed.append(taken[places.pop()])
+        if len(listed) >= limit:
             break
-        names.add(chosen.game_id)
-        listed.append(chosen)
-    return listed
+        if candidate.game_id not in names:
+            names.add(candidate.game_id)
+            listed.append(candidate)
+    listed.extend(taken[place] for place in reversed(places))
+    return listed[:limit]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -12,8 +12,8 @@ from recommendation.clock import SteadyClock
 from recommendation.errors import SettingsError, StoreUnavailable
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
-from recommendation.storage.database import Database, HeldConnections
-from recommendation.storage.readers import Glance, UserState, read_glances, read_users
+from recommendation.storage.database import Database
+from recommendation.storage.loop_reads import LoopReads
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, problems
 from recommendation_api.coalescer import READERS, Coalescer
@@ -66,8 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.root)
     if settings.console:
         app.include_router(console.router)
-    # First of all routes; what it does not take goes on to the one with the same path.
-    app.router.routes.insert(0, lists.PlainListRoute(PREFIX))
+    lists.install(app, service, PREFIX)
     logs.install(app, service.metrics, PREFIX)
     return app
 
@@ -87,17 +86,11 @@ def _keys(settings: Settings) -> KeyRing | None:
 
 def _service(settings: Settings, keys: KeyRing | None) -> Service:
     clock = SteadyClock()
-    database = Database(settings.database_url, settings.database_pool_size, settings.statement_timeout_ms)
-
     # Half of a small pool stays for everything else.
-    held = HeldConnections(database, min(READERS, settings.database_pool_size // 2))
-
-    def glance(user_ids: Sequence[str]) -> Mapping[str, Glance]:
-        return held.read(lambda connection: read_glances(connection, user_ids))
-
-    def read(user_ids: Sequence[str]) -> Mapping[str, UserState]:
-        return held.read(lambda connection: read_users(connection, user_ids))
-
+    readers = min(READERS, settings.database_pool_size // 2)
+    pool_size = settings.database_pool_size - LoopReads.connections(settings.database_url, readers)
+    database = Database(settings.database_url, pool_size, settings.statement_timeout_ms)
+    reads = LoopReads(database, readers, settings.half_life_days is not None)
     views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.view)
@@ -106,9 +99,8 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
         settings=settings,
         database=database,
         views=views,
-        glances=Coalescer(glance),
-        reads=Coalescer(read),
-        held=held,
+        reads=Coalescer(reads.read, readers),
+        loop_reads=reads,
         writes=WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes),
         trainer=Trainer(settings, database, clock),
         metrics=metrics,
@@ -134,9 +126,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await service.trainer.close()
-        service.glances.close()
-        service.reads.close()
-        service.held.close()
+        service.loop_reads.close()
         await asyncio.to_thread(service.metrics.close)
         await asyncio.to_thread(service.database.close)
 
