@@ -65,11 +65,12 @@ def active_list(
     stored, folded = _present_list(state, view, settings, fresh_reads, now)
     owned = state.owned
     hidden = owned.union(state.dismissed, request.exclude, request.shown)
-    by_id = view.catalogue.by_id
+    by_id, on_sale = view.catalogue.by_id, view.on_sale
 
     def is_shown(game_id: str) -> bool:
-        game = by_id.get(game_id)
-        return game is not None and game_id not in hidden and game.is_listed(now)
+        if game_id in hidden:
+            return False
+        return game_id in on_sale or ((game := by_id.get(game_id)) is not None and game.is_listed(now))
 
     personal: Iterable[Candidate] = _cf_candidates(stored, view.catalogue, owned) if stored else ()
     placements: list[Placement] = []

@@ -2,21 +2,24 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from recommendation.clock import SteadyClock
 from recommendation.errors import SettingsError, StoreUnavailable
+from recommendation.generating import generate_lists
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
 from recommendation.storage.database import Database
 from recommendation.storage.loop_reads import LoopReads
+from recommendation.storage.readers import UserState
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, problems
-from recommendation_api.coalescer import READERS, Coalescer
+from recommendation_api.coalescer import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
@@ -48,6 +51,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url="/docs" if settings.docs else None,
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
+        # Metrics and log are our own; its records of faults would hold users' ids, and asking whether it is wanted
+        # takes a tenth of a read.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
     app.state.service = service = _service(settings, keys)
@@ -95,18 +101,25 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.view)
     metrics.training_suspended.set(settings.training_suspended)
+    writes = WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes)
+    list_settings = ListSettings(settings.list_length, settings.half_life_days)
+
+    async def make(user_ids: Sequence[str]) -> Mapping[str, UserState]:
+        return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
+
     return Service(
         settings=settings,
         database=database,
         views=views,
         reads=Coalescer(reads.read, readers),
         loop_reads=reads,
-        writes=WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes),
+        makes=Coalescer(make, MAKERS, MOST_MADE_TOGETHER),
+        writes=writes,
         trainer=Trainer(settings, database, clock),
         metrics=metrics,
         keys=keys,
         clock=clock,
-        list_settings=ListSettings(settings.list_length, settings.half_life_days),
+        list_settings=list_settings,
     )
 
 
@@ -152,4 +165,6 @@ def _look_for_schema(service: Service) -> None:
         log.warning("not ready: the database %s; run 'alembic upgrade head'", state.value)
         return
     service.views.refresh()
+    # Catalogue and model stay for long: without them a collection of garbage holds a read up for no millisecond.
+    gc.freeze()
     service.is_ready = True

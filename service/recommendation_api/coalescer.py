@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-READERS = 2
+READERS = MAKERS = 2
 """Round trips at once: while the answers of one are put together, the database works on the other."""
 
-MOST_TOGETHER = 64
+MOST_TOGETHER, MOST_MADE_TOGETHER = 64, 16
+"""Users of one round trip; making a list takes longer than reading one."""
+
 WORTH_SPLITTING = 4
 """Waiting reads from which on idle readers share them, so that the first answers come sooner."""
 
@@ -22,12 +24,23 @@ Read = TypeVar("Read")
 class Coalescer(Generic[Read]):
     """Gathers reads of single users into reads of several."""
 
-    def __init__(self, read_users: Callable[[Sequence[str]], Awaitable[Mapping[str, Read]]], readers: int) -> None:
+    def __init__(
+        self,
+        read_users: Callable[[Sequence[str]], Awaitable[Mapping[str, Read]]],
+        readers: int,
+        most_together: int = MOST_TOGETHER,
+    ) -> None:
         self._read_users = read_users
         self._idle = readers
+        self._most_together = most_together
         self._waiting: deque[tuple[str, asyncio.Future[Read]]] = deque()
         self._is_called = False
         self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Users that nobody was asked for yet."""
+        return len(self._waiting)
 
     async def read(self, user_id: str) -> Read:
         """Return what the store has of a user."""
@@ -43,7 +56,7 @@ class Coalescer(Generic[Read]):
         self._is_called = False
         while self._waiting and self._idle:
             share = max(-(-len(self._waiting) // self._idle), WORTH_SPLITTING)
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), share, MOST_TOGETHER))]
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), share, self._most_together))]
             self._idle -= 1
             task = asyncio.get_running_loop().create_task(self._answer(batch))
             self._under_way.add(task)

@@ -1,16 +1,16 @@
 """Writing lists as JSON, without a validation layer on the hottest path."""
 
 import hashlib
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Send
 
 from recommendation.catalogue import Catalogue
-from recommendation.ranking import Reason
+from recommendation.ranking import Candidate, Reason
 from recommendation.reading import ActiveList
 from recommendation_api.cursors import MOST_SHOWN, encode_cursor
 
@@ -24,19 +24,16 @@ def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
     """
     goes_on = len(active.items) == limit and len(active.shown) < MOST_SHOWN
     cursor = f'"{encode_cursor(active.shown, catalogue)}"' if goes_on else "null"
-    tails: dict[tuple[str | None, datetime | None, datetime | None], str] = {}
-    items = []
+    items, made, tail = [], None, ""
     for rank, item in enumerate(active.items, active.offset + 1):
-        game_id, source, score, reason, _, _, model_version, generated_at, expires_at = item
-        made = model_version, generated_at, expires_at
-        tail = tails.get(made) or tails.setdefault(made, _tail(*made))
-        items.append(
-            f'{{"game_id":{_quoted(game_id)},"rank":{rank},"score":{round(score, 6)!r},'
-            f'"source":{_quoted(source)},"reason":{_reason(reason)},{tail}}}'
-        )
+        game_id, source, score, reason, _, _, *_ = item
+        if made != item[6:]:
+            made = item[6:]
+            tail = _tail(item)
+        items.append(f'{_game(game_id)}{rank},"score":{round(score, 6)!r},{_why(source, reason)},{tail}}}')
     return (
         f'{{"user_id":{_json(active.user_id)},"items":[{",".join(items)}],"next_cursor":{cursor},'
-        f'"model_version":{_quoted(active.model_version)},"generated_at":{_json(active.generated_at)},'
+        f'"model_version":{_json(active.model_version)},"generated_at":{_json(active.generated_at)},'
         f'"personal":{_json(active.is_personal)}}}'
     ).encode()
 
@@ -45,19 +42,20 @@ def _json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
 
-_quoted = lru_cache(maxsize=65_536)(_json)
-"""For what is repeated: ids of games, sources, versions."""
+@lru_cache(maxsize=65_536)
+def _game(game_id: str) -> str:
+    return f'{{"game_id":{_json(game_id)},"rank":'
 
 
 @lru_cache(maxsize=65_536)
-def _reason(reason: Reason) -> str:
-    return _json({"code": reason.code, "text": reason.text, "because": reason.because})
+def _why(source: str, reason: Reason) -> str:
+    return _json({"source": source, "reason": reason._asdict()})[1:-1]
 
 
-def _tail(model_version: str | None, generated_at: datetime | None, expires_at: datetime | None) -> str:
+def _tail(item: Candidate) -> str:
     """What the items of one source mostly share."""
-    document = {"model_version": model_version, "generated_at": generated_at, "expires_at": expires_at}
-    return _json(document)[1:-1]
+    names = ("model_version", "generated_at", "expires_at")
+    return _json({name: getattr(item, name) for name in names})[1:-1]
 
 
 def tag_of(body: bytes) -> str:
@@ -79,6 +77,18 @@ def tagged_response(request: Request, body: bytes) -> Response:
     if is_known(tag, request.headers.get("if-none-match")):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "application/json")
+
+
+async def send_plainly(send: Send, body: bytes) -> None:
+    """Send what `tagged_response` answers to a request that knows no tag, without making a response object."""
+    headers = [
+        (b"etag", tag_of(body).encode()),
+        (b"cache-control", b"private, no-cache"),
+        (b"content-length", str(len(body)).encode()),
+        (b"content-type", b"application/json"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -35,6 +35,8 @@ class Service:
     reads: Coalescer[UserState]
     """Reads what is kept of a user."""
     loop_reads: LoopReads
+    makes: Coalescer[UserState]
+    """Makes and stores a user's list, and reads what is kept of them."""
     writes: WriteGate
     trainer: Trainer
     metrics: Metrics

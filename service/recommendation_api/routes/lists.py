@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import numpy as np
 import orjson
 from fastapi import APIRouter, FastAPI, Query
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,20 +13,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from recommendation.errors import ModelMissing
 from recommendation.explaining import explain
 from recommendation.ids import is_id
-from recommendation.personal import personal_list
 from recommendation.reading import ActiveList, PageRequest, active_list
-from recommendation.storage.dialects.writing import next_generation
-from recommendation.storage.erasures import still_there
-from recommendation.storage.lists import store_lists
-from recommendation.storage.locks import share_with_erasure
-from recommendation.storage.readers import UserState, read_users
+from recommendation.storage.readers import UserState
 from recommendation.view import StoreView
 from recommendation_api import schemas
-from recommendation_api.auth import authorise, needs
+from recommendation_api.auth import holder_of, needs
 from recommendation_api.cursors import decode_cursor
 from recommendation_api.problems import Problem, as_problem, problem_response
-from recommendation_api.rendering import json_response, list_body, tagged_response
+from recommendation_api.rendering import json_response, list_body, send_plainly, tagged_response
 from recommendation_api.service import Service, service_of
+from recommendation_api.write_gate import too_many_writes
 
 reading = APIRouter(tags=["readers"], dependencies=[needs("read")])
 making = APIRouter(tags=["store backends"], dependencies=[needs("write")])
@@ -60,6 +55,7 @@ async def get_list(
 
 
 _FIRST_PAGE = PageRequest()
+_READ = ("read",)
 
 
 class PlainLists:
@@ -85,10 +81,14 @@ class PlainLists:
         scope["route"] = self
         request = Request(scope, receive)
         try:
-            answer = await self._answer(request, user_id, limit)
+            body = await self._body(request, user_id, limit)
         except Exception as error:
-            answer = problem_response(as_problem(error))
-        await answer(scope, receive, send)
+            await problem_response(as_problem(error))(scope, receive, send)
+        else:
+            if _knows_a_tag(scope):
+                await tagged_response(request, body)(scope, receive, send)
+            else:
+                await send_plainly(send, body)
 
     def _asked(self, scope: Scope) -> tuple[str, int | None]:
         """Return user and limit of a plain request; no limit for any other."""
@@ -100,14 +100,18 @@ class PlainLists:
             return "", None
         return user_id, _plain_limit(scope["query_string"])
 
-    async def _answer(self, request: Request, user_id: str, limit: int) -> Response:
-        authorise(request, ("read",))
+    async def _body(self, request: Request, user_id: str, limit: int) -> bytes:
         service = self._service
+        holder_of(request, service, _READ)
         await service.views.settle()
         view = service.views.view
         page = _FIRST_PAGE if limit == _FIRST_PAGE.limit else PageRequest(limit)
         active = put_together(service, view, await service.reads.read(user_id), page)
-        return tagged_response(request, list_body(active, limit, view.catalogue))
+        return list_body(active, limit, view.catalogue)
+
+
+def _knows_a_tag(scope: Scope) -> bool:
+    return any(name == b"if-none-match" for name, _ in scope["headers"])
 
 
 def install(app: FastAPI, service: Service, prefix: str) -> None:
@@ -149,29 +153,12 @@ async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20)
     view = service.views.view
     if view.live is None:
         raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
-
-    def make() -> UserState:
-        with service.database.writing() as connection:
-            return _generate(connection, service, user_id)
-
-    state = await service.writes.run(make)
+    if service.makes.waiting >= service.settings.max_waiting_writes:
+        raise too_many_writes()
+    state = await service.makes.read(user_id)
     view = service.views.view
     active = put_together(service, view, state, PageRequest(limit))
     return Response(list_body(active, limit, view.catalogue), media_type="application/json")
-
-
-def _generate(connection: Connection, service: Service, user_id: str) -> UserState:
-    """Rank and store; the number is taken before anything is read."""
-    share_with_erasure(connection)
-    generation = next_generation(connection)
-    with_times = service.list_settings.half_life_days is not None
-    state = read_users(connection, [user_id], with_times)[user_id]
-    if state.events_seen:
-        made = personal_list(state, service.views.view, service.list_settings, generation, service.clock())
-        if made is not None and still_there(connection, [user_id], generation):
-            store_lists(connection, [made])
-            state.lists["cf"] = made
-    return state
 
 
 @reading.get("/popular", response_model=None, responses=schemas.PROBLEMS)
