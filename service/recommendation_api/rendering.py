@@ -1,6 +1,7 @@
 """Writing lists as JSON, without a validation layer on the hottest path."""
 
 import hashlib
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from recommendation.catalogue import Catalogue
-from recommendation.ranking import Candidate, Reason
+from recommendation.ranking import Reason
 from recommendation.reading import ActiveList
 from recommendation_api.cursors import MOST_SHOWN, encode_cursor
 
@@ -24,13 +25,14 @@ def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
     """
     goes_on = len(active.items) == limit and len(active.shown) < MOST_SHOWN
     cursor = f'"{encode_cursor(active.shown, catalogue)}"' if goes_on else "null"
-    items, made, tail = [], None, ""
+    items: list[str] = []
+    made: tuple[object, ...] | None = None
     for rank, item in enumerate(active.items, active.offset + 1):
-        game_id, source, score, reason, _, _, *_ = item
-        if made != item[6:]:
-            made = item[6:]
-            tail = _tail(item)
-        items.append(f'{_game(game_id)}{rank},"score":{round(score, 6)!r},{_why(source, reason)},{tail}}}')
+        game_id, source, score, reason, _, _, model_version, generated_at, expires_at = item
+        if made != (model_version, generated_at, expires_at):
+            made = model_version, generated_at, expires_at
+            tail = _tail(model_version, generated_at, expires_at)
+        items.append(f'{_game(game_id)}{rank},"score":{round(score, 6)!r},{_why(source, reason)},{tail}')
     return (
         f'{{"user_id":{_json(active.user_id)},"items":[{",".join(items)}],"next_cursor":{cursor},'
         f'"model_version":{_json(active.model_version)},"generated_at":{_json(active.generated_at)},'
@@ -52,10 +54,10 @@ def _why(source: str, reason: Reason) -> str:
     return _json({"source": source, "reason": reason._asdict()})[1:-1]
 
 
-def _tail(item: Candidate) -> str:
-    """What the items of one source mostly share."""
-    names = ("model_version", "generated_at", "expires_at")
-    return _json({name: getattr(item, name) for name in names})[1:-1]
+def _tail(model_version: str | None, generated_at: datetime | None, expires_at: datetime | None) -> str:
+    """What the items of one source mostly share, to the end of the item."""
+    document = {"model_version": model_version, "generated_at": generated_at, "expires_at": expires_at}
+    return _json(document)[1:]
 
 
 def tag_of(body: bytes) -> str:
