@@ -86,7 +86,7 @@ class LoopReads:
                 if not isinstance(error.orig, OTHER_SESSION):
                     raise
                 self._query.give_up_preparing()
-        return await connection.run(self._query.text(self._database.engine, "%s"), (user_ids,))
+        return await connection.run(self._query.whole(self._database.engine), {"users": user_ids})
 
     async def _opened(self) -> LoopConnection:
         def opened() -> Any:

@@ -8,7 +8,7 @@ loop watches that. While nothing is asked, a socket that becomes readable brings
 import asyncio
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg2
@@ -77,19 +77,21 @@ class LoopConnection:
         """Tell whether a statement is under way."""
         return self._answer is not None
 
-    def run(self, statement: str, parameters: Sequence[Any]) -> asyncio.Future[Rows]:
+    def run(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> asyncio.Future[Rows]:
         """
         Send a statement.
 
         Returns:
             A future of its rows; it fails with DBAPIError, which says whether the connection is lost.
         """
-        self._answer = answer = self._loop.create_future()
+        answer: asyncio.Future[Rows] = self._loop.create_future()
         try:
             self._cursor.execute(statement, parameters)
         except psycopg2.Error as error:
+            self._answer = answer
             self._end(error)
         else:
+            self._answer = answer
             self._advance()
         return answer
 

@@ -103,7 +103,7 @@ class QueryOfUsers:
                     return cursor.fetchall()
                 except OTHER_SESSION:
                     self.give_up_preparing()
-            cursor.execute(self.text(connection, "%s"), (list(user_ids),))
+            cursor.execute(self.whole(connection), {"users": list(user_ids)})
             return cursor.fetchall()
 
     def _prepare(self, connection: Connection, cursor: Any) -> None:
@@ -129,6 +129,11 @@ class QueryOfUsers:
     def preparation(self, store: Store) -> str:
         """Return the statement that prepares it."""
         return f"PREPARE {self._name} (text[]) AS {self.text(store, '$1')}"
+
+    def whole(self, store: Store) -> str:
+        """Return the statement for a session that prepared nothing; `users` names its parameter."""
+        # Put in afterwards: SQLAlchemy takes a percent sign that it is given for one of the statement's own.
+        return self.text(store, "$1").replace("$1", "%(users)s")
 
     def text(self, store: Store, parameter: str) -> str:
         """Return the statement for an array of users that is written so."""
