@@ -132,6 +132,23 @@ def test_a_statement_that_another_session_prepared_is_sent_whole(
     database.close()
 
 
+@pytest.mark.postgres
+def test_the_plan_that_is_kept_reads_by_key_even_if_it_met_empty_tables(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    reads = LoopReads(database, 1)
+
+    async def plans() -> tuple[Any, Any]:
+        await reads.read(WHO)
+        counted = await reads._idle[0].run("SELECT generic_plans, custom_plans FROM pg_prepared_statements", ())
+        return counted, await reads._idle[0].run("EXPLAIN " + USERS.execution, (list(WHO),))
+
+    counted, plan = asyncio.run(plans())
+    reads.close()
+    database.close()
+    assert counted == [(1, 0)]
+    assert not [line for (line,) in plan if "Seq Scan" in line]
+
+
 def test_nobody_there_is_said_in_time() -> None:
     reads = LoopReads(Database("postgresql://nobody@127.0.0.1:1/none"), 1)
     with pytest.raises(StoreUnavailable):
