@@ -19,10 +19,13 @@ from recommendation.storage.loop_reads import LoopReads
 from recommendation.storage.readers import UserState
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, problems
+from recommendation_api.brokers.opening import open_broker
+from recommendation_api.brokers.port import Broker
 from recommendation_api.coalescer import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
+from recommendation_api.relay import Relay
 from recommendation_api.routes import console, drops, health, ingest, lists, people, training
 from recommendation_api.service import Service
 from recommendation_api.trainer import Trainer
@@ -36,9 +39,12 @@ LOOK_FOR_SCHEMA_SECONDS = 1.0
 VERSION = "0.1.0"
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     """
     Build the app. Nothing is connected to before it starts.
+
+    Args:
+        broker: where announcements go; that of the settings, if none is given.
 
     Raises:
         SettingsError: it would serve other hosts without keys, or a setting is unusable.
@@ -56,7 +62,9 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
-    app.state.service = service = _service(settings, keys)
+    if broker is None and settings.events_url is not None:
+        broker = open_broker(settings.events_url)
+    app.state.service = service = _service(settings, keys, broker)
     problems.install(app)
     for router in (
         ingest.router,
@@ -90,12 +98,12 @@ def _keys(settings: Settings) -> KeyRing | None:
     return None
 
 
-def _service(settings: Settings, keys: KeyRing | None) -> Service:
+def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) -> Service:
     clock = SteadyClock()
     # Half of a small pool stays for everything else.
     readers = min(READERS, settings.database_pool_size // 2)
     pool_size = settings.database_pool_size - LoopReads.connections(settings.database_url, readers)
-    database = Database(settings.database_url, pool_size, settings.statement_timeout_ms)
+    database = Database(settings.database_url, pool_size, settings.statement_timeout_ms, broker is not None)
     reads = LoopReads(database, readers, settings.half_life_days is not None)
     views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
     metrics = Metrics(database, settings.weights)
@@ -116,6 +124,7 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
         makes=Coalescer(make, MAKERS, MOST_MADE_TOGETHER),
         writes=writes,
         trainer=Trainer(settings, database, clock),
+        relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
         keys=keys,
         clock=clock,
@@ -139,6 +148,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await service.trainer.close()
+        if service.relay is not None:
+            await asyncio.to_thread(service.relay.close)
         service.loop_reads.close()
         await asyncio.to_thread(service.metrics.close)
         await asyncio.to_thread(service.database.close)
@@ -149,6 +160,8 @@ async def _become_ready(service: Service) -> None:
     while not service.is_ready:
         await asyncio.sleep(LOOK_FOR_SCHEMA_SECONDS)
         await asyncio.to_thread(_look_for_schema, service)
+    if service.relay is not None:
+        service.relay.start()
     await service.views.keep_fresh()
 
 

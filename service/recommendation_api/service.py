@@ -18,6 +18,7 @@ from recommendation_api.coalescer import Coalescer
 from recommendation_api.keys import KeyRing
 from recommendation_api.metrics import Metrics
 from recommendation_api.problems import Problem
+from recommendation_api.relay import Relay
 from recommendation_api.trainer import Trainer
 from recommendation_api.view_holder import ViewHolder
 from recommendation_api.write_gate import WriteGate
@@ -39,6 +40,8 @@ class Service:
     """Makes and stores a user's list, and reads what is kept of them."""
     writes: WriteGate
     trainer: Trainer
+    relay: Relay | None
+    """Sends announcements; None where no broker is set."""
     metrics: Metrics
     keys: KeyRing | None
     clock: SteadyClock
@@ -74,6 +77,8 @@ class Service:
 
         answered = await self.writes.run(in_transaction)
         self.views.written()
+        if self.relay is not None:
+            self.relay.wake()
         return answered
 
 
