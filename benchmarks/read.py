@@ -6,6 +6,8 @@ import statistics
 import urllib.request
 from collections.abc import Callable
 
+import psutil
+
 from benchmarks.harness import Result, Sizes, compare
 from benchmarks.postgres import Server
 from benchmarks.serving import PREFIX, cpu_seconds, our_api, serving, wrk
@@ -34,8 +36,8 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
                 return wrk(bare, "read.lua", sizes["connections"], seconds, users=users, read_path="/static").rate
 
             read(3.0), static(1.0)  # warm
-            ours_cost = _cost("recommendation_api.main", lambda: read(3.0), 3.0)
-            bare_cost = _cost("benchmarks.bare_app", lambda: static(3.0), 3.0)
+            ours_cost = _cost(psutil.Process(), "recommendation_api.main", lambda: read(3.0), 3.0)
+            bare_cost = _cost(psutil.Process(), "benchmarks.bare_app", lambda: static(3.0), 3.0)
             full = compare(
                 "read",
                 ">= 0.45",
@@ -47,18 +49,18 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
             )
             full.further.update(
                 server_us_per_answer=ours_cost,
-                postgres_us_per_answer=_cost("postgres: ", lambda: read(3.0), 3.0),
+                postgres_us_per_answer=_cost(server.process, "postgres: ", lambda: read(3.0), 3.0),
                 reference_us_per_answer=bare_cost,
             )
         calm = _at_half_rate(ours, path, full.ours / 2, sizes, rounds)
     return [full, calm]
 
 
-def _cost(name: str, load: Callable[[], float], seconds: float) -> float:
+def _cost(started: psutil.Process, name: str, load: Callable[[], float], seconds: float) -> float:
     """Processor time of a kind of process for each answer, in microseconds."""
-    before = cpu_seconds(name)
+    before = cpu_seconds(started, name)
     answers = load() * seconds
-    return round((cpu_seconds(name) - before) / answers * 1e6, 1)
+    return round((cpu_seconds(started, name) - before) / answers * 1e6, 1)
 
 
 def _typical_size(url: str, users: int) -> int:

@@ -15,9 +15,9 @@ from benchmarks.extract import COPY
 from benchmarks.harness import Result, Sizes, compare, seconds
 from benchmarks.postgres import Server, psql
 from benchmarks.stores import job, train_quickly
-from recommendation.storage.database import Database, HeldConnections
+from recommendation.storage.database import Database
 from recommendation.storage.dialects.connecting import driver_url
-from recommendation.storage.readers import read_glances
+from recommendation.storage.readers import read_users
 
 DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 30.0, "components": 40, "n": 100}
 QUICK = {**DEFAULT, "users": 3_000, "games": 1_000}
@@ -57,7 +57,6 @@ class _Readers:
 
     def __init__(self, url: str, users: int) -> None:
         self._database = Database(url)
-        self._held = HeldConnections(self._database, 1)
         self._users = users
         self._stop = threading.Event()
         self._seen: list[float] = []
@@ -80,7 +79,6 @@ class _Readers:
         return self.end()
 
     def close(self) -> None:
-        self._held.close()
         self._database.close()
 
     def _read(self) -> None:
@@ -89,7 +87,8 @@ class _Readers:
             user = data.user_name(int(rng.integers(self._users)))
             began = time.perf_counter()
             try:
-                found = self._held.read(lambda connection, user=user: read_glances(connection, [user]))
+                with self._database.reading() as connection:
+                    found = read_users(connection, [user])
                 self.errors += "cf" not in found[user].lists
             except Exception as error:
                 print(f"  a reader failed: {error}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from recommendation.personal import ListSettings, aged_scores
+from recommendation.personal import ListSettings
 from recommendation.reading import PageRequest, active_list
 from recommendation.storage.readers import UserState
 from recommendation.view import StoreView
@@ -71,14 +71,14 @@ def _score(
         return None, []
     model = view.live.model
     row = int(model.games.rows([game_id])[0])
-    rows = model.games.rows([pair.game_id for pair in state.pairs])
+    rows = model.games.rows(state.game_ids)
     if row < 0 or not (rows >= 0).any():
         return None, []
-    added = model.contributions(rows, aged_scores(state.pairs, settings, aged_at), row).tolist()
+    added = model.contributions(rows, state.scores(settings.half_life_days, aged_at), row).tolist()
     parts = [
-        {"game_id": pair.game_id, "title": view.catalogue.by_id[pair.game_id].title, "contribution": value}
-        for pair, value in zip(state.pairs, added, strict=True)
-        if value and pair.game_id in view.catalogue.by_id
+        {"game_id": own_id, "title": view.catalogue.by_id[own_id].title, "contribution": value}
+        for own_id, value in zip(state.game_ids, added, strict=True)
+        if value and own_id in view.catalogue.by_id
     ]
     parts.sort(key=lambda part: (-part["contribution"], part["game_id"]))
     return sum(part["contribution"] for part in parts), parts
@@ -86,10 +86,9 @@ def _score(
 
 def _why_not(state: UserState, view: StoreView, game_id: str, now: datetime, score: float | None) -> tuple[str, str]:
     game = view.catalogue.by_id[game_id]
-    pair = next((pair for pair in state.pairs if pair.game_id == game_id), None)
-    if pair is not None and pair.owned:
+    if game_id in state.owned:
         return "owned", "The user owns this game"
-    if pair is not None and pair.dismissed:
+    if game_id in state.dismissed:
         return "dismissed", "The user dismissed this game"
     if not game.available:
         return "unavailable", "The catalogue says that this game is not available"

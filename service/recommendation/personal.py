@@ -1,17 +1,14 @@
 """A user's personal list: the live model, folded in with what the user did."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
 from recommendation.errors import ModelMissing
 from recommendation.lists import LEAST_SCORE, StoredList, pack
-from recommendation.storage.readers import Known, Pair, UserState
+from recommendation.storage.readers import UserState
 from recommendation.view import StoreView
-
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -41,10 +38,10 @@ def personal_list(
     live = view.live
     if live is None:
         raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
-    names = live.model.games
-    hidden = np.concatenate([names.rows(sorted(state.hidden)), view.unlisted_rows])
-    rows = names.rows([pair.game_id for pair in state.pairs])
-    ranking = live.model.recommend(rows, aged_scores(state.pairs, settings, now), hidden, settings.length)
+    rows = live.model.games.rows(state.game_ids)
+    hidden = np.concatenate([rows[state.are_hidden], view.unlisted_rows])
+    scores = state.scores(settings.half_life_days, now)
+    ranking = live.model.recommend(rows, scores, hidden, settings.length)
     count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
     if not count:
         return None
@@ -61,15 +58,7 @@ def personal_list(
     )
 
 
-def aged_scores(pairs: Sequence[Pair], settings: ListSettings, now: datetime) -> list[float]:
-    """Return the pairs' scores in weight units, halved for every half-life since their last event."""
-    if settings.half_life_days is None:
-        return [pair.score for pair in pairs]
-    half_life = settings.half_life_days * _DAY
-    return [pair.score * 2.0 ** -(max(now - pair.last_event_at, timedelta(0)) / half_life) for pair in pairs]
-
-
-def is_fresh(stored: StoredList | None, state: Known, view: StoreView) -> bool:
+def is_fresh(stored: StoredList | None, state: UserState, view: StoreView) -> bool:
     """Tell whether a stored list was made by the live model from exactly the user's present events."""
     return (
         stored is not None

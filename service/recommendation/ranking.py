@@ -5,8 +5,7 @@ Filter first; then pins take their positions, drops the places they were given, 
 each by score, `popular` last. A game appears once.
 """
 
-import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -87,17 +86,37 @@ def order(
         At most `limit` candidates, the first of them at place `offset + 1`. Where candidates run out before a pinned
         place, the pins close up.
     """
-    pins, rest = _split(proposals, is_shown)
+    pins, plain = _split(proposals, is_shown)
     taken = _seat_pins(pins, offset)
     seated = {pin.game_id for pin in taken.values()}
     _seat_drops(placements, is_shown, taken, seated, offset)
-    others = (candidate for candidate in rest if candidate.game_id not in seated and is_shown(candidate.game_id))
-    return _fill(taken, others, limit, offset)
+    wanted = limit - sum(place <= offset + limit for place in taken)
+    others = _first(plain, is_shown, seated, wanted)
+    return _merged(taken, others, limit, offset) if taken else others
+
+
+def _first(
+    proposals: Sequence[Iterable[Candidate]], is_shown: Callable[[str], bool], seated: set[str], wanted: int
+) -> list[Candidate]:
+    """Return the first games that may be shown and have no seat, source by source, each game once."""
+    listed: list[Candidate] = []
+    names = set(seated)
+    if wanted <= 0:
+        return listed
+    for proposal in proposals:
+        for candidate in proposal:
+            game_id = candidate.game_id
+            if game_id not in names and is_shown(game_id):
+                names.add(game_id)
+                listed.append(candidate)
+                if len(listed) == wanted:
+                    return listed
+    return listed
 
 
 def _split(
     proposals: Sequence[Iterable[Candidate]], is_shown: Callable[[str], bool]
-) -> tuple[list[Candidate], Iterator[Candidate]]:
+) -> tuple[list[Candidate], list[Iterable[Candidate]]]:
     pins: list[Candidate] = []
     plain: list[Iterable[Candidate]] = []
     for proposal in proposals:
@@ -106,7 +125,7 @@ def _split(
             plain.append([item for item in proposal if item.position is None])
         else:
             plain.append(proposal)
-    return pins, (candidate for proposal in plain for candidate in proposal)
+    return pins, plain
 
 
 def _seat_pins(pins: Iterable[Candidate], offset: int) -> dict[int, Candidate]:
@@ -158,20 +177,13 @@ def _seat_drops(
             placed += 1
 
 
-def _fill(taken: dict[int, Candidate], others: Iterator[Candidate], limit: int, offset: int) -> list[Candidate]:
+def _merged(taken: dict[int, Candidate], others: list[Candidate], limit: int, offset: int) -> list[Candidate]:
+    """Put the others into the places between the seated, who close up where others run out."""
     listed: list[Candidate] = []
-    names: set[str] = set()
-    waiting = [place for place in taken if place > offset]
-    heapq.heapify(waiting)
-    for place in range(offset + 1, offset + limit + 1):
-        if waiting and waiting[0] == place:
-            chosen: Candidate | None = taken[heapq.heappop(waiting)]
-        else:
-            chosen = next((candidate for candidate in others if candidate.game_id not in names), None)
-            if chosen is None and waiting:
-                chosen = taken[heapq.heappop(waiting)]
-        if chosen is None:
-            break
-        names.add(chosen.game_id)
-        listed.append(chosen)
-    return listed
+    places = sorted(taken, reverse=True)
+    for candidate in others:
+        while places and places[-1] == offset + len(listed) + 1:
+            listed.append(taken[places.pop()])
+        listed.append(candidate)
+    listed.extend(taken[place] for place in reversed(places))
+    return listed[:limit]

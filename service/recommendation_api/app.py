@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,15 +11,17 @@ from fastapi import FastAPI
 
 from recommendation.clock import SteadyClock
 from recommendation.errors import SettingsError, StoreUnavailable
+from recommendation.generating import generate_lists
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
-from recommendation.storage.database import Database, HeldConnections
-from recommendation.storage.readers import Glance, UserState, read_glances, read_users
+from recommendation.storage.database import Database
+from recommendation.storage.loop_reads import LoopReads
+from recommendation.storage.readers import UserState
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, problems
 from recommendation_api.brokers.opening import open_broker
 from recommendation_api.brokers.port import Broker
-from recommendation_api.coalescer import READERS, Coalescer
+from recommendation_api.coalescer import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
@@ -54,6 +57,9 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         docs_url="/docs" if settings.docs else None,
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
+        # Metrics and log are our own; its records of faults would hold users' ids, and asking whether it is wanted
+        # takes a tenth of a read.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
     if broker is None and settings.events_url is not None:
@@ -74,8 +80,7 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     app.include_router(health.root)
     if settings.console:
         app.include_router(console.router)
-    # First of all routes; what it does not take goes on to the one with the same path.
-    app.router.routes.insert(0, lists.PlainListRoute(PREFIX))
+    lists.install(app, service, PREFIX)
     logs.install(app, service.metrics, PREFIX)
     return app
 
@@ -95,37 +100,35 @@ def _keys(settings: Settings) -> KeyRing | None:
 
 def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) -> Service:
     clock = SteadyClock()
-    database = Database(
-        settings.database_url, settings.database_pool_size, settings.statement_timeout_ms, broker is not None
-    )
-
     # Half of a small pool stays for everything else.
-    held = HeldConnections(database, min(READERS, settings.database_pool_size // 2))
-
-    def glance(user_ids: Sequence[str]) -> Mapping[str, Glance]:
-        return held.read(lambda connection: read_glances(connection, user_ids))
-
-    def read(user_ids: Sequence[str]) -> Mapping[str, UserState]:
-        return held.read(lambda connection: read_users(connection, user_ids))
-
+    readers = min(READERS, settings.database_pool_size // 2)
+    pool_size = settings.database_pool_size - LoopReads.connections(settings.database_url, readers)
+    database = Database(settings.database_url, pool_size, settings.statement_timeout_ms, broker is not None)
+    reads = LoopReads(database, readers, settings.half_life_days is not None)
     views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.view)
     metrics.training_suspended.set(settings.training_suspended)
+    writes = WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes)
+    list_settings = ListSettings(settings.list_length, settings.half_life_days)
+
+    async def make(user_ids: Sequence[str]) -> Mapping[str, UserState]:
+        return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
+
     return Service(
         settings=settings,
         database=database,
         views=views,
-        glances=Coalescer(glance),
-        reads=Coalescer(read),
-        held=held,
-        writes=WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes),
+        reads=Coalescer(reads.read, readers),
+        loop_reads=reads,
+        makes=Coalescer(make, MAKERS, MOST_MADE_TOGETHER),
+        writes=writes,
         trainer=Trainer(settings, database, clock),
         relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
         keys=keys,
         clock=clock,
-        list_settings=ListSettings(settings.list_length, settings.half_life_days),
+        list_settings=list_settings,
     )
 
 
@@ -147,9 +150,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.trainer.close()
         if service.relay is not None:
             await asyncio.to_thread(service.relay.close)
-        service.glances.close()
-        service.reads.close()
-        service.held.close()
+        service.loop_reads.close()
         await asyncio.to_thread(service.metrics.close)
         await asyncio.to_thread(service.database.close)
 
@@ -177,4 +178,6 @@ def _look_for_schema(service: Service) -> None:
         log.warning("not ready: the database %s; run 'alembic upgrade head'", state.value)
         return
     service.views.refresh()
+    # Catalogue and model stay for long: without them a collection of garbage holds a read up for no millisecond.
+    gc.freeze()
     service.is_ready = True

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
 from recommendation_api.problems import Problem
-from recommendation_api.service import service_of
+from recommendation_api.service import Service, service_of
 
 
 class _Needs(SecurityBase):
@@ -38,13 +38,24 @@ def needs(*scopes: str) -> Any:
 
 def authorise(request: Request, scopes: tuple[str, ...]) -> KeyHolder:
     """
+    Return who sent a request, and note it there.
+
+    Raises:
+        Problem: as for `holder_of`.
+    """
+    holder = holder_of(request, service_of(request), scopes)
+    request.state.holder = holder
+    return holder
+
+
+def holder_of(request: Request, service: Service, scopes: tuple[str, ...]) -> KeyHolder:
+    """
     Return who sent a request.
 
     Raises:
         Problem: 401 without a known key, 403 where the key may not do this. Neither says what would have been allowed
             to whom.
     """
-    service = service_of(request)
     if service.keys is None:
         holder = _without_keys(request, service.settings.insecure_open)
     else:
@@ -57,7 +68,6 @@ def authorise(request: Request, scopes: tuple[str, ...]) -> KeyHolder:
         holder = found
     if not holder.scopes.intersection(scopes):
         raise Problem(403, "scope_missing", f"this needs a key with scope {' or '.join(scopes)}")
-    request.state.holder = holder
     return holder
 
 

@@ -1,18 +1,22 @@
 """
 Reads that overlap share a round trip.
 
-A read that comes while the readers are idle goes to the database at once; those that come while they are busy wait
-for them together and are asked for in one statement.
+Those that come in one turn of the event loop, or while every reader is busy, are asked for together.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-READERS = 2
-MOST_TOGETHER = 64
+READERS = MAKERS = 2
+"""Round trips at once: while the answers of one are put together, the database works on the other."""
+
+MOST_TOGETHER, MOST_MADE_TOGETHER = 64, 16
+"""Users of one round trip; making a list takes longer than reading one."""
+
+WORTH_SPLITTING = 4
+"""Waiting reads from which on idle readers share them, so that the first answers come sooner."""
 
 Read = TypeVar("Read")
 
@@ -20,40 +24,65 @@ Read = TypeVar("Read")
 class Coalescer(Generic[Read]):
     """Gathers reads of single users into reads of several."""
 
-    def __init__(self, read_users: Callable[[Sequence[str]], Mapping[str, Read]]) -> None:
+    def __init__(
+        self,
+        read_users: Callable[[Sequence[str]], Awaitable[Mapping[str, Read]]],
+        readers: int,
+        most_together: int = MOST_TOGETHER,
+    ) -> None:
         self._read_users = read_users
-        self._threads = ThreadPoolExecutor(READERS, "reader")
+        self._idle = readers
+        self._most_together = most_together
         self._waiting: deque[tuple[str, asyncio.Future[Read]]] = deque()
-        self._busy = 0
+        self._is_called = False
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Users that nobody was asked for yet."""
+        return len(self._waiting)
 
     async def read(self, user_id: str) -> Read:
         """Return what the store has of a user."""
-        answer: asyncio.Future[Read] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Read] = loop.create_future()
         self._waiting.append((user_id, answer))
-        self._dispatch()
+        if not self._is_called:
+            self._is_called = True
+            loop.call_soon(self._dispatch)
         return await answer
 
-    def close(self) -> None:
-        """Let the threads go."""
-        self._threads.shutdown(wait=True)
-
     def _dispatch(self) -> None:
-        while self._waiting and self._busy < READERS:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
-            self._busy += 1
-            loop = asyncio.get_running_loop()
-            users = sorted({user_id for user_id, _ in batch})
-            work = loop.run_in_executor(self._threads, self._read_users, users)
-            work.add_done_callback(lambda done, batch=batch: self._deliver(done, batch))  # type: ignore[misc]
+        self._is_called = False
+        while self._waiting and self._idle:
+            share = max(-(-len(self._waiting) // self._idle), WORTH_SPLITTING)
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), share, self._most_together))]
+            self._idle -= 1
+            task = asyncio.get_running_loop().create_task(self._answer(batch))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
 
-    def _deliver(self, done: asyncio.Future[Mapping[str, Read]], batch: list[tuple[str, asyncio.Future[Read]]]) -> None:
-        self._busy -= 1
-        error = done.exception()
-        for user_id, answer in batch:
-            if answer.done():
-                continue
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(done.result()[user_id])
-        self._dispatch()
+    async def _answer(self, batch: list[tuple[str, asyncio.Future[Read]]]) -> None:
+        try:
+            found = await self._read_users(sorted({user_id for user_id, _ in batch}))
+        except BaseException as error:
+            _fail(batch, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for user_id, answer in batch:
+                if not answer.done():
+                    answer.set_result(found[user_id])
+        finally:
+            self._idle += 1
+            self._dispatch()
+
+
+def _fail(batch: list[tuple[str, asyncio.Future[Read]]], error: BaseException) -> None:
+    for _, answer in batch:
+        if answer.done():
+            continue
+        if isinstance(error, Exception):
+            answer.set_exception(error)
+        else:
+            answer.cancel()

@@ -7,6 +7,8 @@ The keys of the games stand sorted, as differences in base-128, in URL-safe base
 import base64
 import binascii
 from collections.abc import Iterable
+from functools import lru_cache
+from operator import sub
 
 from recommendation.catalogue import Catalogue
 from recommendation_api.problems import Problem
@@ -17,14 +19,19 @@ MOST_SHOWN = 2000
 
 def encode_cursor(shown: Iterable[str], catalogue: Catalogue) -> str:
     """Write the games that were shown."""
-    data, last = bytearray(), 0
-    for key in sorted(catalogue.by_id[name].key for name in shown):
-        step, last = key - last, key
-        while step >= 128:
-            data.append(step & 127 | 128)
-            step >>= 7
-        data.append(step)
-    return base64.urlsafe_b64encode(bytes(data)).decode().rstrip("=")
+    by_id = catalogue.by_id
+    keys = sorted([by_id[name].key for name in shown])
+    steps = map(sub, keys, [0, *keys])
+    return base64.urlsafe_b64encode(b"".join(map(_in_base_128, steps))).decode().rstrip("=")
+
+
+@lru_cache(maxsize=16_384)
+def _in_base_128(step: int) -> bytes:
+    data = bytearray()
+    while step >= 128:
+        data.append(step & 127 | 128)
+        step >>= 7
+    return bytes([*data, step])
 
 
 def decode_cursor(cursor: str, catalogue: Catalogue) -> frozenset[str]:

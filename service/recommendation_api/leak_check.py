@@ -7,7 +7,7 @@ between the answer and the check makes the two incomparable, which the number of
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Connection, func, select
@@ -35,7 +35,7 @@ class LeakCheck:
         self._thread = ThreadPoolExecutor(1, "leaks")
         self._is_busy = False
 
-    def saw(self, user_id: str, events_seen: int, game_ids: Sequence[str]) -> None:
+    def saw(self, user_id: str, events_seen: int, game_ids: Iterable[str]) -> None:
         """Be told of an answer: whose, made from how many of their events, with which games."""
         if next(self._count) % ONE_IN or self._is_busy:
             return

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from recommendation.clock import SteadyClock
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
-from recommendation.storage.database import Database, HeldConnections
+from recommendation.storage.database import Database
 from recommendation.storage.idempotency import Answer, RequestKey, claim, keep
-from recommendation.storage.readers import Glance, UserState
+from recommendation.storage.loop_reads import LoopReads
+from recommendation.storage.readers import UserState
 from recommendation_api.coalescer import Coalescer
 from recommendation_api.keys import KeyRing
 from recommendation_api.metrics import Metrics
@@ -32,11 +33,11 @@ class Service:
     settings: Settings
     database: Database
     views: ViewHolder
-    glances: Coalescer[Glance]
-    """Reads what serves a stored list."""
     reads: Coalescer[UserState]
-    """Reads users with every pair."""
-    held: HeldConnections
+    """Reads what is kept of a user."""
+    loop_reads: LoopReads
+    makes: Coalescer[UserState]
+    """Makes and stores a user's list, and reads what is kept of them."""
     writes: WriteGate
     trainer: Trainer
     relay: Relay | None

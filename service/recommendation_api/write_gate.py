@@ -12,6 +12,11 @@ from recommendation_api.problems import Problem
 Result = TypeVar("Result")
 
 
+def too_many_writes() -> Problem:
+    """Return the problem of a write that is turned away."""
+    return Problem(429, "too_many_writes", "too many writes at once; try again in a moment", {"Retry-After": "1"})
+
+
 class WriteGate:
     """Lets some writes through at a time; some more may wait."""
 
@@ -29,9 +34,7 @@ class WriteGate:
             Problem: 429 where too many wait already.
         """
         if self._inside >= self._room:
-            raise Problem(
-                429, "too_many_writes", "too many writes at once; try again in a moment", {"Retry-After": "1"}
-            )
+            raise too_many_writes()
         self._inside += 1
         try:
             async with self._turns:

@@ -9,11 +9,11 @@ import pytest
 from recommendation.events import Interaction
 from recommendation.lists import EVERYONE, StoredList, pack
 from recommendation.storage import imports
-from recommendation.storage.database import Database, HeldConnections
+from recommendation.storage.database import Database
 from recommendation.storage.extract import read_matrix
 from recommendation.storage.interactions import record
 from recommendation.storage.lists import WORTH_COPYING, lists_of, store_lists
-from recommendation.storage.readers import read_glances, read_users
+from recommendation.storage.readers import read_users
 from recommendation.storage.streams import stream_users
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -36,7 +36,7 @@ def test_a_stream_of_users_says_what_reading_each_says(database: Database) -> No
     fill(database)
     with database.snapshot() as connection:
         blocks = list(stream_users(connection, 4, with_times=True))
-        known = read_users(connection, ODD)
+        known = read_users(connection, ODD, with_times=True)
     assert [user for block in blocks for user in block.user_ids] == sorted(ODD, key=str.encode)
     for block in blocks:
         for place, user in enumerate(block.user_ids):
@@ -47,15 +47,10 @@ def test_a_stream_of_users_says_what_reading_each_says(database: Database) -> No
                 (block.game_ids[row], int(block.millionths[row]), bool(block.hidden[row]), int(times[row]))
                 for row in rows
             }
-            read = {
-                (
-                    pair.game_id,
-                    pair.score_millionths,
-                    pair.owned or pair.dismissed,
-                    (pair.last_event_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1),
-                )
-                for pair in known[user].pairs
-            }
+            state = known[user]
+            assert state.last_event_at is not None
+            columns = (state.millionths, state.are_hidden, state.last_event_at)
+            read = set(zip(state.game_ids, *(column.tolist() for column in columns), strict=True))
             assert streamed == read
             assert int(block.events[place]) == known[user].events_seen
 
@@ -117,21 +112,3 @@ def test_many_lists_are_stored_as_few_are_and_only_by_a_higher_generation(databa
         assert sorted(lists_of(connection, names), key=lambda row: row.user_id) == sorted(
             lists, key=lambda row: row.user_id
         )
-
-
-def test_a_glance_sees_what_a_full_read_sees(database: Database) -> None:
-    fill(database)
-    with database.writing() as connection:
-        store_lists(connection, [StoredList("a,b", "cf", 5, NOW, pack([1], [0.5], [-1]), "v1", 8)])
-    held = HeldConnections(database, 1)
-    for _ in range(2):
-        glances = held.read(lambda connection: read_glances(connection, [*ODD, "nobody"]))
-        full = held.read(lambda connection: read_users(connection, [*ODD, "nobody"]))
-        for user, glance in glances.items():
-            assert (glance.events_seen, glance.owned, glance.hidden, glance.lists) == (
-                full[user].events_seen,
-                full[user].owned,
-                full[user].hidden,
-                full[user].lists,
-            )
-    held.close()

@@ -8,8 +8,8 @@ from sqlalchemy import create_engine, event, text
 from starlette.testclient import TestClient
 
 from recommendation.settings import Settings
+from recommendation.storage import readers
 from recommendation.storage.dialects.connecting import driver_url
-from recommendation.storage.readers import GLANCES
 from recommendation_api.app import PREFIX, create_app
 
 LARGE = ("user_game_interactions", "user_lists", "feedback", "event_ids", "idempotent_answers")
@@ -86,7 +86,7 @@ def _prepared_read(url: str) -> str:
     """The read of lists goes to the driver by itself, so that the listener above does not see it."""
     engine = create_engine(driver_url(url))
     with engine.connect() as connection:
-        query = GLANCES.text(connection, "ARRAY['u1','u2','u3','u4','u5','u6','u7','u8']")
+        query = readers.USERS.text(connection, "ARRAY['u1','u2','u3','u4','u5','u6','u7','u8']")
     engine.dispose()
     return query
 

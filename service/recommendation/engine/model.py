@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.engine.alone import rank_alone
 from recommendation.engine.ranking import blocks, top_n
 from recommendation.engine.sparse import SparseLinks
 from recommendation.engine.weighting import pair_weights, segment_sums, user_scales
@@ -99,6 +100,11 @@ class Model:
             hidden_rows: games that must not be listed (owned, dismissed, unavailable); -1 is passed over.
             n: length of the list; shorter where fewer games are left, empty where no game of the user is known.
         """
+        given, hidden = np.asarray(rows, np.int32), np.asarray(hidden_rows, np.int32)
+        own = self.fold_in(np.array([0, len(given)], np.int64), given, np.asarray(scores))
+        alone = rank_alone(self, own, hidden[hidden >= 0], n)
+        if alone is not None:
+            return Ranking(*alone)
         block = self.recommend_batch([0, len(rows)], rows, scores, [0, len(hidden_rows)], hidden_rows, n)
         filled = int(np.count_nonzero(block.rows[0] >= 0))
         return Ranking(block.rows[0, :filled], block.scores[0, :filled], block.because[0, :filled])
@@ -206,7 +212,7 @@ class Model:
         users = np.repeat(np.arange(len(own.indptr) - 1), np.diff(own.indptr))
         direct = np.zeros((len(own.indptr) - 1, len(self.games)), np.float32)
         flat = direct.reshape(-1)
-        flat[users * len(self.games) + own.rows] = -(own.amounts * self._self_scores[own.rows])
+        flat[users * len(self.games) + own.rows] = -(own.amounts * self.self_scores[own.rows])
         if len(self.links.targets):
             origin, place = self.links.from_games(own.rows)
             where = users[origin] * len(self.games) + self.links.targets[place]
@@ -233,7 +239,8 @@ class Model:
             because[user, : len(listed)] = np.where(gave, own.rows[start:stop][most], -1)
 
     @cached_property
-    def _self_scores(self) -> NDArray[np.float64]:
+    def self_scores(self) -> NDArray[np.float64]:
+        """What one unit of each game would add to the game itself through the factors; shape (games,)."""
         squared: NDArray[np.float64] = np.square(self.factors, dtype=np.float64).sum(axis=1)
         return squared * self.output_scales
 

@@ -1,9 +1,8 @@
 """A connection to the store: one door for reading, one for writing, and one error when nobody answers."""
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -11,8 +10,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from recommendation.errors import SettingsError, StoreUnavailable
 from recommendation.storage.dialects import connecting
-
-Result = TypeVar("Result")
 
 POOL_WAIT_SECONDS = 5
 """How long a request waits for a connection before it is told to come back."""
@@ -30,6 +27,8 @@ class Database:
         """
         try:
             options = connecting.engine_options(url, pool_size, POOL_WAIT_SECONDS, statement_timeout_ms)
+            self.connect_arguments: dict[str, Any] = options["connect_args"]
+            """What the driver is told beside the URL."""
             # A statement that fails is logged; what it was about is nobody's business.
             self.engine: Engine = create_engine(connecting.driver_url(url), hide_parameters=True, **options)
         except Exception as error:
@@ -50,14 +49,14 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached, or cannot answer in time.
         """
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             connecting.begin_reading(connection)
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Yield a connection whose statements all see the store as it was at the first of them; it may stream."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             connecting.begin_snapshot(connection)
             yield connection
             connection.rollback()
@@ -70,13 +69,13 @@ class Database:
         Raises:
             StoreUnavailable: as for `reading`; nothing was written.
         """
-        with _translated(), self.engine.begin() as connection:
+        with translated(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
         """Yield a connection whose transactions are the caller's business, such as one that holds a lock."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             yield connection
 
     def ping(self) -> None:
@@ -89,58 +88,9 @@ class Database:
         self.engine.dispose()
 
 
-class HeldConnections:
-    """
-    Connections for short reads that are many: kept between reads, a few of the pool's.
-
-    A connection that turns out to be lost is replaced once before the read is given up.
-    """
-
-    def __init__(self, database: Database, at_most: int) -> None:
-        self._database = database
-        self._idle: deque[Connection] = deque()
-        self._at_most = at_most
-
-    def read(self, work: Callable[[Connection], Result]) -> Result:
-        """
-        Do a read.
-
-        Raises:
-            StoreUnavailable: as for `Database.reading`.
-        """
-        try:
-            held = self._idle.pop()
-        except IndexError:
-            return self._read_on(None, work)
-        try:
-            return self._read_on(held, work)
-        except StoreUnavailable:
-            return self._read_on(None, work)
-
-    def close(self) -> None:
-        """Give the connections back."""
-        while self._idle:
-            self._idle.pop().close()
-
-    def _read_on(self, held: Connection | None, work: Callable[[Connection], Result]) -> Result:
-        with _translated():
-            connection = held or self._database.engine.connect()
-            try:
-                if held is None:
-                    connecting.begin_reading(connection)
-                result = work(connection)
-            except BaseException:
-                connection.close()
-                raise
-            if connecting.may_hold(self._database.engine) and len(self._idle) < self._at_most:
-                self._idle.append(connection)
-            else:
-                connection.close()
-            return result
-
-
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn the driver's errors that pass by themselves into StoreUnavailable."""
     try:
         yield
     except PoolTimeout:

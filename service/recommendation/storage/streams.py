@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, String, case, cast, func, select
 
+from recommendation.fading import faded
 from recommendation.storage.dialects.reading import microseconds, shard_condition
 from recommendation.storage.tables import user_game_interactions
-from recommendation.weights import MILLION
 
 _BETWEEN_IDS = "\n"
 """No id holds a control character."""
@@ -42,13 +42,7 @@ class UserBlock:
 
     def scores(self, half_life_days: float | None, now: datetime) -> NDArray[np.float64]:
         """Scores in units of weight, halved for every half-life since the pair's last event; shape (pairs,)."""
-        scores = self.millionths / MILLION
-        if half_life_days is None:
-            return scores
-        if self.last_event_at is None:
-            raise ValueError("scores can only fade where the times of pairs were read")
-        ages = np.maximum(round(now.timestamp() * MILLION) - self.last_event_at, 0)
-        return np.asarray(scores * np.exp2(-ages / (half_life_days * 86_400 * MILLION)))
+        return faded(self.millionths, self.last_event_at, half_life_days, now)
 
 
 def stream_users(

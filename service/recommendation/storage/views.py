@@ -57,6 +57,7 @@ class ViewLoader:
             self._take_up_model(connection, versions.get("model"))
             live = self._base and placed(self._base, view.catalogue)
             view = replace(view, live=live)
+        view.warm()
         self._versions, self.view = versions, view
         return view
 

@@ -4,31 +4,25 @@ import re
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query
-from sqlalchemy import Connection
-from starlette.datastructures import URLPath
+import orjson
+from fastapi import APIRouter, FastAPI, Query
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation.errors import ModelMissing
 from recommendation.explaining import explain
 from recommendation.ids import is_id
-from recommendation.personal import personal_list
-from recommendation.reading import ActiveList, PageRequest, active_list, needs_pairs
-from recommendation.storage.dialects.writing import next_generation
-from recommendation.storage.erasures import still_there
-from recommendation.storage.lists import store_lists
-from recommendation.storage.locks import share_with_erasure
-from recommendation.storage.readers import Known, UserState, read_users
+from recommendation.reading import ActiveList, PageRequest, active_list
+from recommendation.storage.readers import UserState
 from recommendation.view import StoreView
 from recommendation_api import answers, schemas
-from recommendation_api.auth import authorise, needs
+from recommendation_api.auth import holder_of, needs
 from recommendation_api.cursors import decode_cursor
-from recommendation_api.problems import Problem
-from recommendation_api.rendering import json_response, list_document, tagged_response
+from recommendation_api.problems import Problem, as_problem, problem_response
+from recommendation_api.rendering import json_response, list_body, send_plainly, tagged_response
 from recommendation_api.service import Service, service_of
+from recommendation_api.write_gate import too_many_writes
 
 reading = APIRouter(tags=["readers"], dependencies=[needs("read")])
 making = APIRouter(tags=["store backends"], dependencies=[needs("write")])
@@ -56,49 +50,78 @@ async def get_list(
     view = service.views.view
     shown = decode_cursor(cursor, view.catalogue) if cursor else frozenset()
     page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()))
-    active = await read_list(service, view, user_id, page)
-    return tagged_response(request, list_document(active, limit, view.catalogue))
+    active = put_together(service, view, await service.reads.read(user_id), page)
+    return tagged_response(request, list_body(active, limit, view.catalogue))
 
 
 _FIRST_PAGE = PageRequest()
+_READ = ("read",)
 
 
-class PlainListRoute(BaseRoute):
+class PlainLists:
     """
-    `GET /user/{user_id}`, with a `limit` at most, without FastAPI's machinery, which costs as much as the list itself.
+    `GET /user/{user_id}`, with a `limit` at most, before FastAPI's machinery, which costs as much as the list itself.
 
     It takes only requests that need no more checking: whatever else comes to this path, mistakes among it, goes on to
     `get_list`, which is also what the documentation shows.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, app: ASGIApp, service: Service, prefix: str) -> None:
         self.path = f"{prefix}/user/{{user_id}}"
+        self._app = app
+        self._service = service
         self._start = f"{prefix}/user/"
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Take a plain request."""
-        if scope["type"] != "http" or scope["method"] != "GET":
-            return Match.NONE, {}
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        user_id, limit = path[len(self._start) :], _plain_limit(scope["query_string"])
-        if limit is None or not path.startswith(self._start) or not is_id(user_id):
-            return Match.NONE, {}
-        return Match.FULL, {"route": self, "endpoint": self, "path_params": {"user_id": user_id, "limit": limit}}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer it."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a plain request, and hand every other on."""
+        user_id, limit = self._asked(scope)
+        if limit is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = self
         request = Request(scope, receive)
-        authorise(request, ("read",))
-        service = service_of(request)
-        await service.views.settle()
-        view, limit = service.views.view, scope["path_params"]["limit"]
-        page = _FIRST_PAGE if limit == _FIRST_PAGE.limit else PageRequest(limit)
-        active = await read_list(service, view, scope["path_params"]["user_id"], page)
-        await tagged_response(request, list_document(active, limit, view.catalogue))(scope, receive, send)
+        try:
+            body = await self._body(request, user_id, limit)
+        except Exception as error:
+            await problem_response(as_problem(error))(scope, receive, send)
+        else:
+            if _knows_a_tag(scope):
+                await tagged_response(request, body)(scope, receive, send)
+            else:
+                await send_plainly(send, body)
 
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """It has no name."""
-        raise NoMatchFound(name, path_params)
+    def _asked(self, scope: Scope) -> tuple[str, int | None]:
+        """Return user and limit of a plain request; no limit for any other."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return "", None
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        user_id = path[len(self._start) :]
+        if not path.startswith(self._start) or not is_id(user_id):
+            return "", None
+        return user_id, _plain_limit(scope["query_string"])
+
+    async def _body(self, request: Request, user_id: str, limit: int) -> bytes:
+        service = self._service
+        holder_of(request, service, _READ)
+        await service.views.settle()
+        view = service.views.view
+        page = _FIRST_PAGE if limit == _FIRST_PAGE.limit else PageRequest(limit)
+        active = put_together(service, view, await service.reads.read(user_id), page)
+        return list_body(active, limit, view.catalogue)
+
+
+def _knows_a_tag(scope: Scope) -> bool:
+    return any(name == b"if-none-match" for name, _ in scope["headers"])
+
+
+def install(app: FastAPI, service: Service, prefix: str) -> None:
+    """Put the short way for plain reads before everything that an app does with a request."""
+    build = app.build_middleware_stack
+
+    def build_behind() -> ASGIApp:
+        return PlainLists(build(), service, prefix)
+
+    app.build_middleware_stack = build_behind  # type: ignore[method-assign]
 
 
 _PLAIN_QUERY = re.compile(rb"limit=([1-9][0-9]?|100)")
@@ -112,15 +135,7 @@ def _plain_limit(query: bytes) -> int | None:
     return int(plain[1]) if plain else None
 
 
-async def read_list(service: Service, view: StoreView, user_id: str, page: PageRequest) -> ActiveList:
-    """Read a page of a user's list; their pairs only where it has to be folded in."""
-    state: Known = await service.glances.read(user_id)
-    if needs_pairs(state, view, service.settings.fresh_reads):
-        state = await service.reads.read(user_id)
-    return put_together(service, view, state, page)
-
-
-def put_together(service: Service, view: StoreView, state: Known, page: PageRequest) -> ActiveList:
+def put_together(service: Service, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:
     """Make a page of a list, and count how it came about."""
     settings = service.settings
     active = active_list(state, view, page, service.list_settings, settings.fresh_reads, service.clock())
@@ -136,28 +151,12 @@ async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20)
     view = service.views.view
     if view.live is None:
         raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
-
-    def make() -> UserState:
-        with service.database.writing() as connection:
-            return _generate(connection, service, user_id)
-
-    state = await service.writes.run(make)
+    if service.makes.waiting >= service.settings.max_waiting_writes:
+        raise too_many_writes()
+    state = await service.makes.read(user_id)
     view = service.views.view
     active = put_together(service, view, state, PageRequest(limit))
-    return json_response(list_document(active, limit, view.catalogue))
-
-
-def _generate(connection: Connection, service: Service, user_id: str) -> UserState:
-    """Rank and store; the number is taken before anything is read."""
-    share_with_erasure(connection)
-    generation = next_generation(connection)
-    state = read_users(connection, [user_id])[user_id]
-    if state.pairs:
-        made = personal_list(state, service.views.view, service.list_settings, generation, service.clock())
-        if made is not None and still_there(connection, [user_id], generation):
-            store_lists(connection, [made])
-            state.lists["cf"] = made
-    return state
+    return Response(list_body(active, limit, view.catalogue), media_type="application/json")
 
 
 @reading.get("/popular", response_model=None, responses=answers.answer(answers.PopularOut))
@@ -171,7 +170,8 @@ async def get_popular(request: Request, limit: Limit = 20) -> Response:
         for game_id, users in view.popular
         if game_id in view.catalogue.by_id and view.catalogue.by_id[game_id].is_listed(now)
     ]
-    return tagged_response(request, {"items": [{"rank": i, **row} for i, row in enumerate(listed[:limit], 1)]})
+    items = [{"rank": i, **row} for i, row in enumerate(listed[:limit], 1)]
+    return tagged_response(request, orjson.dumps({"items": items}))
 
 
 @reading.get("/game/{game_id}/similar", response_model=None, responses=answers.answer(answers.SimilarOut))
@@ -195,9 +195,8 @@ async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 
                 items.append({"rank": len(items) + 1, "game_id": name, "title": game.title, "score": round(cosine, 6)})
                 if len(items) == limit:
                     break
-    return tagged_response(
-        request, {"game_id": game_id, "in_model": row >= 0, "items": items, "model_version": view.live.version}
-    )
+    document = {"game_id": game_id, "in_model": row >= 0, "items": items, "model_version": view.live.version}
+    return tagged_response(request, orjson.dumps(document))
 
 
 @reading.get("/user/{user_id}/why", response_model=None, responses=answers.answer(answers.WhyOut))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from psycopg2 import errors
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
@@ -13,6 +14,10 @@ from sqlalchemy.pool import QueuePool
 _SQLITE_BUSY_SECONDS = 15
 _PASSING_STATES = ("08", "25006", "40", "53", "55P03", "57")
 """SQLSTATE prefixes that pass by themselves: connection, read-only, serialisation, resources, locks, shutdown."""
+
+
+OTHER_SESSION = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
+"""What a statement meets that a pooler gave to another session than the one that prepared it."""
 
 
 def driver_url(url: str) -> URL:
@@ -57,9 +62,13 @@ def is_sqlite_url(url: str) -> bool:
     return url.partition(":")[0].partition("+")[0] == "sqlite"
 
 
-def is_postgres(connection: Connection) -> bool:
+Store = Connection | Engine
+"""What knows which database it is."""
+
+
+def is_postgres(store: Store) -> bool:
     """Tell whether this is PostgreSQL."""
-    return connection.dialect.name == "postgresql"
+    return store.dialect.name == "postgresql"
 
 
 def prepare(engine: Engine) -> None:
@@ -94,11 +103,6 @@ def begin_reading(connection: Connection) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
     else:
         connection.execution_options(reading=True)
-
-
-def may_hold(engine: Engine) -> bool:
-    """Tell whether a connection may be kept between reads; taking one from the pool costs PostgreSQL two statements."""
-    return engine.dialect.name == "postgresql"
 
 
 def writers_at_once(engine: Engine) -> int:

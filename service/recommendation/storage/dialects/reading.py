@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from sqlalchemy import BigInteger, Connection, Select, String, cast, extract, func, literal_column, type_coerce
 
-from recommendation.storage.dialects.connecting import driver_cursor, is_postgres
+from recommendation.storage.dialects.connecting import OTHER_SESSION, Store, driver_cursor, is_postgres
 
 
 @contextmanager
@@ -56,9 +56,9 @@ def _write_csv(connection: Connection, query: Select[Any], file: IO[bytes]) -> N
             file.write(text.getvalue().encode())
 
 
-def microseconds(connection: Connection, column: Any) -> Any:
+def microseconds(store: Store, column: Any) -> Any:
     """Return a time as whole microseconds since 1970."""
-    if is_postgres(connection):
+    if is_postgres(store):
         return cast(extract("epoch", column) * 1_000_000, BigInteger)
     # SQLite keeps a time as text with six digits behind the seconds; its own functions know no microseconds.
     stored = type_coerce(column, String)
@@ -85,39 +85,60 @@ class QueryOfUsers:
     sent whole instead, from then on.
     """
 
-    def __init__(self, name: str, build: Callable[[Among], Any]) -> None:
+    def __init__(self, name: str, build: Callable[[Store, Among], Any]) -> None:
         self._name = name
         self._build = build
-        self._is_prepared = True
         self._texts: dict[str, str] = {}
+        self._is_prepared = True
 
     def rows(self, connection: Connection, user_ids: Sequence[str]) -> Any:
         """Return the rows of some users, of whom there must be one at least."""
         if not is_postgres(connection):
-            return connection.execute(self._build(lambda column: column.in_(user_ids))).all()
-        given = list(user_ids)
-        driver: Any = connection.dialect.loaded_dbapi
+            return connection.execute(self._build(connection, lambda column: column.in_(user_ids))).all()
         with driver_cursor(connection) as cursor:
             if self._is_prepared:
                 try:
                     self._prepare(connection, cursor)
-                    cursor.execute(f"EXECUTE {self._name} (%s)", (given,))
+                    cursor.execute(self.execution, (list(user_ids),))
                     return cursor.fetchall()
-                except (driver.errors.InvalidSqlStatementName, driver.errors.DuplicatePreparedStatement):
-                    self._is_prepared = False
-            cursor.execute(self.text(connection, "%s"), (given,))
+                except OTHER_SESSION:
+                    self.give_up_preparing()
+            cursor.execute(self.whole(connection), {"users": list(user_ids)})
             return cursor.fetchall()
 
     def _prepare(self, connection: Connection, cursor: Any) -> None:
         prepared = connection.info.setdefault("prepared", set())
         if self._name not in prepared:
-            cursor.execute(f"PREPARE {self._name} (text[]) AS {self.text(connection, '$1')}")
+            cursor.execute(self.preparation(connection))
             prepared.add(self._name)
 
-    def text(self, connection: Connection, parameter: str) -> str:
+    @property
+    def is_prepared(self) -> bool:
+        """Whether sessions keep what they prepare, as far as was seen."""
+        return self._is_prepared
+
+    def give_up_preparing(self) -> None:
+        """Send the query whole from now on."""
+        self._is_prepared = False
+
+    @property
+    def execution(self) -> str:
+        """The statement that runs it in a session that prepared it; its parameter is the list of users."""
+        return f"EXECUTE {self._name} (%s)"
+
+    def preparation(self, store: Store) -> str:
+        """Return the statement that prepares it."""
+        return f"PREPARE {self._name} (text[]) AS {self.text(store, '$1')}"
+
+    def whole(self, store: Store) -> str:
+        """Return the statement for a session that prepared nothing; `users` names its parameter."""
+        # Put in afterwards: SQLAlchemy takes a percent sign that it is given for one of the statement's own.
+        return self.text(store, "$1").replace("$1", "%(users)s")
+
+    def text(self, store: Store, parameter: str) -> str:
         """Return the statement for an array of users that is written so."""
         if parameter not in self._texts:
-            query = self._build(lambda column: column == func.any(literal_column(parameter)))
-            compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            query = self._build(store, lambda column: column == func.any(literal_column(parameter)))
+            compiled = query.compile(dialect=store.dialect, compile_kwargs={"literal_binds": True})
             self._texts[parameter] = str(compiled)
         return self._texts[parameter]

@@ -1,0 +1,99 @@
+"""Reads that overlap are asked for together; each gets its own answer, or the one failure that all met."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from recommendation.errors import StoreUnavailable
+from recommendation_api.coalescer import Coalescer
+
+
+class Store:
+    """Answers when it is told to, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.open = asyncio.Event()
+        self.is_away = False
+
+    async def read(self, user_ids: Sequence[str]) -> Mapping[str, str]:
+        self.asked.append(list(user_ids))
+        await self.open.wait()
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return {user_id: user_id.upper() for user_id in user_ids}
+
+
+async def turns(count: int = 4) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def test_reads_of_one_turn_are_shared_out_among_idle_readers_and_the_rest_waits_together() -> None:
+    async def story() -> tuple[Store, list[str]]:
+        store = Store()
+        together: Coalescer[str] = Coalescer(store.read, 2)
+        first = [asyncio.create_task(together.read(f"u{n}")) for n in range(10)]
+        await turns()
+        late = [asyncio.create_task(together.read(f"v{n}")) for n in range(3)]
+        await turns()
+        assert together.waiting == 3
+        store.open.set()
+        return store, await asyncio.gather(*first, *late)
+
+    store, answers = asyncio.run(story())
+    assert store.asked == [[f"u{n}" for n in range(5)], [f"u{n}" for n in range(5, 10)], ["v0", "v1", "v2"]]
+    assert answers == [f"U{n}" for n in range(10)] + ["V0", "V1", "V2"]
+
+
+def test_a_user_who_is_asked_for_twice_is_read_once() -> None:
+    async def story() -> tuple[Store, list[str]]:
+        store = Store()
+        store.open.set()
+        together: Coalescer[str] = Coalescer(store.read, 2)
+        return store, await asyncio.gather(*(together.read("u") for _ in range(3)))
+
+    store, answers = asyncio.run(story())
+    assert (store.asked, answers) == ([["u"]], ["U"] * 3)
+
+
+def test_no_more_than_the_most_are_asked_for_together() -> None:
+    async def story() -> Store:
+        store = Store()
+        store.open.set()
+        together: Coalescer[str] = Coalescer(store.read, 1, most_together=3)
+        await asyncio.gather(*(together.read(f"u{n}") for n in range(8)))
+        return store
+
+    assert [len(users) for users in asyncio.run(story()).asked] == [3, 3, 2]
+
+
+def test_a_failure_is_everyones_and_the_next_read_is_asked_again() -> None:
+    async def story() -> tuple[list[object], str]:
+        store = Store()
+        store.open.set()
+        store.is_away = True
+        together: Coalescer[str] = Coalescer(store.read, 1)
+        failed = await asyncio.gather(*(together.read(f"u{n}") for n in range(3)), return_exceptions=True)
+        store.is_away = False
+        return list(failed), await together.read("u")
+
+    failed, answer = asyncio.run(story())
+    assert [type(error) for error in failed] == [StoreUnavailable] * 3
+    assert answer == "U"
+
+
+def test_who_gives_up_waiting_leaves_the_others_their_answers() -> None:
+    async def story() -> str:
+        store = Store()
+        together: Coalescer[str] = Coalescer(store.read, 1)
+        gone, stays = (asyncio.create_task(together.read(user)) for user in ("gone", "stays"))
+        await turns()
+        gone.cancel()
+        store.open.set()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        return await stays
+
+    assert asyncio.run(story()) == "STAYS"

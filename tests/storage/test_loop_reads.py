@@ -1,0 +1,155 @@
+"""Reads for an event loop: what a plain read says, whatever becomes of the connection in between."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from recommendation.errors import StoreUnavailable
+from recommendation.events import Interaction
+from recommendation.lists import FirstPartyItem, StoredList, pack
+from recommendation.storage.database import Database
+from recommendation.storage.dialects.connecting import driver_url
+from recommendation.storage.interactions import record
+from recommendation.storage.lists import store_first_party, store_lists
+from recommendation.storage.loop_reads import LoopReads
+from recommendation.storage.readers import USERS, read_users
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+WHO = ("a,b", 'q"uote', "back\\slash", "用户", "%s", "{x}")
+OWNING = frozenset({"played"})
+
+
+def fill(database: Database) -> None:
+    kinds = ("played", "viewed", "dismissed")
+    events = [
+        Interaction(user, game, kinds[(row + column) % 3], 1_000_000 * column, NOW)
+        for row, user in enumerate(WHO)
+        for column, game in enumerate(WHO)
+    ]
+    with database.writing() as connection:
+        record(connection, list(enumerate(events)), OWNING, NOW)
+        store_lists(connection, [StoredList(user, "cf", 5, NOW, pack([1], [0.5], [-1]), "v1", 6) for user in WHO[:3]])
+        store_first_party(connection, {(WHO[0], "rule:x"): [FirstPartyItem("g", 1.0)]}, True, NOW)
+
+
+def read_on_a_loop(reads: LoopReads, *batches: tuple[str, ...]) -> list[Any]:
+    async def all_of_them() -> list[Any]:
+        try:
+            return await asyncio.gather(*map(reads.read, batches))
+        finally:
+            reads.close()
+
+    return asyncio.run(all_of_them())
+
+
+@pytest.mark.parametrize("with_times", [False, True])
+def test_a_loop_reads_what_a_connection_reads(database: Database, with_times: bool) -> None:
+    fill(database)
+    found, again = read_on_a_loop(LoopReads(database, 2, with_times), (*WHO, "nobody"), WHO[:1])
+    with database.reading() as connection:
+        expected = read_users(connection, (*WHO, "nobody"), with_times)
+    assert (found, again) == (expected, {WHO[0]: expected[WHO[0]]})
+    assert found["nobody"].events_seen == 0
+    assert (found[WHO[0]].last_event_at is not None) == with_times
+
+
+def test_owned_and_dismissed_are_told_apart(database: Database) -> None:
+    fill(database)
+    (found,) = read_on_a_loop(LoopReads(database, 1), WHO)
+    for row, user in enumerate(WHO):
+        state = found[user]
+        assert state.owned == {game for column, game in enumerate(WHO) if (row + column) % 3 == 0}
+        assert state.dismissed == {game for column, game in enumerate(WHO) if (row + column) % 3 == 2}
+        hidden = {game for game, is_hidden in zip(state.game_ids, state.are_hidden.tolist(), strict=True) if is_hidden}
+        assert hidden == state.owned | state.dismissed
+        assert dict(zip(state.game_ids, state.scores(None, NOW).tolist(), strict=True)) == {
+            game: float(column) for column, game in enumerate(WHO)
+        }
+        assert state.newest_event_at == NOW
+
+
+def test_without_times_scores_cannot_fade(database: Database) -> None:
+    fill(database)
+    (found,) = read_on_a_loop(LoopReads(database, 1), WHO)
+    with pytest.raises(ValueError, match="times"):
+        found[WHO[0]].scores(30.0, NOW)
+
+
+def administer(url: str, statement: str) -> None:
+    engine = create_engine(driver_url(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_connection_that_is_lost_between_reads_is_replaced(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    fill(database)
+    reads = LoopReads(database, 1)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+
+    async def twice() -> tuple[Any, Any]:
+        first = await reads.read(WHO)
+        await asyncio.to_thread(administer, postgres_url, others + "pg_backend_pid()")
+        return first, await reads.read(WHO)
+
+    first, second = asyncio.run(twice())
+    reads.close()
+    database.close()
+    assert first == second
+    assert first[WHO[0]].events_seen == len(WHO)
+
+
+@pytest.mark.postgres
+def test_a_statement_that_another_session_prepared_is_sent_whole(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler that gives each statement to any session."""
+    monkeypatch.setattr(USERS, "_is_prepared", True)
+    database = Database(postgres_url)
+    fill(database)
+    reads = LoopReads(database, 1)
+
+    async def forgotten() -> Any:
+        await reads.read(WHO)
+        await reads._idle[0].run("DEALLOCATE ALL; SELECT 1", ())
+        return await reads.read(WHO)
+
+    found = asyncio.run(forgotten())
+    reads.close()
+    assert not USERS.is_prepared
+    with database.reading() as connection:
+        assert found == read_users(connection, WHO)
+    monkeypatch.setattr(USERS, "_is_prepared", True)
+    with database.reading() as connection:
+        read_users(connection, WHO)
+        connection.execute(text("DEALLOCATE ALL"))
+        assert found == read_users(connection, WHO)
+    database.close()
+
+
+@pytest.mark.postgres
+def test_the_plan_that_is_kept_reads_by_key_even_if_it_met_empty_tables(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    reads = LoopReads(database, 1)
+
+    async def plans() -> tuple[Any, Any]:
+        await reads.read(WHO)
+        counted = await reads._idle[0].run("SELECT generic_plans, custom_plans FROM pg_prepared_statements", ())
+        return counted, await reads._idle[0].run("EXPLAIN " + USERS.execution, (list(WHO),))
+
+    counted, plan = asyncio.run(plans())
+    reads.close()
+    database.close()
+    assert counted == [(1, 0)]
+    assert not [line for (line,) in plan if "Seq Scan" in line]
+
+
+def test_nobody_there_is_said_in_time() -> None:
+    reads = LoopReads(Database("postgresql://nobody@127.0.0.1:1/none"), 1)
+    with pytest.raises(StoreUnavailable):
+        read_on_a_loop(reads, WHO)
