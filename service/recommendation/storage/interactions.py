@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from recommendation.errors import InvalidInput
 from recommendation.events import Interaction, Rejection
 from recommendation.interactions import PairChange, fold
-from recommendation.storage.dialects.writing import insert_new, insert_rows
+from recommendation.storage.dialects.writing import insert_columns, insert_new
 from recommendation.storage.erasures import erased_since
 from recommendation.storage.games import ensure_games
 from recommendation.storage.locks import share_with_erasure
@@ -162,29 +162,23 @@ def merge_pairs(connection: Connection, changes: Sequence[PairChange]) -> None:
     Raises:
         InvalidInput: a score would grow beyond `MAX_SCORE`.
     """
-    if any(change.score > MAX_SCORE for change in changes):
+    if not changes:
+        return
+    columns = {name: [getattr(change, field) for change in changes] for name, field in _FIELDS.items()}
+    if max(columns["score_millionths"]) > MAX_SCORE:
         raise InvalidInput("the score of a pair would grow beyond what can be counted exactly; send smaller quantities")
     try:
-        insert_rows(connection, user_game_interactions, [_as_row(change) for change in changes], adding)
+        insert_columns(connection, user_game_interactions, columns, adding)
     except IntegrityError as error:
         if "score_in_range" not in str(error.orig):
             raise
         raise InvalidInput("the score of a pair would grow beyond what can be counted exactly") from None
 
 
-def _as_row(change: PairChange) -> dict[str, Any]:
-    return {
-        "user_id": change.user_id,
-        "game_id": change.game_id,
-        "score_millionths": change.score,
-        "events": change.events,
-        "owned": change.owned,
-        "owned_at": change.owned_at,
-        "dismissed": change.dismissed,
-        "dismissed_at": change.dismissed_at,
-        "first_event_at": change.first_event_at,
-        "last_event_at": change.last_event_at,
-    }
+_FIELDS = {
+    column.name: {"score_millionths": "score"}.get(column.name, column.name) for column in user_game_interactions.c
+}
+"""What of a change goes into each column."""
 
 
 def adding(insert: Any) -> Any:
