@@ -13,14 +13,16 @@ from recommendation.errors import SettingsError, StoreUnavailable
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
 from recommendation.storage.database import Database, HeldConnections
+from recommendation.storage.ingest import Ingest, Outcome, ingest
 from recommendation.storage.readers import Glance, UserState, read_glances, read_users
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, problems
 from recommendation_api.coalescer import READERS, Coalescer
 from recommendation_api.drain import draining
+from recommendation_api.ingests import Ingests
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
-from recommendation_api.routes import console, drops, health, ingest, lists, people, training
+from recommendation_api.routes import console, drops, health, interactions, lists, offers, people, training
 from recommendation_api.service import Service
 from recommendation_api.trainer import Trainer
 from recommendation_api.view_holder import ViewHolder
@@ -53,7 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service = _service(settings, keys)
     problems.install(app)
     for router in (
-        ingest.router,
+        interactions.router,
+        offers.router,
         lists.reading,
         lists.making,
         training.runs_router,
@@ -66,8 +69,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.root)
     if settings.console:
         app.include_router(console.router)
-    # First of all routes; what it does not take goes on to the one with the same path.
-    app.router.routes.insert(0, lists.PlainListRoute(PREFIX))
+    # First of all routes; what they do not take goes on to those with the same paths.
+    app.router.routes[:0] = [lists.PlainListRoute(PREFIX), *interactions.plain_routes(PREFIX)]
     logs.install(app, service.metrics, PREFIX)
     return app
 
@@ -102,6 +105,13 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.view)
     metrics.training_suspended.set(settings.training_suspended)
+    writes = WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes)
+
+    def write_events(requests: Sequence[Ingest]) -> Sequence[Outcome]:
+        now, known_games = clock(), views.view.catalogue.by_id
+        with database.writing() as connection:
+            return ingest(connection, requests, settings.owning_events, now, known_games)
+
     return Service(
         settings=settings,
         database=database,
@@ -109,7 +119,8 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
         glances=Coalescer(glance),
         reads=Coalescer(read),
         held=held,
-        writes=WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes),
+        writes=writes,
+        ingests=Ingests(write_events, writes),
         trainer=Trainer(settings, database, clock),
         metrics=metrics,
         keys=keys,
@@ -137,6 +148,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.glances.close()
         service.reads.close()
         service.held.close()
+        service.ingests.close()
         await asyncio.to_thread(service.metrics.close)
         await asyncio.to_thread(service.database.close)
 

@@ -21,11 +21,11 @@ from recommendation.storage.games import games_named
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.regenerations import MAX_SHARDS, Regeneration
 from recommendation_api import schemas
+from recommendation_api.answers import answered
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_json, read_body
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response
-from recommendation_api.routes.ingest import answered
 from recommendation_api.routes.training import live_model_document
 from recommendation_api.service import service_of
 

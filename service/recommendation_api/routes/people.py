@@ -12,9 +12,9 @@ from recommendation.storage.erasures import erase_user
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.people import export_user
 from recommendation_api import schemas
+from recommendation_api.answers import answered
 from recommendation_api.auth import needs
 from recommendation_api.rendering import json_response
-from recommendation_api.routes.ingest import answered
 from recommendation_api.service import service_of
 
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])

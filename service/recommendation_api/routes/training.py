@@ -15,10 +15,10 @@ from recommendation.storage.idempotency import Answer
 from recommendation.storage.regenerations import open_regeneration
 from recommendation.storage.runs import TrainingRun
 from recommendation_api import schemas
+from recommendation_api.answers import answered
 from recommendation_api.auth import needs
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response
-from recommendation_api.routes.ingest import answered
 from recommendation_api.service import Service, service_of
 
 runs_router = APIRouter(tags=["training"], dependencies=[needs("admin", "operator")])

@@ -13,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 _SQLITE_BUSY_SECONDS = 15
 _PASSING_STATES = ("08", "25006", "40", "53", "55P03", "57")
 """SQLSTATE prefixes that pass by themselves: connection, read-only, serialisation, resources, locks, shutdown."""
+_LOST_RACES = ("40001", "40P01")
 
 
 def driver_url(url: str) -> URL:
@@ -114,6 +115,11 @@ def is_passing(error: DBAPIError) -> bool:
     """Tell whether a database error goes away by itself."""
     state = getattr(error.orig, "pgcode", None) or ""
     return state.startswith(_PASSING_STATES)
+
+
+def is_lost_race(error: DBAPIError) -> bool:
+    """Tell whether a transaction was ended in favour of another (serialisation failure, deadlock)."""
+    return getattr(error.orig, "pgcode", None) in _LOST_RACES
 
 
 @contextmanager
