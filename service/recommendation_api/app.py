@@ -16,7 +16,7 @@ from recommendation.storage.database import Database, HeldConnections
 from recommendation.storage.ingest import Ingest, Outcome, ingest
 from recommendation.storage.readers import Glance, UserState, read_glances, read_users
 from recommendation.storage.schema import is_usable, schema_state
-from recommendation_api import logs, problems
+from recommendation_api import logs, plain_routes, problems
 from recommendation_api.coalescer import READERS, Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.ingests import Ingests
@@ -51,6 +51,8 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
         lifespan=_lifespan,
+        # Asking at each request whether somebody wants these takes longer than the request's own rows; we have our own.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service = _service(settings, keys)
     problems.install(app)
@@ -69,8 +71,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.root)
     if settings.console:
         app.include_router(console.router)
-    # First of all routes; what they do not take goes on to those with the same paths.
-    app.router.routes[:0] = [lists.PlainListRoute(PREFIX), *interactions.plain_routes(PREFIX)]
+    # First of all routes; what it does not take goes on to the one with the same path.
+    app.router.routes.insert(0, lists.PlainListRoute(PREFIX))
+    plain_routes.install(app, PREFIX, interactions.PLAIN_ROUTES)
     logs.install(app, service.metrics, PREFIX)
     return app
 

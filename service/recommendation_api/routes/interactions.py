@@ -1,12 +1,9 @@
 """Events of store backends: interactions, and feedback, which counts as interactions."""
 
-from collections.abc import Sequence
-
 from fastapi import APIRouter
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from recommendation.clock import TICK
 from recommendation.events import Rejection, RowError, parse_interactions
@@ -16,25 +13,17 @@ from recommendation.storage.feedback import store_feedback
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.ingest import Ingest, Ingested
 from recommendation.storage.interactions import Indexed, Recorded
-from recommendation_api import schemas
-from recommendation_api.answers import answered, batch_answer
+from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_rows, read_body
-from recommendation_api.plain_routes import PlainPostRoute
+from recommendation_api.plain_routes import PlainRoute
+from recommendation_api.replies import answered, batch_answer
 from recommendation_api.service import Service, request_key, service_of
 
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-def plain_routes(prefix: str) -> Sequence[BaseRoute]:
-    """Return the short ways to these routes."""
-    return (
-        PlainPostRoute(prefix, "/interactions", "write", post_interactions),
-        PlainPostRoute(prefix, "/feedback", "write", post_feedback),
-    )
-
-
-@router.post("/interactions", **schemas.bulk("events", schemas.InteractionIn, schemas.BatchOut))
+@router.post("/interactions", **schemas.bulk("events", schemas.InteractionIn, answers.BatchOut))
 async def post_interactions(request: Request) -> Response:
     """
     Count 1 to 10,000 events, in one transaction.
@@ -55,7 +44,7 @@ async def post_interactions(request: Request) -> Response:
     return answered(ingested.answer, ingested.recorded is None)
 
 
-@router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, schemas.BatchOut))
+@router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, answers.BatchOut))
 async def post_feedback(request: Request) -> Response:
     """Say what users did with a list; it counts as an interaction, and the next GET knows it."""
     service = service_of(request)
@@ -79,6 +68,13 @@ async def post_feedback(request: Request) -> Response:
         source = kind if kind in SOURCE_ORDER else "unknown"
         service.metrics.feedback.labels(action=item.interaction.event_type, source=source).inc()
     return answered(ingested.answer, ingested.recorded is None)
+
+
+PLAIN_ROUTES = {
+    "/interactions": PlainRoute("/interactions", post_interactions, ("write",)),
+    "/feedback": PlainRoute("/feedback", post_feedback, ("write",)),
+}
+"""The short ways here."""
 
 
 def _count(service: Service, ingested: Ingested, refused: int) -> None:

@@ -16,17 +16,17 @@ from recommendation.storage.games import ensure_games, put_games
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.lists import delete_list, store_first_party
 from recommendation.storage.locks import share_with_erasure
-from recommendation_api import schemas
-from recommendation_api.answers import answered, batch_answer
+from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_rows, read_body
 from recommendation_api.problems import Problem
+from recommendation_api.replies import answered, batch_answer
 from recommendation_api.service import service_of
 
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, schemas.BatchOut, schemas.MODE))
+@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, answers.BatchOut, schemas.MODE))
 async def post_batch(request: Request) -> Response:
     """
     Upsert the shop's own recommendations, for one user or (without `user_id`) for everyone.
@@ -54,7 +54,9 @@ async def post_batch(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@router.delete("/user/{user_id}/lists/{source}", status_code=204, responses=schemas.PROBLEMS)
+@router.delete(
+    "/user/{user_id}/lists/{source}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED
+)
 async def remove_list(request: Request, user_id: schemas.UserId, source: str) -> Response:
     """Clear one list of the shop's own; 204 also where there was none."""
     service = service_of(request)
@@ -68,7 +70,7 @@ async def remove_list(request: Request, user_id: schemas.UserId, source: str) ->
     return answered(answer, replayed)
 
 
-@router.put("/games", **schemas.bulk("games", schemas.GameIn, schemas.BatchOut))
+@router.put("/games", **schemas.bulk("games", schemas.GameIn, answers.BatchOut))
 async def put_catalogue(request: Request) -> Response:
     """Say what there is to know of games; a game is not listed before `released_at`, nor while not `available`."""
     service = service_of(request)
