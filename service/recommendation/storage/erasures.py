@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from recommendation.storage.dialects.writing import insert, next_generation
 from recommendation.storage.locks import exclude_list_writers
@@ -39,14 +39,17 @@ def _forget_cursors(connection: Connection, user_id: str) -> None:
     connection.execute(named.values(after_user=before.scalar_subquery()))
 
 
+_SINCE = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.erased_at >= bindparam("since"))
+"""Built once: it is part of every write."""
+
+
 def erased_since(connection: Connection, users: Collection[str], since: datetime) -> dict[str, datetime]:
     """
     Return which of some users were erased at that time or later, and when.
 
     To be called in the writing transaction, after `share_with_erasure`.
     """
-    query = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.erased_at >= since)
-    moments = {bytes(row.user_digest): row.erased_at for row in connection.execute(query)}
+    moments = {bytes(row.user_digest): row.erased_at for row in connection.execute(_SINCE, {"since": since})}
     if not moments:
         return {}
     return {user_id: moments[digest] for user_id in users if (digest := user_digest(user_id)) in moments}

@@ -75,7 +75,7 @@ def migration_lock(connection: Connection) -> Iterator[None]:
 def share_with_erasure(connection: Connection) -> None:
     """Until the transaction ends, let other list writers work but no erasure; SQLite has one writer anyway."""
     if is_postgres(connection):
-        connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({_ERASURE})"))
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_ERASURE})")
 
 
 def exclude_list_writers(connection: Connection) -> None:

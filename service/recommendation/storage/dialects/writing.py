@@ -20,10 +20,12 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
 
 from recommendation.storage.dialects.arrays import array_text, array_type
 from recommendation.storage.dialects.connecting import driver_cursor, is_postgres
 
+_DRIVER = make_url("postgresql+psycopg2://").get_dialect()()
 Row = Mapping[str, Any]
 Columns = Mapping[str, Sequence[Any]]
 Insert = postgresql.Insert | sqlite.Insert
@@ -52,7 +54,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finis
 def insert_columns(connection: Connection, table: Table, columns: Columns, finish: Finish) -> None:
     """Insert rows as `insert_rows` does, given column by column, at least one row."""
     if is_postgres(connection):
-        connection.execute(_from_arrays(table, tuple(columns), finish), _arrays(table, columns))
+        _carry_out(connection, _from_arrays(table, tuple(columns), finish), _arrays(table, columns))
     else:
         connection.execute(finish(insert(connection, table)), _rows(columns))
 
@@ -104,17 +106,18 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: 
     if not rows:
         return set()
     if is_postgres(connection):
-        new = connection.execute(_from_arrays(table, tuple(rows[0]), _new_only, key), _arrays(table, _columns(rows)))
+        statement = _from_arrays(table, tuple(rows[0]), _new_only, key)
+        new = _carry_out(connection, statement, _arrays(table, _columns(rows)))
     else:
-        statement = _new_only(sqlite.insert(table)).returning(*(table.c[name] for name in key))
-        new = connection.execute(statement, list(rows))
-    return set(new.scalars()) if len(key) == 1 else {tuple(row) for row in new}
+        returning = _new_only(sqlite.insert(table)).returning(*(table.c[name] for name in key))
+        new = connection.execute(returning, list(rows)).all()
+    return {row[0] for row in new} if len(key) == 1 else {tuple(row) for row in new}
 
 
 def update_columns(connection: Connection, table: Table, columns: Columns, key: tuple[str, ...]) -> None:
     """Set the columns that are given, besides the key's, in the rows of these keys, which are there."""
     if is_postgres(connection):
-        connection.execute(_update_from_arrays(table, tuple(columns), key), _arrays(table, columns))
+        _carry_out(connection, _update_from_arrays(table, tuple(columns), key), _arrays(table, columns))
     else:
         rows = [{f"given_{name}": value for name, value in row.items()} for row in _rows(columns)]
         connection.execute(_update_of_rows(table, tuple(columns), key), rows)
@@ -124,21 +127,32 @@ def _new_only(insert: Any) -> Any:
     return insert.on_conflict_do_nothing()
 
 
-# Statements are built once: building one takes longer than the database takes to carry it out for one row, and
-# SQLAlchemy keeps what it compiled with the object.
+def _carry_out(connection: Connection, statement: str, arrays: Mapping[str, str]) -> Sequence[Any]:
+    """Send a statement by the driver itself, and return its rows; SQLAlchemy's part would take as long as the rows."""
+    with driver_cursor(connection) as cursor:
+        cursor.execute(statement, arrays)
+        return cursor.fetchall() if cursor.description else ()
+
+
+# Statements are built once: building one takes longer than the database takes to carry it out for one row.
 
 
 @lru_cache(maxsize=128)
-def _from_arrays(table: Table, names: tuple[str, ...], finish: Finish, returned: tuple[str, ...] = ()) -> Any:
-    statement = finish(postgresql.insert(table).from_select(names, select(*_given(table, names).values())))
-    return statement.returning(*(table.c[name] for name in returned)) if returned else statement
+def _from_arrays(table: Table, names: tuple[str, ...], finish: Finish, returned: tuple[str, ...] = ()) -> str:
+    given = select(*_given(table, names).values())
+    statement = finish(postgresql.insert(table).from_select(names, given, include_defaults=False))
+    return _compiled(statement.returning(*(table.c[name] for name in returned)) if returned else statement)
 
 
 @lru_cache(maxsize=16)
-def _update_from_arrays(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
+def _update_from_arrays(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> str:
     given = _given(table, names)
     same = and_(*(table.c[name] == given[name] for name in key))
-    return update(table).where(same).values({name: given[name] for name in names if name not in key})
+    return _compiled(update(table).where(same).values({name: given[name] for name in names if name not in key}))
+
+
+def _compiled(statement: Any) -> str:
+    return str(statement.compile(dialect=_DRIVER))
 
 
 @lru_cache(maxsize=16)
