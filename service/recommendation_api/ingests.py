@@ -8,6 +8,7 @@ costs a request is the transaction before it, which it would have waited for on 
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,15 +20,19 @@ from recommendation_api.write_gate import WriteGate
 
 log = logging.getLogger(__name__)
 
-WRITERS = 2
-"""One that waits for a lock of somebody else's leaves the other to the rest; more would only make groups smaller."""
+WRITERS, PATIENCE_SECONDS = 3, 0.1
+"""One writes, so that groups are large; while it is held up this long, by a lock of somebody else's, another does."""
 
 MOST_REQUESTS, MOST_EVENTS = 64, 2_000
 """What goes together at most: a group's locks are held until its commit, and all of it is done again if one fails."""
 
+CROWD, MOST_GATHERING_SECONDS = 3, 0.005
+"""After so many came together more are waited for, as long as a transaction takes but no longer than this."""
+
 TRIES = 3
 
 Write = Callable[[Sequence[Ingest]], Sequence[Outcome]]
+Task = asyncio.Task[Any] | None
 Waiting = tuple[Ingest, asyncio.Future[Ingested]]
 
 
@@ -46,7 +51,8 @@ class Ingests:
         self._gate = gate
         self._threads = ThreadPoolExecutor(WRITERS, "ingest")
         self._waiting: deque[Waiting] = deque()
-        self._writers: set[asyncio.Task[Any] | None] = set()
+        self._writer: Task = None
+        self._tasks: set[Task] = set()
 
     async def take(self, request: Ingest) -> Ingested:
         """
@@ -60,31 +66,50 @@ class Ingests:
         with self._gate.admitted():
             answer: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
             self._waiting.append((request, answer))
-            if len(self._writers) < WRITERS:
-                self._writers.add(asyncio.create_task(self._write_on()))
+            self._dispatch()
             return await answer
 
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown(wait=True)
 
+    def _dispatch(self) -> None:
+        if self._waiting and self._writer is None and len(self._tasks) < WRITERS:
+            self._writer = asyncio.create_task(self._write_on())
+            self._tasks.add(self._writer)
+
     async def _write_on(self) -> None:
-        """Write until nobody waits; no await lies between the last look and the leaving, or one could be missed."""
+        """Write until nobody waits, or until another has taken over."""
+        task = asyncio.current_task()
+        crowd, seconds = 0, 0.0
         try:
-            while self._waiting:
+            while self._waiting and self._writer is task:
+                if crowd >= CROWD:
+                    await asyncio.sleep(min(seconds, MOST_GATHERING_SECONDS))
                 async with self._gate.turn:
-                    group = self._next_group()
+                    group, began = self._next_group(), time.perf_counter()
                     outcomes = await self._written([request for request, _ in group])
+                crowd, seconds = len(group), time.perf_counter() - began
                 for (_, answer), outcome in zip(group, outcomes, strict=True):
                     _deliver(answer, outcome)
         finally:
-            self._writers.discard(asyncio.current_task())
+            # No await lies between the last look at who waits and this, or somebody could be missed.
+            self._tasks.discard(task)
+            self._step_back(task)
 
     async def _written(self, requests: Sequence[Ingest]) -> Sequence[Outcome | Exception]:
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._carry_out, requests)
+        if not (await asyncio.wait({work}, timeout=PATIENCE_SECONDS))[0]:
+            self._step_back(asyncio.current_task())
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._carry_out, requests)
+            return await work
         except Exception as error:
             return [error] * len(requests)
+
+    def _step_back(self, task: Task) -> None:
+        if self._writer is task:
+            self._writer = None
+        self._dispatch()
 
     def _next_group(self) -> list[Waiting]:
         """Take those who go together, in their order; a second one with the same key waits for the first to be kept."""

@@ -13,7 +13,8 @@ from sqlalchemy.pool import QueuePool
 _SQLITE_BUSY_SECONDS = 15
 _PASSING_STATES = ("08", "25006", "40", "53", "55P03", "57")
 """SQLSTATE prefixes that pass by themselves: connection, read-only, serialisation, resources, locks, shutdown."""
-_LOST_RACES = ("40001", "40P01")
+_LOST = ("40001", "40P01", "26000", "42P05")
+"""Serialisation failure; deadlock; a prepared statement that is unknown in the session, or there already."""
 
 
 def driver_url(url: str) -> URL:
@@ -117,9 +118,9 @@ def is_passing(error: DBAPIError) -> bool:
     return state.startswith(_PASSING_STATES)
 
 
-def is_lost_race(error: DBAPIError) -> bool:
-    """Tell whether a transaction was ended in favour of another (serialisation failure, deadlock)."""
-    return getattr(error.orig, "pgcode", None) in _LOST_RACES
+def is_lost(error: DBAPIError) -> bool:
+    """Tell whether a transaction was ended for a cause that is gone when it is done again at once."""
+    return getattr(error.orig, "pgcode", None) in _LOST
 
 
 @contextmanager
@@ -130,12 +131,12 @@ def driver_cursor(connection: Connection) -> Iterator[Any]:
     try:
         yield cursor
     except driver.Error as error:
-        is_lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
-        if is_lost:
+        was_lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
+        if was_lost:
             connection.invalidate(error)
         wrap: Any = DBAPIError.instance
 
-        raise wrap(None, None, error, driver.Error, connection_invalidated=is_lost) from error
+        raise wrap(None, None, error, driver.Error, connection_invalidated=was_lost) from error
     finally:
         if not cursor.closed:
             cursor.close()

@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 
 from recommendation.storage.dialects.arrays import array_text, array_type
 from recommendation.storage.dialects.connecting import driver_cursor, is_postgres
+from recommendation.storage.dialects.prepared import PreparedStatement
 
 _DRIVER = make_url("postgresql+psycopg2://").get_dialect()()
 Row = Mapping[str, Any]
@@ -54,7 +55,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finis
 def insert_columns(connection: Connection, table: Table, columns: Columns, finish: Finish) -> None:
     """Insert rows as `insert_rows` does, given column by column, at least one row."""
     if is_postgres(connection):
-        _carry_out(connection, _from_arrays(table, tuple(columns), finish), _arrays(table, columns))
+        _from_arrays(table, tuple(columns), finish).rows(connection, _arrays(table, columns))
     else:
         connection.execute(finish(insert(connection, table)), _rows(columns))
 
@@ -107,7 +108,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: 
         return set()
     if is_postgres(connection):
         statement = _from_arrays(table, tuple(rows[0]), _new_only, key)
-        new = _carry_out(connection, statement, _arrays(table, _columns(rows)))
+        new = statement.rows(connection, _arrays(table, _columns(rows)))
     else:
         returning = _new_only(sqlite.insert(table)).returning(*(table.c[name] for name in key))
         new = connection.execute(returning, list(rows)).all()
@@ -117,7 +118,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: 
 def update_columns(connection: Connection, table: Table, columns: Columns, key: tuple[str, ...]) -> None:
     """Set the columns that are given, besides the key's, in the rows of these keys, which are there."""
     if is_postgres(connection):
-        _carry_out(connection, _update_from_arrays(table, tuple(columns), key), _arrays(table, columns))
+        _update_from_arrays(table, tuple(columns), key).rows(connection, _arrays(table, columns))
     else:
         rows = [{f"given_{name}": value for name, value in row.items()} for row in _rows(columns)]
         connection.execute(_update_of_rows(table, tuple(columns), key), rows)
@@ -127,32 +128,27 @@ def _new_only(insert: Any) -> Any:
     return insert.on_conflict_do_nothing()
 
 
-def _carry_out(connection: Connection, statement: str, arrays: Mapping[str, str]) -> Sequence[Any]:
-    """Send a statement by the driver itself, and return its rows; SQLAlchemy's part would take as long as the rows."""
-    with driver_cursor(connection) as cursor:
-        cursor.execute(statement, arrays)
-        return cursor.fetchall() if cursor.description else ()
-
-
 # Statements are built once: building one takes longer than the database takes to carry it out for one row.
 
 
 @lru_cache(maxsize=128)
-def _from_arrays(table: Table, names: tuple[str, ...], finish: Finish, returned: tuple[str, ...] = ()) -> str:
+def _from_arrays(
+    table: Table, names: tuple[str, ...], finish: Finish, returned: tuple[str, ...] = ()
+) -> PreparedStatement:
     given = select(*_given(table, names).values())
     statement = finish(postgresql.insert(table).from_select(names, given, include_defaults=False))
     return _compiled(statement.returning(*(table.c[name] for name in returned)) if returned else statement)
 
 
 @lru_cache(maxsize=16)
-def _update_from_arrays(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> str:
+def _update_from_arrays(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> PreparedStatement:
     given = _given(table, names)
     same = and_(*(table.c[name] == given[name] for name in key))
     return _compiled(update(table).where(same).values({name: given[name] for name in names if name not in key}))
 
 
-def _compiled(statement: Any) -> str:
-    return str(statement.compile(dialect=_DRIVER))
+def _compiled(statement: Any) -> PreparedStatement:
+    return PreparedStatement(str(statement.compile(dialect=_DRIVER)))
 
 
 @lru_cache(maxsize=16)
