@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from recommendation.storage.dialects.writing import insert, next_generation
-from recommendation.storage.locks import exclude_list_writers
+from recommendation.storage.locks import exclude_list_writers, read_sharing_with_erasure
 from recommendation.storage.tables import erasures, feedback, regeneration_shards, user_game_interactions, user_lists
 
 
@@ -45,11 +45,12 @@ _SINCE = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.e
 
 def erased_since(connection: Connection, users: Collection[str], since: datetime) -> dict[str, datetime]:
     """
-    Return which of some users were erased at that time or later, and when.
+    Return which of some users were erased at that time or later, and when; until the transaction ends no more are.
 
-    To be called in the writing transaction, after `share_with_erasure`.
+    To be called in the writing transaction, before it locks a row of anything but its keys.
     """
-    moments = {bytes(row.user_digest): row.erased_at for row in connection.execute(_SINCE, {"since": since})}
+    rows = read_sharing_with_erasure(connection, _SINCE, {"since": since})
+    moments = {bytes(row.user_digest): row.erased_at for row in rows}
     if not moments:
         return {}
     return {user_id: moments[digest] for user_id in users if (digest := user_digest(user_id)) in moments}

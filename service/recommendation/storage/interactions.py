@@ -17,7 +17,6 @@ from recommendation.interactions import PairChange, fold
 from recommendation.storage.dialects.writing import insert_columns, insert_new
 from recommendation.storage.erasures import erased_since
 from recommendation.storage.games import ensure_games
-from recommendation.storage.locks import share_with_erasure
 from recommendation.storage.tables import event_ids, user_game_interactions
 from recommendation.weights import MAX_SCORE
 
@@ -75,7 +74,6 @@ def record_all(
     Raises:
         InvalidInput: a pair's score would grow beyond what can be counted exactly; nothing may be committed.
     """
-    share_with_erasure(connection)
     recorded = [Recorded([], 0) for _ in batches]
     events = [(mine, index, event) for mine, batch in zip(recorded, batches, strict=True) for index, event in batch]
     events = _without_erased(connection, events)
