@@ -1,14 +1,14 @@
 """Whatever a column may hold comes back from the database as it went in, many rows at a time."""
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from recommendation.errors import TransactionLost
 from recommendation.storage.database import Database
 from recommendation.storage.dialects.arrays import array_text
-from recommendation.storage.dialects.writing import insert_new, insert_rows
+from recommendation.storage.dialects.writing import _from_arrays, as_given, insert_new, insert_rows
 from recommendation.storage.tables import event_ids, games
 from recommendation.storage.types import UtcDateTime
 
@@ -29,10 +29,6 @@ TEXTS = [
 MOMENT = datetime(2026, 2, 28, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
-def as_it_is(insert: Any) -> Any:
-    return insert
-
-
 def test_texts_documents_times_and_truth_values_come_back_as_they_went_in(database: Database) -> None:
     rows = [
         {
@@ -46,7 +42,7 @@ def test_texts_documents_times_and_truth_values_come_back_as_they_went_in(databa
         for place, title in enumerate([*TEXTS, None])
     ]
     with database.writing() as connection:
-        insert_rows(connection, games, rows, as_it_is)
+        insert_rows(connection, games, rows, as_given)
     with database.reading() as connection:
         columns = [games.c[name] for name in rows[0]]
         assert [dict(row._mapping) for row in connection.execute(select(*columns).order_by(games.c.game_id))] == rows
@@ -65,3 +61,37 @@ def test_bytes_and_ids_come_back_as_they_went_in_and_only_new_ones_are_told(data
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="naive"):
         array_text(UtcDateTime(), [MOMENT, datetime(2026, 1, 1)])  # noqa: DTZ001
+
+
+@pytest.mark.postgres
+def test_behind_a_pooler_that_changes_sessions_a_write_is_lost_once_and_then_sent_whole(postgres_url: str) -> None:
+    database = Database(postgres_url)
+
+    def write(name: str) -> None:
+        row = {"event_id": name, "fingerprint": b"1", "received_at": MOMENT}
+        with database.writing() as connection:
+            insert_new(connection, event_ids, [row], "event_id")
+
+    write("a")
+    with database.writing() as connection:
+        connection.execute(text("DEALLOCATE ALL"))
+    with pytest.raises(TransactionLost):
+        write("b")
+    write("c")
+    with database.reading() as connection:
+        assert set(connection.execute(select(event_ids.c.event_id)).scalars()) == {"a", "c"}
+    database.close()
+    _from_arrays.cache_clear()
+
+
+@pytest.mark.postgres
+def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used(postgres_url: str) -> None:
+    database, other = Database(postgres_url), Database(postgres_url)
+    with database.reading() as connection:
+        ended = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with other.writing() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": ended})
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != ended
+    database.close()
+    other.close()

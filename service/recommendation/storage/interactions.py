@@ -59,8 +59,8 @@ def record_all(
     """
     Count the events of several batches in the caller's transaction, as if they had come one after the other.
 
-    Locks are taken in one order by every writer: erasure's, event ids, games, pairs, each by its UTF-8 bytes. An event
-    that happened before its user was erased is rejected: a late retry must not bring a person back.
+    Locks are taken in one order by every writer: keys, erasure's, event ids, games, pairs, each by its UTF-8 bytes. An
+    event that happened before its user was erased is rejected: a late retry must not bring a person back.
 
     Args:
         batches: checked events with their index in their batch.

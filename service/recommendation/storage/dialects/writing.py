@@ -31,7 +31,18 @@ Row = Mapping[str, Any]
 Columns = Mapping[str, Sequence[Any]]
 Insert = postgresql.Insert | sqlite.Insert
 Finish = Callable[[Any], Any]
-"""Adds `ON CONFLICT …` to an insert; both dialects have the same methods for it."""
+"""Adds `ON CONFLICT …` to an insert; both dialects have the same methods for it. A function of a module: statements are
+kept by it."""
+
+
+def as_given(insert: Any) -> Any:
+    """Add nothing: a row whose key is there already is an error."""
+    return insert
+
+
+def only_new(insert: Any) -> Any:
+    """Leave rows alone whose key is there already."""
+    return insert.on_conflict_do_nothing()
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -107,10 +118,10 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: 
     if not rows:
         return set()
     if is_postgres(connection):
-        statement = _from_arrays(table, tuple(rows[0]), _new_only, key)
+        statement = _from_arrays(table, tuple(rows[0]), only_new, key)
         new = statement.rows(connection, _arrays(table, _columns(rows)))
     else:
-        returning = _new_only(sqlite.insert(table)).returning(*(table.c[name] for name in key))
+        returning = only_new(sqlite.insert(table)).returning(*(table.c[name] for name in key))
         new = connection.execute(returning, list(rows)).all()
     return {row[0] for row in new} if len(key) == 1 else {tuple(row) for row in new}
 
@@ -122,10 +133,6 @@ def update_columns(connection: Connection, table: Table, columns: Columns, key: 
     else:
         rows = [{f"given_{name}": value for name, value in row.items()} for row in _rows(columns)]
         connection.execute(_update_of_rows(table, tuple(columns), key), rows)
-
-
-def _new_only(insert: Any) -> Any:
-    return insert.on_conflict_do_nothing()
 
 
 # Statements are built once: building one takes longer than the database takes to carry it out for one row.
