@@ -18,6 +18,7 @@ from recommendation_api.ingests import Ingests
 from recommendation_api.keys import KeyRing
 from recommendation_api.metrics import Metrics
 from recommendation_api.problems import Problem
+from recommendation_api.relay import Relay
 from recommendation_api.trainer import Trainer
 from recommendation_api.view_holder import ViewHolder
 from recommendation_api.write_gate import WriteGate
@@ -41,6 +42,8 @@ class Service:
     ingests: Ingests
     """Writes events, those of several requests at once."""
     trainer: Trainer
+    relay: Relay | None
+    """Sends announcements; None where no broker is set."""
     metrics: Metrics
     keys: KeyRing | None
     clock: SteadyClock
@@ -76,6 +79,8 @@ class Service:
 
         answered = await self.writes.run(in_transaction)
         self.views.written()
+        if self.relay is not None:
+            self.relay.wake()
         return answered
 
 

@@ -3,7 +3,8 @@ Several requests that bring events, in one transaction: a commit and a handful o
 
 Each gets the answer it would have got had they come one after the other. Every statement stands for all requests:
 claim the keys, hold off erasures, see who was erased, claim the event ids (where there are any), make games known
-(where there are new ones), add to the pairs, keep the answers.
+(where there are new ones), add to the pairs, keep the answers,
+announce what was counted (where somebody listens).
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -12,8 +13,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from recommendation.announcements import Announcement
 from recommendation.storage.idempotency import Answer, KeyReusedError, RequestKey, claim_all, keep_all
 from recommendation.storage.interactions import Indexed, Recorded, record_all
+from recommendation.storage.outbox import is_announcing, put
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Ingest:
     key: RequestKey | None
     end: Callable[[Connection, Recorded], Answer]
     """Is told what became of the events, does what else belongs into the transaction, and answers."""
+    announce: Callable[[Recorded, datetime], Sequence[Announcement]] = lambda done, now: ()
+    """Says what others are told of it; only asked where somebody is."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,10 @@ def ingest(
         id(request): Ingested(request.end(connection, mine), mine) for request, mine in zip(work, recorded, strict=True)
     }
     keep_all(connection, [(request.key, done[id(request)].answer) for request in work if request.key is not None])
+    if is_announcing(connection):
+        # All at once and last of all, as everybody takes the locks of the outbox.
+        told = [one for request, mine in zip(work, recorded, strict=True) for one in request.announce(mine, now)]
+        put(connection, told)
     return [done.get(id(request)) or _replayed(earlier[id(request)]) for request in requests]
 
 

@@ -1,10 +1,14 @@
 """Events of store backends: interactions, and feedback, which counts as interactions."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from fastapi import APIRouter
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from recommendation.announcements import Announcement, feedback_received, interactions_accepted
 from recommendation.clock import TICK
 from recommendation.events import Rejection, RowError, parse_interactions
 from recommendation.feedback import Feedback, parse_feedback
@@ -39,7 +43,10 @@ async def post_interactions(request: Request) -> Response:
     def end(_connection: Connection, done: Recorded) -> Answer:
         return batch_answer(len(done.accepted), [*refused, *done.rejected], done.duplicates)
 
-    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end))
+    def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
+        return interactions_accepted([done.accepted], now)
+
+    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, announce))
     _count(service, ingested, len(refused))
     return answered(ingested.answer, ingested.recorded is None)
 
@@ -61,7 +68,10 @@ async def post_feedback(request: Request) -> Response:
         store_feedback(connection, kept(done))
         return batch_answer(len(done.accepted), [*refused, *done.rejected], done.duplicates)
 
-    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end))
+    def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
+        return feedback_received([kept(done)], now)
+
+    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, announce))
     _count(service, ingested, len(refused))
     for item in kept(ingested.recorded) if ingested.recorded else ():
         kind = source_class(item.source or "")
@@ -83,6 +93,8 @@ def _count(service: Service, ingested: Ingested, refused: int) -> None:
     if done is None:
         return
     service.views.written()
+    if service.relay is not None:
+        service.relay.wake()
     service.metrics.ingested(done.by_type, done.duplicates, refused + len(done.rejected))
 
 
