@@ -27,3 +27,7 @@ class ArtifactRefused(RecommendationError):
 
 class StoreUnavailable(RecommendationError):
     """The database cannot be reached or cannot answer in time; trying again later may help."""
+
+
+class TransactionLost(StoreUnavailable):
+    """The database ended one of several transactions that waited for each other; the same once more may do."""

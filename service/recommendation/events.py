@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from recommendation.clock import TICK, parse_rfc3339
 from recommendation.ids import ID_RULE, is_id
@@ -18,9 +18,8 @@ FUTURE_ALLOWED = timedelta(minutes=10)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
-    """One event that was checked and weighed; `score` in millionths."""
+class Interaction(NamedTuple):
+    """One event that was checked and weighed; `score` in millionths. A tuple, as there are very many of them."""
 
     user_id: str
     game_id: str

@@ -15,18 +15,20 @@ from recommendation.generating import generate_lists
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
 from recommendation.storage.database import Database
+from recommendation.storage.ingest import Ingest, Outcome, ingest
 from recommendation.storage.loop_reads import LoopReads
 from recommendation.storage.readers import UserState
 from recommendation.storage.schema import is_usable, schema_state
-from recommendation_api import logs, problems
+from recommendation_api import logs, plain_routes, problems
 from recommendation_api.brokers.opening import open_broker
 from recommendation_api.brokers.port import Broker
 from recommendation_api.coalescer import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
 from recommendation_api.drain import draining
+from recommendation_api.ingests import Ingests
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
 from recommendation_api.relay import Relay
-from recommendation_api.routes import console, drops, health, ingest, lists, people, training
+from recommendation_api.routes import console, drops, health, interactions, lists, offers, people, training
 from recommendation_api.service import Service
 from recommendation_api.trainer import Trainer
 from recommendation_api.view_holder import ViewHolder
@@ -67,7 +69,8 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     app.state.service = service = _service(settings, keys, broker)
     problems.install(app)
     for router in (
-        ingest.router,
+        interactions.router,
+        offers.router,
         lists.reading,
         lists.making,
         training.runs_router,
@@ -81,6 +84,7 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     if settings.console:
         app.include_router(console.router)
     lists.install(app, service, PREFIX)
+    plain_routes.install(app, PREFIX, interactions.PLAIN_ROUTES)
     logs.install(app, service.metrics, PREFIX)
     return app
 
@@ -115,6 +119,11 @@ def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) ->
     async def make(user_ids: Sequence[str]) -> Mapping[str, UserState]:
         return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
 
+    def write_events(requests: Sequence[Ingest]) -> Sequence[Outcome]:
+        now, known_games = clock(), views.view.catalogue.by_id
+        with database.writing() as connection:
+            return ingest(connection, requests, settings.owning_events, now, known_games)
+
     return Service(
         settings=settings,
         database=database,
@@ -123,6 +132,7 @@ def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) ->
         loop_reads=reads,
         makes=Coalescer(make, MAKERS, MOST_MADE_TOGETHER),
         writes=writes,
+        ingests=Ingests(write_events, writes),
         trainer=Trainer(settings, database, clock),
         relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
@@ -151,6 +161,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if service.relay is not None:
             await asyncio.to_thread(service.relay.close)
         service.loop_reads.close()
+        service.ingests.close()
         await asyncio.to_thread(service.metrics.close)
         await asyncio.to_thread(service.database.close)
 

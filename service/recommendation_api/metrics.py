@@ -7,7 +7,7 @@ Every label has a bounded set of values; those that are known from the start are
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -76,6 +76,7 @@ class Metrics:
             "Interactions that were accepted and counted, by type of event; feedback counts too.",
             event_type=weights.names,
         )
+        self._created = {name: self.interactions_created.labels(event_type=name) for name in weights.names}
         self.interactions_rejected = self._counter(
             "interactions_rejected", "Rows of interaction and feedback batches that were refused."
         )
@@ -95,6 +96,15 @@ class Metrics:
         for action in ACTIONS:
             for source in (*SOURCE_ORDER, "unknown"):
                 self.feedback.labels(action=action, source=source)
+
+    def ingested(self, by_type: Mapping[str, int], duplicates: int, rejected: int) -> None:
+        """Count what became of the rows of a batch that is committed."""
+        for event_type, count in by_type.items():
+            self._created[event_type].inc(count)
+        if duplicates:
+            self.interactions_duplicate.inc(duplicates)
+        if rejected:
+            self.interactions_rejected.inc(rejected)
 
     def _count_reads(self, database: Database) -> None:
         self.reads = self._counter("reads", "Lists that were read, by how they came about.", made=MADE)

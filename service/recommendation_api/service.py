@@ -15,6 +15,7 @@ from recommendation.storage.idempotency import Answer, RequestKey, claim, keep
 from recommendation.storage.loop_reads import LoopReads
 from recommendation.storage.readers import UserState
 from recommendation_api.coalescer import Coalescer
+from recommendation_api.ingests import Ingests
 from recommendation_api.keys import KeyRing
 from recommendation_api.metrics import Metrics
 from recommendation_api.problems import Problem
@@ -39,6 +40,8 @@ class Service:
     makes: Coalescer[UserState]
     """Makes and stores a user's list, and reads what is kept of them."""
     writes: WriteGate
+    ingests: Ingests
+    """Writes events, those of several requests at once."""
     trainer: Trainer
     relay: Relay | None
     """Sends announcements; None where no broker is set."""
@@ -91,8 +94,9 @@ def request_key(request: Request, content: bytes) -> RequestKey | None:
         raise Problem(
             422, "invalid_idempotency_key", f"Idempotency-Key should be 1 to {MOST_KEY_CHARACTERS} ASCII characters"
         )
-    route = request.scope["route"].path
-    target = f"{request.url.path}?{request.url.query}".encode()
+    scope = request.scope
+    route = scope["route"].path
+    target = scope["path"].encode() + b"?" + scope["query_string"]
     return RequestKey.of(request.state.holder.name, f"{request.method} {route}", key, target, content)
 
 

@@ -1,8 +1,8 @@
 """Writes take turns, so that a flood of them leaves threads and connections to reads; too many are turned away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -18,31 +18,32 @@ def too_many_writes() -> Problem:
 
 
 class WriteGate:
-    """Lets some writes through at a time; some more may wait."""
+    """Lets some transactions through at a time; the requests of some more may wait."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
-        self._turns = asyncio.Semaphore(at_once)
+        self.turn = asyncio.Semaphore(at_once)
+        """To be held during a transaction."""
         self._room = at_once + waiting
         self._inside = 0
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
         """
-        Wait for a turn.
+        Have a place among the requests that are written or wait.
 
         Raises:
-            Problem: 429 where too many wait already.
+            Problem: 429 where too many are there already.
         """
         if self._inside >= self._room:
             raise too_many_writes()
         self._inside += 1
         try:
-            async with self._turns:
-                yield
+            yield
         finally:
             self._inside -= 1
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Do blocking work in a turn, in a thread."""
-        async with self.turn():
-            return await run_in_threadpool(work)
+        """Do the blocking work of one request in a turn, in a thread."""
+        with self.admitted():
+            async with self.turn:
+                return await run_in_threadpool(work)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from recommendation.errors import SettingsError, StoreUnavailable
+from recommendation.errors import SettingsError, StoreUnavailable, TransactionLost
 from recommendation.storage.dialects import connecting
 
 POOL_WAIT_SECONDS = 5
@@ -96,6 +96,8 @@ def translated() -> Iterator[None]:
     except PoolTimeout:
         raise StoreUnavailable("every database connection is in use; try again in a moment") from None
     except DBAPIError as error:
+        if connecting.is_lost(error):
+            raise TransactionLost("the database was asked for the same by too many; try again in a moment") from error
         if isinstance(error, OperationalError) or error.connection_invalidated or connecting.is_passing(error):
             raise StoreUnavailable("the database does not answer; try again in a moment") from error
         raise

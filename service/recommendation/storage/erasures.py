@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from recommendation.storage.dialects.writing import insert, next_generation
-from recommendation.storage.locks import exclude_list_writers
+from recommendation.storage.locks import exclude_list_writers, read_sharing_with_erasure
 from recommendation.storage.tables import (
     erasures,
     feedback,
@@ -46,14 +46,18 @@ def _forget_cursors(connection: Connection, user_id: str) -> None:
     connection.execute(named.values(after_user=before.scalar_subquery()))
 
 
+_SINCE = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.erased_at >= bindparam("since"))
+"""Built once: it is part of every write."""
+
+
 def erased_since(connection: Connection, users: Collection[str], since: datetime) -> dict[str, datetime]:
     """
-    Return which of some users were erased at that time or later, and when.
+    Return which of some users were erased at that time or later, and when; until the transaction ends no more are.
 
-    To be called in the writing transaction, after `share_with_erasure`.
+    To be called in the writing transaction, before it locks a row of anything but its keys.
     """
-    query = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.erased_at >= since)
-    moments = {bytes(row.user_digest): row.erased_at for row in connection.execute(query)}
+    rows = read_sharing_with_erasure(connection, _SINCE, {"since": since})
+    moments = {bytes(row.user_digest): row.erased_at for row in rows}
     if not moments:
         return {}
     return {user_id: moments[digest] for user_id in users if (digest := user_digest(user_id)) in moments}

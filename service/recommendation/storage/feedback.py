@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from recommendation.feedback import Feedback
-from recommendation.storage.dialects.writing import insert_rows
+from recommendation.storage.dialects.writing import as_given, insert_rows
 from recommendation.storage.tables import feedback
 
 
@@ -22,4 +22,4 @@ def store_feedback(connection: Connection, given: Sequence[Feedback]) -> None:
         }
         for item in given
     ]
-    insert_rows(connection, feedback, rows, lambda insert: insert)
+    insert_rows(connection, feedback, rows, as_given)

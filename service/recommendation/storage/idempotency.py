@@ -6,15 +6,18 @@ first has ended, then finds its answer, or takes its turn if the first was rolle
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, update
+from sqlalchemy import Connection, delete, select, tuple_
 
-from recommendation.storage.dialects.writing import insert_if_new
+from recommendation.storage.dialects.writing import insert_new, update_columns
 from recommendation.storage.tables import idempotent_answers
 
 _PENDING = 0
+_NAME = ("holder", "route", "key")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class RequestKey:
     route: str
     key: str
     digest: bytes
+
+    def name(self) -> tuple[str, str, str]:
+        """What it is stored under."""
+        return self.holder, self.route, self.key
 
     @classmethod
     def of(cls, holder: str, route: str, key: str, *content: bytes) -> "RequestKey":
@@ -52,6 +59,10 @@ class KeyReusedError(Exception):
     """The key was used for another request."""
 
 
+Claimed = Answer | KeyReusedError | None
+"""What was answered under a key, that it was used for something else, or that it is ours now."""
+
+
 def claim(connection: Connection, request: RequestKey, now: datetime) -> Answer | None:
     """
     Take a key, or find what was answered under it.
@@ -61,48 +72,64 @@ def claim(connection: Connection, request: RequestKey, now: datetime) -> Answer 
     Raises:
         KeyReusedError: the key was used with another body.
     """
-    row = {
-        "holder": request.holder,
-        "route": request.route,
-        "key": request.key,
-        "request_digest": request.digest,
-        "status": _PENDING,
-        "headers": {},
-        "body": b"",
-        "answered_at": now,
-    }
-    if insert_if_new(connection, idempotent_answers, row):
-        return None
+    found = claim_all(connection, [request], now)[0]
+    if isinstance(found, KeyReusedError):
+        raise found
+    return found
+
+
+def claim_all(connection: Connection, requests: Sequence[RequestKey], now: datetime) -> list[Claimed]:
+    """
+    Take the keys of several requests, each as `claim` does; no two of them may be the same.
+
+    Keys are taken in one order, so that transactions that share keys wait for each other one way round.
+    """
+    rows = [
+        {
+            "holder": request.holder,
+            "route": request.route,
+            "key": request.key,
+            "request_digest": request.digest,
+            "status": _PENDING,
+            "headers": {},
+            "body": b"",
+            "answered_at": now,
+        }
+        for request in sorted(requests, key=RequestKey.name)
+    ]
+    new = insert_new(connection, idempotent_answers, rows, *_NAME)
+    known = _answers(connection, [request for request in requests if request.name() not in new])
+    return [_judged(request, known[request.name()]) if request.name() in known else None for request in requests]
+
+
+def _answers(connection: Connection, requests: Sequence[RequestKey]) -> dict[tuple[str, str, str], Any]:
+    if not requests:
+        return {}
     columns = idempotent_answers.c
-    query = select(columns.request_digest, columns.status, columns.body, columns.headers).where(_is(request))
-    found = connection.execute(query).one()
-    if bytes(found.request_digest) != request.digest:
-        raise KeyReusedError
-    return Answer(found.status, bytes(found.body), found.headers)
+    name = tuple_(*(columns[part] for part in _NAME))
+    found = connection.execute(select(idempotent_answers).where(name.in_([request.name() for request in requests])))
+    return {(row.holder, row.route, row.key): row for row in found}
+
+
+def _judged(request: RequestKey, row: Any) -> Claimed:
+    if bytes(row.request_digest) != request.digest:
+        return KeyReusedError()
+    return Answer(row.status, bytes(row.body), row.headers)
 
 
 def keep(connection: Connection, request: RequestKey, answer: Answer) -> None:
     """Write down the answer, to be committed with what the request did."""
-    given = {"status": answer.status, "body": answer.body, "headers": answer.headers}
-    names = {"of_holder": request.holder, "of_route": request.route, "of_key": request.key}
-    connection.execute(_KEEP, {**given, **names})
+    keep_all(connection, [(request, answer)])
 
 
-def _is(request: RequestKey) -> ColumnElement[bool]:
-    columns = idempotent_answers.c
-    return and_(columns.holder == request.holder, columns.route == request.route, columns.key == request.key)
-
-
-_KEEP = (
-    update(idempotent_answers)
-    .where(
-        idempotent_answers.c.holder == bindparam("of_holder"),
-        idempotent_answers.c.route == bindparam("of_route"),
-        idempotent_answers.c.key == bindparam("of_key"),
-    )
-    .values({name: bindparam(name) for name in ("status", "body", "headers")})
-)
-"""Built once: it is part of every write."""
+def keep_all(connection: Connection, answers: Sequence[tuple[RequestKey, Answer]]) -> None:
+    """Write down the answers to requests whose keys were taken in this transaction."""
+    if answers:
+        columns = {
+            **{part: [getattr(request, part) for request, _ in answers] for part in _NAME},
+            **{part: [getattr(answer, part) for _, answer in answers] for part in ("status", "body", "headers")},
+        }
+        update_columns(connection, idempotent_answers, columns, _NAME)
 
 
 def forget_answers(connection: Connection, before: datetime) -> int:

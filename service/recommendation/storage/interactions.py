@@ -14,10 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from recommendation.errors import InvalidInput
 from recommendation.events import Interaction, Rejection
 from recommendation.interactions import PairChange, fold
-from recommendation.storage.dialects.writing import insert_new, insert_rows
+from recommendation.storage.dialects.writing import insert_columns, insert_new
 from recommendation.storage.erasures import erased_since
 from recommendation.storage.games import ensure_games
-from recommendation.storage.locks import share_with_erasure
 from recommendation.storage.tables import event_ids, user_game_interactions
 from recommendation.weights import MAX_SCORE
 
@@ -46,58 +45,78 @@ def record(
     received_at: datetime,
     known_games: Container[str] = frozenset(),
 ) -> Recorded:
-    """
-    Count events in the caller's transaction.
+    """Count the events of one batch, as `record_all` does."""
+    return record_all(connection, [interactions], owning_events, received_at, known_games)[0]
 
-    Locks are taken in one order by every writer: erasure's, event ids, games, pairs, each by its UTF-8 bytes. An event
-    that happened before its user was erased is rejected: a late retry must not bring a person back.
+
+def record_all(
+    connection: Connection,
+    batches: Sequence[Sequence[Indexed]],
+    owning_events: frozenset[str],
+    received_at: datetime,
+    known_games: Container[str] = frozenset(),
+) -> list[Recorded]:
+    """
+    Count the events of several batches in the caller's transaction, as if they had come one after the other.
+
+    Locks are taken in one order by every writer: keys, erasure's, event ids, games, pairs, each by its UTF-8 bytes. An
+    event that happened before its user was erased is rejected: a late retry must not bring a person back.
 
     Args:
-        interactions: checked events with their index in the batch.
+        batches: checked events with their index in their batch.
         owning_events: event types that make a game owned.
-        received_at: when the batch came in; event ids are forgotten by it.
+        received_at: when the batches came in; event ids are forgotten by it.
         known_games: games that are surely in the catalogue already.
+
+    Returns:
+        What became of each batch.
 
     Raises:
         InvalidInput: a pair's score would grow beyond what can be counted exactly; nothing may be committed.
     """
-    share_with_erasure(connection)
-    wanted, refused = _without_erased(connection, interactions)
-    recorded = _without_repeats(connection, wanted, received_at)
-    recorded.rejected += refused
-    changes = fold(recorded.accepted, owning_events)
+    recorded = [Recorded([], 0) for _ in batches]
+    events = [(mine, index, event) for mine, batch in zip(recorded, batches, strict=True) for index, event in batch]
+    events = _without_erased(connection, events)
+    accepted = _without_repeats(connection, events, received_at)
+    changes = fold(accepted, owning_events)
     ensure_games(connection, {change.game_id for change in changes}, received_at, known_games)
     merge_pairs(connection, changes)
     return recorded
 
 
-def _without_erased(
-    connection: Connection, interactions: Sequence[Indexed]
-) -> tuple[Sequence[Indexed], list[Rejection]]:
-    if not interactions:
-        return interactions, []
-    earliest = min(event.occurred_at for _, event in interactions)
-    erased = erased_since(connection, {event.user_id for _, event in interactions}, earliest)
+_Placed = tuple[Recorded, int, Interaction]
+"""An event with its index in a batch, and where what became of that batch is written down."""
+
+
+def _without_erased(connection: Connection, events: list[_Placed]) -> list[_Placed]:
+    if not events:
+        return events
+    earliest = min(event.occurred_at for _, _, event in events)
+    erased = erased_since(connection, {event.user_id for _, _, event in events}, earliest)
     if not erased:
-        return interactions, []
-    late = [index for index, event in interactions if event.occurred_at <= erased.get(event.user_id, NEVER)]
-    detail = "its user was erased after it happened"
-    wanted = [(index, event) for index, event in interactions if index not in set(late)]
-    return wanted, [Rejection(index, "user_erased", detail) for index in late]
+        return events
+    wanted = []
+    for mine, index, event in events:
+        if event.occurred_at > erased.get(event.user_id, NEVER):
+            wanted.append((mine, index, event))
+        else:
+            mine.rejected.append(Rejection(index, "user_erased", "its user was erased after it happened"))
+    return wanted
 
 
-def _without_repeats(connection: Connection, interactions: Sequence[Indexed], received_at: datetime) -> Recorded:
-    claims = [(event.event_id, event.fingerprint) for _, event in interactions]
-    recorded = Recorded([], 0)
-    for (index, event), verdict in zip(interactions, claim_event_ids(connection, claims, received_at), strict=True):
+def _without_repeats(connection: Connection, events: list[_Placed], received_at: datetime) -> list[Interaction]:
+    claims = [(event.event_id, event.fingerprint) for _, _, event in events]
+    accepted = []
+    for (mine, index, event), verdict in zip(events, claim_event_ids(connection, claims, received_at), strict=True):
         if verdict is Claim.NEW:
-            recorded.accepted.append(event)
+            mine.accepted.append(event)
+            accepted.append(event)
         elif verdict is Claim.REPEAT:
-            recorded.duplicates += 1
+            mine.duplicates += 1
         else:
             detail = "this event_id was used for other content; give every event an id of its own"
-            recorded.rejected.append(Rejection(index, "event_id_conflict", detail))
-    return recorded
+            mine.rejected.append(Rejection(index, "event_id_conflict", detail))
+    return accepted
 
 
 class Claim(Enum):
@@ -162,29 +181,23 @@ def merge_pairs(connection: Connection, changes: Sequence[PairChange]) -> None:
     Raises:
         InvalidInput: a score would grow beyond `MAX_SCORE`.
     """
-    if any(change.score > MAX_SCORE for change in changes):
+    if not changes:
+        return
+    columns = {name: [getattr(change, field) for change in changes] for name, field in _FIELDS.items()}
+    if max(columns["score_millionths"]) > MAX_SCORE:
         raise InvalidInput("the score of a pair would grow beyond what can be counted exactly; send smaller quantities")
     try:
-        insert_rows(connection, user_game_interactions, [_as_row(change) for change in changes], adding)
+        insert_columns(connection, user_game_interactions, columns, adding)
     except IntegrityError as error:
         if "score_in_range" not in str(error.orig):
             raise
         raise InvalidInput("the score of a pair would grow beyond what can be counted exactly") from None
 
 
-def _as_row(change: PairChange) -> dict[str, Any]:
-    return {
-        "user_id": change.user_id,
-        "game_id": change.game_id,
-        "score_millionths": change.score,
-        "events": change.events,
-        "owned": change.owned,
-        "owned_at": change.owned_at,
-        "dismissed": change.dismissed,
-        "dismissed_at": change.dismissed_at,
-        "first_event_at": change.first_event_at,
-        "last_event_at": change.last_event_at,
-    }
+_FIELDS = {
+    column.name: {"score_millionths": "score"}.get(column.name, column.name) for column in user_game_interactions.c
+}
+"""What of a change goes into each column."""
 
 
 def adding(insert: Any) -> Any:

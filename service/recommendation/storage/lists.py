@@ -16,7 +16,7 @@ from recommendation.lists import (
     encode_first_party,
     merged,
 )
-from recommendation.storage.dialects.writing import insert_copied, insert_rows, next_generation
+from recommendation.storage.dialects.writing import insert_copied, insert_rows, next_generation, only_new
 from recommendation.storage.locks import share_with_erasure
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import user_lists
@@ -141,7 +141,7 @@ def _locked(
     """Read the lists that are changed, made empty where they were not there, and keep others from changing them."""
     nothing = encode_first_party(())
     empty = [_as_row(StoredList(user_id, source, 0, now, nothing)) for user_id, source in sorted(wanted)]
-    insert_rows(connection, user_lists, empty, lambda insert: insert.on_conflict_do_nothing())
+    insert_rows(connection, user_lists, empty, only_new)
     query = (
         select(user_lists.c.user_id, user_lists.c.source, user_lists.c["items"])
         .where(tuple_(user_lists.c.user_id, user_lists.c.source).in_(sorted(wanted)))

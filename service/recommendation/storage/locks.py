@@ -8,11 +8,13 @@ notices a holder that vanished within half a minute and gives the lock to the ne
 import fcntl
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Integer, func, select, text
+from sqlalchemy import Connection, Dialect, Integer, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from recommendation.storage.database import Database
@@ -22,6 +24,7 @@ _TRAINING = 7_201_001
 _MIGRATION = 7_201_002
 _ERASURE = 7_201_003
 _POPULAR = 7_201_004
+_SHARE = f"SELECT pg_advisory_xact_lock_shared({_ERASURE})"
 _OUTBOX = 7_201_005
 _OUTBOX_ORDER = 7_201_006
 _ORDERS = 256
@@ -79,7 +82,19 @@ def migration_lock(connection: Connection) -> Iterator[None]:
 def share_with_erasure(connection: Connection) -> None:
     """Until the transaction ends, let other list writers work but no erasure; SQLite has one writer anyway."""
     if is_postgres(connection):
-        connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({_ERASURE})"))
+        connection.exec_driver_sql(_SHARE)
+
+
+def read_sharing_with_erasure(connection: Connection, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Any]:
+    """Do as `share_with_erasure`, and then read, seeing all that erasures before wrote: in one round trip."""
+    if is_postgres(connection):
+        return connection.exec_driver_sql(f"{_SHARE}; {_text(query, connection.dialect)}", given).all()
+    return connection.execute(query, given).all()
+
+
+@lru_cache(maxsize=4)
+def _text(query: Select[Any], dialect: Dialect) -> str:
+    return str(query.compile(dialect=dialect))
 
 
 def exclude_list_writers(connection: Connection) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
-from recommendation.storage.dialects.writing import insert_rows
+from recommendation.storage.dialects.writing import as_given, insert_rows
 from recommendation.storage.locks import try_popular_turn
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import popular_games, snapshots, user_game_interactions
@@ -33,7 +33,7 @@ def remake_popular(connection: Connection, days: int, now: datetime) -> bool:
         ranked = _count(connection, None)
     connection.execute(delete(popular_games))
     rows = [{"game_id": game_id, "users": users} for game_id, users in ranked]
-    insert_rows(connection, popular_games, rows, lambda insert: insert)
+    insert_rows(connection, popular_games, rows, as_given)
     bump(connection, "popular", now, time.perf_counter() - began)
     return True
 

@@ -27,7 +27,7 @@ from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_json, read_body
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response
-from recommendation_api.routes.ingest import answered
+from recommendation_api.replies import answered
 from recommendation_api.routes.training import live_model_document
 from recommendation_api.service import service_of
 

@@ -19,6 +19,7 @@ from recommendation.view import StoreView
 from recommendation_api import answers, schemas
 from recommendation_api.auth import holder_of, needs
 from recommendation_api.cursors import decode_cursor
+from recommendation_api.plain_routes import before_everything
 from recommendation_api.problems import Problem, as_problem, problem_response
 from recommendation_api.rendering import json_response, list_body, send_plainly, tagged_response
 from recommendation_api.service import Service, service_of
@@ -116,12 +117,7 @@ def _knows_a_tag(scope: Scope) -> bool:
 
 def install(app: FastAPI, service: Service, prefix: str) -> None:
     """Put the short way for plain reads before everything that an app does with a request."""
-    build = app.build_middleware_stack
-
-    def build_behind() -> ASGIApp:
-        return PlainLists(build(), service, prefix)
-
-    app.build_middleware_stack = build_behind  # type: ignore[method-assign]
+    before_everything(app, lambda behind: PlainLists(behind, service, prefix))
 
 
 _PLAIN_QUERY = re.compile(rb"limit=([1-9][0-9]?|100)")

@@ -14,7 +14,7 @@ from recommendation.storage.people import export_user
 from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.rendering import json_response
-from recommendation_api.routes.ingest import answered
+from recommendation_api.replies import answered
 from recommendation_api.service import service_of
 
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])

@@ -18,7 +18,7 @@ from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response
-from recommendation_api.routes.ingest import answered
+from recommendation_api.replies import answered
 from recommendation_api.service import Service, service_of
 
 runs_router = APIRouter(tags=["training"], dependencies=[needs("admin", "operator")])

@@ -4,34 +4,52 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import IO, Any
 
-from sqlalchemy import ARRAY, JSON, Connection, MetaData, Table, bindparam, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    and_,
+    bindparam,
+    cast,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
+from recommendation.storage.dialects.arrays import array_text, array_type
 from recommendation.storage.dialects.connecting import driver_cursor, is_postgres
+from recommendation.storage.dialects.prepared import PreparedStatement
 
+_DRIVER = make_url("postgresql+psycopg2://").get_dialect()()
 Row = Mapping[str, Any]
+Columns = Mapping[str, Sequence[Any]]
 Insert = postgresql.Insert | sqlite.Insert
 Finish = Callable[[Any], Any]
-"""Adds `ON CONFLICT …` to an insert; both dialects have the same methods for it."""
-_SQLITE_MOST_PARAMETERS = 500
+"""Adds `ON CONFLICT …` to an insert; both dialects have the same methods for it. A function of a module: statements are
+kept by it."""
 _UNIQUE_VIOLATION = "23505"
+
+
+def as_given(insert: Any) -> Any:
+    """Add nothing: a row whose key is there already is an error."""
+    return insert
+
+
+def only_new(insert: Any) -> Any:
+    """Leave rows alone whose key is there already."""
+    return insert.on_conflict_do_nothing()
 
 
 def insert(connection: Connection, table: Table) -> Any:
     """Return this dialect's INSERT, which knows ON CONFLICT."""
     return postgresql.insert(table) if is_postgres(connection) else sqlite.insert(table)
-
-
-def insert_if_new(connection: Connection, table: Table, row: Row) -> bool:
-    """Insert a row unless its key is there; tell whether it was inserted. A concurrent twin is waited for."""
-    return connection.execute(_insert_if_new(connection.dialect.name, table), row).rowcount == 1
-
-
-@lru_cache(maxsize=16)
-def _insert_if_new(dialect: str, table: Table) -> Any:
-    dialect_insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return dialect_insert(table).on_conflict_do_nothing()
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finish: Finish) -> None:
@@ -43,13 +61,16 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finis
         rows: all with the same keys, which are column names.
         finish: adds the ON CONFLICT clause.
     """
-    if not rows:
-        return
-    if is_postgres(connection) and not any(isinstance(table.c[name].type, JSON) for name in rows[0]):
-        connection.execute(_upsert(table, tuple(rows[0]), finish), _columns(rows))
+    if rows:
+        insert_columns(connection, table, _columns(rows), finish)
+
+
+def insert_columns(connection: Connection, table: Table, columns: Columns, finish: Finish) -> None:
+    """Insert rows as `insert_rows` does, given column by column, at least one row."""
+    if is_postgres(connection):
+        _from_arrays(table, tuple(columns), finish).rows(connection, _arrays(table, columns))
     else:
-        # An array of JSON lists would read as an array of more dimensions.
-        connection.execute(finish(insert(connection, table)), list(rows))
+        connection.execute(finish(insert(connection, table)), _rows(columns))
 
 
 def insert_copied(
@@ -105,40 +126,83 @@ def _copy(connection: Connection, statement: str, data: IO[bytes]) -> None:
         cursor.copy_expert(statement, data)
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[Row], key: str) -> set[Any]:
-    """Insert the rows whose key is new, and return those keys; a concurrent twin is waited for."""
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: str) -> set[Any]:
+    """
+    Insert the rows whose key is new; a concurrent twin is waited for.
+
+    Args:
+        key: the columns of the key.
+
+    Returns:
+        The keys that were new: values of the column, or tuples of several columns.
+    """
     if not rows:
         return set()
-    column = table.c[key]
     if is_postgres(connection):
-        statement = _from_arrays(table, list(rows[0])).on_conflict_do_nothing(index_elements=[column])
-        return set(connection.execute(statement.returning(column), _columns(rows)).scalars())
-    keys = [row[key] for row in rows]
-    known: set[Any] = set()
-    for start in range(0, len(keys), _SQLITE_MOST_PARAMETERS):
-        part = keys[start : start + _SQLITE_MOST_PARAMETERS]
-        known.update(connection.execute(select(column).where(column.in_(part))).scalars())
-    new = [row for row in rows if row[key] not in known]
-    if new:
-        connection.execute(table.insert(), new)
-    return {row[key] for row in new}
+        statement = _from_arrays(table, tuple(rows[0]), only_new, key)
+        new = statement.rows(connection, _arrays(table, _columns(rows)))
+    else:
+        returning = only_new(sqlite.insert(table)).returning(*(table.c[name] for name in key))
+        new = connection.execute(returning, list(rows)).all()
+    return {row[0] for row in new} if len(key) == 1 else {tuple(row) for row in new}
 
 
-def _from_arrays(table: Table, names: list[str]) -> postgresql.Insert:
-    arrays = [bindparam(f"{name}_array", type_=ARRAY(table.c[name].type)) for name in names]
-    given = func.unnest(*arrays).table_valued(*names, name="given").render_derived()
-    return postgresql.insert(table).from_select(names, select(*(given.c[name] for name in names)))
+def update_columns(connection: Connection, table: Table, columns: Columns, key: tuple[str, ...]) -> None:
+    """Set the columns that are given, besides the key's, in the rows of these keys, which are there."""
+    if is_postgres(connection):
+        _update_from_arrays(table, tuple(columns), key).rows(connection, _arrays(table, columns))
+    else:
+        rows = [{f"given_{name}": value for name, value in row.items()} for row in _rows(columns)]
+        connection.execute(_update_of_rows(table, tuple(columns), key), rows)
+
+
+# Statements are built once: building one takes longer than the database takes to carry it out for one row.
 
 
 @lru_cache(maxsize=128)
-def _upsert(table: Table, names: tuple[str, ...], finish: Finish) -> Any:
-    # Building a statement takes longer than the database takes to carry it out for one row, so it is built once;
-    # SQLAlchemy also keeps what it compiled with the object.
-    return finish(_from_arrays(table, list(names)))
+def _from_arrays(
+    table: Table, names: tuple[str, ...], finish: Finish, returned: tuple[str, ...] = ()
+) -> PreparedStatement:
+    given = select(*_given(table, names).values())
+    statement = finish(postgresql.insert(table).from_select(names, given, include_defaults=False))
+    return _compiled(statement.returning(*(table.c[name] for name in returned)) if returned else statement)
+
+
+@lru_cache(maxsize=16)
+def _update_from_arrays(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> PreparedStatement:
+    given = _given(table, names)
+    same = and_(*(table.c[name] == given[name] for name in key))
+    return _compiled(update(table).where(same).values({name: given[name] for name in names if name not in key}))
+
+
+def _compiled(statement: Any) -> PreparedStatement:
+    return PreparedStatement(str(statement.compile(dialect=_DRIVER)))
+
+
+@lru_cache(maxsize=16)
+def _update_of_rows(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
+    same = and_(*(table.c[name] == bindparam(f"given_{name}") for name in key))
+    return update(table).where(same).values({name: bindparam(f"given_{name}") for name in names if name not in key})
+
+
+def _given(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
+    """The rows of the arrays that `_arrays` writes, as columns to select from."""
+    columns = [table.c[name] for name in names]
+    arrays = [cast(bindparam(f"{c.name}_array", type_=String), ARRAY(array_type(c.type))) for c in columns]
+    given = func.unnest(*arrays).table_valued(*names, name="given").render_derived()
+    return {c.name: cast(given.c[c.name], c.type) if isinstance(c.type, JSON) else given.c[c.name] for c in columns}
+
+
+def _arrays(table: Table, columns: Columns) -> dict[str, str]:
+    return {f"{name}_array": array_text(table.c[name].type, values) for name, values in columns.items()}
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return {f"{name}_array": [row[name] for row in rows] for name in rows[0]}
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _rows(columns: Columns) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def next_generation(connection: Connection) -> int:

@@ -1,0 +1,110 @@
+"""Events of store backends: interactions, and feedback, which counts as interactions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recommendation.announcements import Announcement, feedback_received, interactions_accepted
+from recommendation.clock import TICK
+from recommendation.events import Rejection, RowError, parse_interactions
+from recommendation.feedback import Feedback, parse_feedback
+from recommendation.ranking import SOURCE_ORDER, source_class
+from recommendation.storage.feedback import store_feedback
+from recommendation.storage.idempotency import Answer
+from recommendation.storage.ingest import Ingest, Ingested
+from recommendation.storage.interactions import Indexed, Recorded
+from recommendation_api import answers, schemas
+from recommendation_api.auth import needs
+from recommendation_api.bodies import parse_rows, read_body
+from recommendation_api.plain_routes import PlainRoute
+from recommendation_api.replies import answered, batch_answer
+from recommendation_api.service import Service, request_key, service_of
+
+router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
+
+
+@router.post("/interactions", **schemas.bulk("events", schemas.InteractionIn, answers.BatchOut))
+async def post_interactions(request: Request) -> Response:
+    """
+    Count 1 to 10,000 events, in one transaction.
+
+    A row that cannot be taken is listed under `rejected` and does not sink the others. Send an `Idempotency-Key`
+    header or an `event_id` with each event, and a retry counts nothing twice.
+    """
+    service = service_of(request)
+    body = await read_body(request, service.settings.max_body_bytes)
+    rows, _ = parse_rows(body, "events")
+    events, refused = parse_interactions(rows, service.settings.weights, service.clock.reserve(len(rows)))
+
+    def end(_connection: Connection, done: Recorded) -> Answer:
+        return batch_answer(len(done.accepted), [*refused, *done.rejected], done.duplicates)
+
+    def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
+        return interactions_accepted([done.accepted], now)
+
+    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, announce))
+    _count(service, ingested, len(refused))
+    return answered(ingested.answer, ingested.recorded is None)
+
+
+@router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, answers.BatchOut))
+async def post_feedback(request: Request) -> Response:
+    """Say what users did with a list; it counts as an interaction, and the next GET knows it."""
+    service = service_of(request)
+    body = await read_body(request, service.settings.max_body_bytes)
+    rows, _ = parse_rows(body, "feedback")
+    given, refused = _parse_feedback(service, rows)
+    events: list[Indexed] = [(index, item.interaction) for index, item in given]
+
+    def kept(done: Recorded) -> list[Feedback]:
+        taken = {id(event) for event in done.accepted}
+        return [item for _, item in given if id(item.interaction) in taken]
+
+    def end(connection: Connection, done: Recorded) -> Answer:
+        store_feedback(connection, kept(done))
+        return batch_answer(len(done.accepted), [*refused, *done.rejected], done.duplicates)
+
+    def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
+        return feedback_received([kept(done)], now)
+
+    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, announce))
+    _count(service, ingested, len(refused))
+    for item in kept(ingested.recorded) if ingested.recorded else ():
+        kind = source_class(item.source or "")
+        source = kind if kind in SOURCE_ORDER else "unknown"
+        service.metrics.feedback.labels(action=item.interaction.event_type, source=source).inc()
+    return answered(ingested.answer, ingested.recorded is None)
+
+
+PLAIN_ROUTES = {
+    "/interactions": PlainRoute("/interactions", post_interactions, ("write",)),
+    "/feedback": PlainRoute("/feedback", post_feedback, ("write",)),
+}
+"""The short ways here."""
+
+
+def _count(service: Service, ingested: Ingested, refused: int) -> None:
+    """Tell the metrics and the view, now that it is committed."""
+    done = ingested.recorded
+    if done is None:
+        return
+    service.views.written()
+    if service.relay is not None:
+        service.relay.wake()
+    service.metrics.ingested(done.by_type, done.duplicates, refused + len(done.rejected))
+
+
+def _parse_feedback(service: Service, rows: list[object]) -> tuple[list[tuple[int, Feedback]], list[Rejection]]:
+    first = service.clock.reserve(len(rows))
+    given: list[tuple[int, Feedback]] = []
+    refused: list[Rejection] = []
+    for index, row in enumerate(rows):
+        try:
+            given.append((index, parse_feedback(row, service.settings.weights, first + index * TICK)))
+        except RowError as error:
+            refused.append(Rejection(index, error.code, error.detail))
+    return given, refused
