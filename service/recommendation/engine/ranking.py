@@ -11,7 +11,7 @@ maxima, so only 32 N scores need to be looked at closely.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,13 +61,6 @@ def top_n(scores: NDArray[np.float32], n: int, rescore: Rescore) -> RankedBlock:
         if near.shape[1]:
             _write(block, np.array([user]), near, np.ones(near.shape, bool), rescore)
     return block
-
-
-def blocks(users: int, games: int, cells: int = 4_000_000) -> Iterator[slice]:
-    """Cut users into blocks whose scores (users x games) fit a processor's cache hierarchy well: about 16 MB."""
-    step = int(np.clip(cells // max(games, 1), 1, 256))
-    for start in range(0, users, step):
-        yield slice(start, min(start + step, users))
 
 
 def _best_columns(scores: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
