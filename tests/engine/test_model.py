@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from recommendation.engine.model import Model
 from recommendation.engine.sparse import SparseLinks
 from recommendation.matrix import InteractionMatrix
+from recommendation.vocabulary import Vocabulary
 from stores import checkerboard, fitted, random_store
 
 MATRIX = random_store(7)
@@ -79,6 +80,47 @@ def test_a_batch_gives_each_user_to_the_bit_what_they_get_alone(model: Model, se
         assert block.scores[user, :filled].tolist() == alone.scores.tolist()
         assert block.because[user, :filled].tolist() == alone.because.tolist()
         assert np.all(block.rows[user, filled:] == -1)
+
+
+def made_up(rng: np.random.Generator, games: int, levels: int) -> Model:
+    """A model that no fit made: factors on a grid, so that many scores are equal, and links from some games."""
+    factors = (rng.integers(-levels, levels + 1, (games, 5)) / levels).astype(np.float32)
+    factors[rng.random(games) < 0.2] = 0.0
+    links = np.unique(rng.integers(0, games * games, 4 * games))
+    links = links[links // games != links % games]
+    return Model(
+        games=Vocabulary.from_ids(f"g{row:05}" for row in range(games)),
+        factors=factors,
+        input_scales=rng.integers(1, 4, games).astype(np.float32),
+        output_scales=rng.integers(0, 3, games).astype(np.float32),
+        links=SparseLinks.from_triples(
+            games, links // games, links % games, (rng.integers(-8, 9, len(links)) / 8).astype(np.float32)
+        ),
+        pairs=np.ones(games, np.int32),
+        entry_score=1.0,
+        weighting="log",
+        user_power=0.5,
+        ridge=10.0,
+        link_share=1.0,
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(seeds, st.integers(1, 40), st.sampled_from([1, 3, 1000]), st.integers(1, 30), st.sampled_from([0.0, 0.3, 0.99]))
+def test_of_a_large_catalogue_a_user_alone_gets_to_the_bit_what_a_block_gives(
+    seed: int, size: int, levels: int, n: int, hidden_share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    games = int(rng.integers(64 * n, 64 * n + 2000))
+    large = made_up(rng, games, levels)
+    rows, scores = history(rng, games, size)
+    hidden = np.flatnonzero(rng.random(games) < hidden_share)
+    alone = large.recommend(rows, scores, hidden, n)
+    block = large.recommend_batch([0, size], rows, scores, [0, len(hidden)], hidden, n)
+    filled = int(np.count_nonzero(block.rows[0] >= 0))
+    assert alone.rows.tolist() == block.rows[0, :filled].tolist()
+    assert alone.scores.tolist() == block.scores[0, :filled].tolist()
+    assert alone.because.tolist() == block.because[0, :filled].tolist()
 
 
 @settings(deadline=None, max_examples=30)

@@ -148,9 +148,7 @@ class BatchRanker:
         if reasons:
             self._reasons.fill(histories.part(users), lists.rows, lists.because)
 
-    def _rank(
-        self, own: Histories, hidden_lengths: NDArray[np.int64], hidden: NDArray[np.int32], lists: Lists
-    ) -> None:
+    def _rank(self, own: Histories, hidden_lengths: NDArray[np.int64], hidden: NDArray[np.int32], lists: Lists) -> None:
         users = len(own.indptr) - 1
         space = self._space
         scores, direct = space.scores[:users], space.direct[:users].reshape(-1)
@@ -162,8 +160,8 @@ class BatchRanker:
         scores[np.diff(own.indptr) == 0] = -np.inf
         found = self._candidates(tastes, scores, lists.rows.shape[1])
         who, candidates = np.divmod(found, self._columns)
-        exact = self._exact(tastes, who, candidates)
-        exact = (exact * self._model.output_scales[candidates] + direct[found]).astype(np.float32)
+        products = self._exact(tastes, who, candidates)
+        exact = (products * self._model.output_scales[candidates] + direct[found]).astype(np.float32)
         for places in touched:
             direct[places] = 0.0
         _sorted_into(lists, who, candidates, exact)

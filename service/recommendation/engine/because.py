@@ -64,7 +64,7 @@ class Reasons:
         """What each of the users' games adds to each target: shapes (users, games), (users, targets) to all three."""
         model = self._model
         products = np.matmul(model.factors[rows], model.factors[targets].transpose(0, 2, 1))
-        added = products.astype(np.float64)
+        added: NDArray[np.float64] = products.astype(np.float64)
         added *= model.output_scales[targets][:, None, :]
         self._add_links(added, rows, targets)
         added *= amounts[:, :, None]
@@ -72,9 +72,7 @@ class Reasons:
         added[user, game, target] = 0.0
         return added
 
-    def _add_links(
-        self, added: NDArray[np.float64], rows: NDArray[np.int32], targets: NDArray[np.int32]
-    ) -> None:
+    def _add_links(self, added: NDArray[np.float64], rows: NDArray[np.int32], targets: NDArray[np.int32]) -> None:
         if self._links.is_empty:
             return
         users, listed = targets.shape

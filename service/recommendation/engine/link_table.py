@@ -41,9 +41,7 @@ class LinkTable:
         """Tell whether there is no link at all."""
         return not len(self.targets)
 
-    def from_games(
-        self, rows: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    def from_games(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
         """The links of some games, row by row: which of `rows` each row is from, its targets and its strengths."""
         starts, lengths = self.first[rows], self.first[rows + 1] - self.first[rows]
         origin = np.repeat(np.arange(len(rows)), lengths)

@@ -14,16 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.engine.alone import rank_alone
 from recommendation.engine.batch import BatchRanker
-from recommendation.engine.ranking import top_n
 from recommendation.engine.sparse import SparseLinks
-from recommendation.engine.weighting import pair_weights, segment_sums, user_scales
+from recommendation.engine.weighting import pair_weights, user_scales
 from recommendation.vocabulary import Vocabulary
 
 
@@ -115,11 +114,12 @@ class Model:
             hidden_rows: games that must not be listed (owned, dismissed, unavailable); -1 is passed over.
             n: length of the list; shorter where fewer games are left, empty where no game of the user is known.
         """
-        own = self.fold_in(np.array([0, len(rows)]), np.asarray(rows, np.int32), np.asarray(scores))
-        block = RankingBlock.empty(1, n)
-        hidden = np.asarray(hidden_rows, np.int32)
-        self._rank(own, np.array([0, len(hidden)]), hidden, n, block.rows, block.scores)
-        self._explain(own, block.rows, block.because)
+        given, hidden = np.asarray(rows, np.int32), np.asarray(hidden_rows, np.int32)
+        own = self.fold_in(np.array([0, len(given)], np.int64), given, np.asarray(scores))
+        alone = rank_alone(self, own, hidden[hidden >= 0], n)
+        if alone is not None:
+            return Ranking(*alone)
+        block = self.recommend_batch([0, len(rows)], rows, scores, [0, len(hidden_rows)], hidden_rows, n)
         filled = int(np.count_nonzero(block.rows[0] >= 0))
         return Ranking(block.rows[0, :filled], block.scores[0, :filled], block.because[0, :filled])
 
@@ -146,7 +146,7 @@ class Model:
         histories = self.fold_in(np.asarray(indptr, np.int64), np.asarray(rows, np.int32), np.asarray(scores))
         starts, hidden = np.asarray(hidden_indptr, np.int64), np.asarray(hidden_rows, np.int32)
         block = RankingBlock.empty(len(histories.indptr) - 1, n)
-        ranker = BatchRanker(self, np.asarray(hidden_from_all, np.int32))
+        ranker = BatchRanker(self, np.asarray(hidden_from_all, np.int32)) if len(hidden_from_all) else self._ranker
         ranker.rank(histories, starts, hidden, block, reasons=reasons, threads=threads)
         return block
 
@@ -189,45 +189,6 @@ class Model:
         order = np.lexsort((np.arange(len(cosines)), -cosines))[: min(n, len(cosines) - 1)]
         return order.astype(np.int32), cosines[order]
 
-    def _rank(
-        self,
-        own: Histories,
-        hidden_starts: NDArray[np.int64],
-        hidden: NDArray[np.int32],
-        n: int,
-        rows: NDArray[np.int32],
-        scores: NDArray[np.float32],
-    ) -> None:
-        tastes = segment_sums(self.factors[own.rows] * own.amounts[:, None], own.indptr)
-        direct = self._direct(own)
-        approximate = tastes.astype(np.float32) @ self.factors.T
-        approximate *= self.output_scales
-        approximate += direct
-        users = np.repeat(np.arange(len(tastes)), np.diff(hidden_starts))
-        seen = hidden >= 0
-        approximate[users[seen], hidden[seen]] = -np.inf
-        approximate[np.diff(own.indptr) == 0] = -np.inf
-
-        def exact(places: NDArray[np.int64], candidates: NDArray[np.int32]) -> NDArray[np.float32]:
-            products = (self.factors[candidates] * tastes[places][:, None, :]).sum(axis=2)
-            full = products * self.output_scales[candidates] + direct[places[:, None], candidates]
-            return np.asarray(full, np.float32)
-
-        ranked = top_n(approximate, n, exact)
-        rows[:], scores[:] = ranked.rows, ranked.scores
-
-    def _direct(self, own: Histories) -> NDArray[np.float32]:
-        """What the links add, less what each own entry would add to itself through the factors; (users, games)."""
-        users = np.repeat(np.arange(len(own.indptr) - 1), np.diff(own.indptr))
-        direct = np.zeros((len(own.indptr) - 1, len(self.games)), np.float32)
-        flat = direct.reshape(-1)
-        flat[users * len(self.games) + own.rows] = -(own.amounts * self.self_scores[own.rows])
-        if len(self.links.targets):
-            origin, place = self.links.from_games(own.rows)
-            where = users[origin] * len(self.games) + self.links.targets[place]
-            np.add.at(flat, where, (own.amounts[origin] * self.links.strengths[place]).astype(np.float32))
-        return direct
-
     def _added(
         self, rows: NDArray[np.int32], amounts: NDArray[np.float64], targets: NDArray[np.int32]
     ) -> NDArray[np.float64]:
@@ -237,15 +198,9 @@ class Model:
         added[rows[:, None] == targets[None, :]] = 0.0
         return added
 
-    def _explain(self, own: Histories, rows: NDArray[np.int32], because: NDArray[np.int32]) -> None:
-        for user, (start, stop) in enumerate(pairwise(own.indptr)):
-            listed = rows[user][rows[user] >= 0]
-            if start == stop or not len(listed):
-                continue
-            added = self._added(own.rows[start:stop], own.amounts[start:stop], listed)
-            most = added.argmax(axis=0)
-            gave = added[most, np.arange(len(listed))] > 0
-            because[user, : len(listed)] = np.where(gave, own.rows[start:stop][most], -1)
+    @cached_property
+    def _ranker(self) -> BatchRanker:
+        return BatchRanker(self)
 
     @cached_property
     def self_scores(self) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from recommendation.explaining import explain
 from recommendation.ids import is_id
 from recommendation.personal import personal_list
 from recommendation.reading import ActiveList, PageRequest, active_list, needs_pairs
-from recommendation.storage.dialects import next_generation
+from recommendation.storage.dialects.writing import next_generation
 from recommendation.storage.erasures import still_there
 from recommendation.storage.lists import store_lists
 from recommendation.storage.locks import share_with_erasure
