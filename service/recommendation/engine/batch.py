@@ -20,16 +20,14 @@ from numpy.typing import NDArray
 
 from recommendation.engine.because import Reasons
 from recommendation.engine.link_table import LinkTable
+from recommendation.engine.selecting import GROUP, best_first, reached
 from recommendation.engine.weighting import segment_sums
 
 if TYPE_CHECKING:
     from recommendation.engine.model import Histories, Model, RankingBlock
 
-GROUP = 64
-"""Games in a group at most: with more of them fewer maxima are compared, but more games pass that are not listed."""
-
-GROUPS_PER_PLACE = 2
-"""Groups wanted for each place of a list; with fewer, most of them would hold a listed game."""
+THREADS = 2
+"""Threads worth having in one process: the interpreter's lock leaves little for more, and shards share larger work."""
 
 CELLS = 4_000_000
 """Scores at once (users x games): 16 MB, which a processor's cache hierarchy holds; fewer make the product slower."""
@@ -45,10 +43,6 @@ ROUNDING = 2.0**-24
 
 SLACK_TERMS = 16
 """Roundings in a score beside those of its components' products and sums."""
-
-_NOTHING = np.iinfo(np.int64).max
-_ROW_BITS = np.int64(32)
-_LOW_HALF = np.int64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +158,7 @@ class BatchRanker:
         exact = (products * self._model.output_scales[candidates] + direct[found]).astype(np.float32)
         for places in touched:
             direct[places] = 0.0
-        _sorted_into(lists, who, candidates, exact)
+        lists.rows[:], lists.scores[:] = best_first(users, lists.rows.shape[1], who, candidates, exact)
 
     def _product(self, tastes: NDArray[np.float64], scores: NDArray[np.float32]) -> None:
         with_one = np.ones((len(tastes), tastes.shape[1] + 1), np.float32)
@@ -195,22 +189,14 @@ class BatchRanker:
 
     def _candidates(self, tastes: NDArray[np.float64], scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
         """Places in the flat scores of every game that can stand in its user's list, user by user."""
-        users, columns = scores.shape
-        size = GROUP
-        while size > 1 and columns // size < GROUPS_PER_PLACE * n:
-            size //= 2
-        best = scores.reshape(users, size, columns // size).max(axis=1)
-        if n >= best.shape[1]:
-            nth = np.full(users, -np.inf, np.float32)
-        else:
-            nth = np.partition(best, best.shape[1] - n, axis=1)[:, -n]
+        nth, largest = reached(scores, n)
         lengths = np.sqrt(np.square(tastes).sum(axis=1))
-        largest = np.maximum(np.abs(best.max(axis=1)), np.abs(nth))
+        largest = np.maximum(np.abs(largest), np.abs(nth))
         err = ROUNDING * ((tastes.shape[1] + SLACK_TERMS) * lengths * self._reach + SLACK_TERMS * largest)
         # A cut of -inf would let hidden games pass.
         cut = np.maximum(nth - 2.0 * err, np.finfo(np.float32).min).astype(np.float32)
         cut[np.isnan(cut)] = np.finfo(np.float32).min
-        passes = np.greater_equal(scores, cut[:, None], out=self._space.passes[:users])
+        passes = np.greater_equal(scores, cut[:, None], out=self._space.passes[: len(scores)])
         return np.flatnonzero(passes.reshape(-1))
 
     def _exact(
@@ -227,30 +213,3 @@ class BatchRanker:
 def _parts(count: int, step: int) -> Iterator[slice]:
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
-
-
-def _sorted_into(
-    lists: Lists, who: NDArray[np.int64], candidates: NDArray[np.int64], exact: NDArray[np.float32]
-) -> None:
-    """Write the best of each user's candidates, equal scores in the order of rows."""
-    users, n = lists.rows.shape
-    counts = np.bincount(who, minlength=users)
-    keys = np.full((users, max(n, int(counts.max(initial=0)))), _NOTHING)
-    places = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
-    keys[who, places] = (_descending(exact + np.float32(0.0)) << _ROW_BITS) | candidates
-    keys.sort(axis=1)
-    first = keys[:, :n]
-    there = first != _NOTHING
-    lists.rows[:] = np.where(there, first & _LOW_HALF, -1)
-    lists.scores[:] = np.where(there, _ascended(first >> _ROW_BITS), np.float32(-np.inf))
-
-
-def _descending(scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Whole numbers of 32 bits in the opposite order of finite scores, each of which they tell."""
-    bits = scores.view(np.int32)
-    return ~(bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64)
-
-
-def _ascended(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-    bits = (~numbers).astype(np.int32)
-    return (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)
