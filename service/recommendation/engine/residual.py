@@ -36,6 +36,11 @@ class Residual:
     targets: NDArray[np.int32]
     values: NDArray[np.float32]
 
+    @classmethod
+    def none(cls, games: int) -> Residual:
+        """Nothing at all."""
+        return cls(games, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+
     def links(self, scale: float, output_scales: NDArray[np.float64]) -> SparseLinks:
         """Links of strength value x scale x the target's output scale; none at all for scale 0."""
         if scale == 0.0:
@@ -56,7 +61,7 @@ def strongest(weights: Any, singular: NDArray[np.float64], vectors: NDArray[np.f
     games = len(vectors)
     count = min(count, games - 1)
     if not count:
-        return Residual(games, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+        return Residual.none(games)
     by_game = weights.T.tocsr()
     energetic = (vectors * singular**2).astype(np.float32)
     noise = np.float32(NOISE * singular[0] ** 2)
