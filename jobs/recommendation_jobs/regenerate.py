@@ -11,13 +11,9 @@ from recommendation.errors import InvalidInput
 from recommendation.personal import ListSettings
 from recommendation.regeneration import regenerate_shard
 from recommendation.settings import Settings
+from recommendation.storage.coverage import catalogue_coverage_after
 from recommendation.storage.database import Database
-from recommendation.storage.regenerations import (
-    Regeneration,
-    catalogue_coverage_after,
-    get_regeneration,
-    open_regeneration,
-)
+from recommendation.storage.regenerations import Regeneration, get_regeneration, open_regeneration
 from recommendation_jobs import exits
 from recommendation_jobs.console import progress
 

@@ -1,6 +1,6 @@
 """Making the lists of one shard of a regeneration, block by block, so that it can be stopped and taken up anywhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -13,6 +13,7 @@ from recommendation.block_lists import BlockLists
 from recommendation.catalogue import Catalogue
 from recommendation.clock import Clock
 from recommendation.errors import InvalidInput
+from recommendation.exposure import Exposure
 from recommendation.lists import StoredList
 from recommendation.personal import ListSettings
 from recommendation.placing import placed
@@ -22,13 +23,8 @@ from recommendation.storage.erasures import still_there
 from recommendation.storage.games import load_catalogue
 from recommendation.storage.lists import store_lists
 from recommendation.storage.locks import share_with_erasure
-from recommendation.storage.regenerations import (
-    Regeneration,
-    Shard,
-    advance_shard,
-    close_if_done,
-    get_regeneration,
-)
+from recommendation.storage.regenerations import Regeneration, close_if_done, get_regeneration
+from recommendation.storage.shards import Shard, advance_shard
 from recommendation.storage.streams import UserBlock, stream_users
 from recommendation.storage.views import load_model
 from recommendation.view import StoreView
@@ -189,13 +185,13 @@ def _write(
             after_user=users[-1],
             users_regenerated=shard.users_regenerated + len(there),
             users_personal=shard.users_personal + len(kept),
-            games_seen=shard.games_seen | _distinct([own[:TOP_PLACES] for own in keys]),
-            release_seen=shard.release_seen | (release & _distinct(keys) if release else release),
+            exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(own[:TOP_PLACES] for own in keys))),
+            release_seen=shard.release_seen | release.intersection(_keys(keys).tolist() if release else ()),
         )
         if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
             raise Overtaken
     return after
 
 
-def _distinct(keys: list[npt.NDArray[np.int32]]) -> frozenset[int]:
-    return frozenset(np.unique(np.concatenate(keys)).tolist()) if keys else frozenset()
+def _keys(lists: Iterable[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
+    return np.concatenate([np.empty(0, "<i4"), *lists])
