@@ -46,9 +46,10 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
 
         def ours() -> float:
             readers.begin()
-            took = seconds(lambda: job(url, "regenerate", OPENBLAS_NUM_THREADS="2"))
-            during.extend(readers.end())
-            return took
+            try:
+                return seconds(lambda: job(url, "regenerate", OPENBLAS_NUM_THREADS="2"))
+            finally:
+                during.extend(readers.end())
 
         result = compare("regenerate", "<= 3", "s", sizes, rounds, ours, lambda: _least(url, sizes, prepared))
     p99 = _p99(during) / _p99(before)
@@ -72,7 +73,7 @@ class _Readers:
     def begin(self) -> None:
         self._seen = []
         self._stop.clear()
-        self._thread = threading.Thread(target=self._read)
+        self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def end(self) -> list[float]:
