@@ -49,7 +49,7 @@ bench-quick: setup ## The same with small sizes: shows that they run, says littl
 	$(BIN)/python -m benchmarks --quick
 
 bench-growth: setup ## Time and memory of training and regeneration at 1, 3 and 10 million pairs, with a plot
-	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.growth --plot docs/images/growth.svg
 
 bench-%: setup
 	$(BIN)/python -m benchmarks $*

@@ -34,8 +34,10 @@ def main() -> None:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     modules = dict.fromkeys(MODULES[name] for name in options.names or MODULES)
+    began = time.monotonic()
     for module in modules:
         _run(module, options.quick, options.rounds, options.size)
+    print(f"all took {(time.monotonic() - began) / 60:.1f} minutes")
 
 
 def _run(module: str, quick: bool, rounds: int, given: list[str]) -> None:
@@ -48,12 +50,13 @@ def _run(module: str, quick: bool, rounds: int, given: list[str]) -> None:
         if name not in sizes:
             raise SystemExit(f"{module} has no size {name!r}; it has {', '.join(sizes)}")
         sizes[name] = type(sizes[name])(value)
-    began = time.monotonic()
+    began, load = time.monotonic(), os.getloadavg()[0]
     print(f"{module}{' (quick: small sizes)' if quick else ''}: {sizes}", flush=True)
     results = benchmark.run(sizes, rounds)
+    took, loads = round(time.monotonic() - began), [round(load, 1), round(os.getloadavg()[0], 1)]
     for result in results:
+        result.further.update(took_seconds=took, load=loads)
         print(result.line(), flush=True)
-    print(f"  took {time.monotonic() - began:.0f} s", flush=True)
     harness.keep(results, quick)
 
 

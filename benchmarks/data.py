@@ -8,14 +8,15 @@ enough structure for a model to find and for reads to look like reads of a real 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow import csv
 from sqlalchemy import Connection, text
 
+from recommendation.storage.binary_copy import binary_copy
 from recommendation.storage.database import Database
 
 GROUPS = 40
@@ -24,7 +25,9 @@ _COLUMNS = (
     "user_id, game_id, score_millionths, events, owned, owned_at, dismissed, dismissed_at, first_event_at, "
     "last_event_at"
 )
+_TIME = pa.timestamp("us", "UTC")
 MOMENT = "2026-01-05 12:00:00+00"
+MOMENT_MICROS = int(datetime.fromisoformat(MOMENT).timestamp()) * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def make_pairs(users: int, games: int, per_user: float, seed: int = 7) -> Pairs:
     group_size = max(games // GROUPS, 1)
     within = (rng.random(len(rows)) ** 2.5 * group_size).astype(np.int64)
     group = np.where(rng.random(len(rows)) < 0.75, rows % GROUPS, rng.integers(0, GROUPS, len(rows)))
-    keys = np.unique(rows * games + (within * GROUPS + group) % games)
+    keys = np.sort(rows * games + (within * GROUPS + group) % games)
+    keys = keys[np.diff(keys, prepend=-1) > 0]  # several times as fast as np.unique
     scores = rng.choice(np.array([300_000, 500_000, 2_000_000, 3_000_000, 5_000_000]), len(keys))
     return Pairs(keys // games, keys % games, scores)
 
@@ -90,28 +94,31 @@ def _copy(connection: Connection, pairs: Pairs, part: slice, owned_share: float)
     users, games = pairs.users[part], pairs.games[part]
     owned = (users * 31 + games * 17) % 100 < owned_share * 100
     count = len(users)
-    moment, nothing = pa.array([MOMENT] * count), pa.nulls(count, pa.string())
+    moments = pa.array(np.full(count, MOMENT_MICROS)).cast(_TIME)
     columns = [
         names("user-", users, 7),
         names("game-", games, 6),
         pa.array(pairs.scores[part]),
         pa.array(np.ones(count, np.int64)),
         pa.array(owned),
-        pa.array(np.where(owned, MOMENT, None)),
+        pa.array(np.full(count, MOMENT_MICROS), mask=~owned).cast(_TIME),
         pa.array(np.zeros(count, bool)),
-        nothing,
-        moment,
-        moment,
+        pa.nulls(count, _TIME),
+        moments,
+        moments,
     ]
     table = pa.table(dict(zip(_COLUMNS.split(", "), columns, strict=True)))
-    data = BytesIO()
-    csv.write_csv(table, data, csv.WriteOptions(include_header=False))
-    data.seek(0)
     cursor = connection.connection.cursor()
-    cursor.copy_expert(f"COPY user_game_interactions ({_COLUMNS}) FROM STDIN (FORMAT csv)", data)  # type: ignore[attr-defined]
+    cursor.copy_expert(  # type: ignore[attr-defined]
+        f"COPY user_game_interactions ({_COLUMNS}) FROM STDIN (FORMAT binary)", BytesIO(binary_copy(table))
+    )
 
 
 def names(prefix: str, rows: NDArray[np.int64], width: int) -> pa.Array:
-    """Ids, as Arrow has them."""
-    digits = np.char.zfill(rows.astype(f"U{width}"), width)
-    return pa.array(np.char.add(prefix, digits))
+    """Ids, as Arrow has them: the prefix and `width` digits."""
+    digits = rows[:, None] // 10 ** np.arange(width)[::-1] % 10
+    text = np.empty((len(rows), len(prefix) + width), np.uint8)
+    text[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
+    text[:, len(prefix) :] = digits + ord("0")
+    ends = np.arange(len(rows) + 1, dtype=np.int32) * text.shape[1]
+    return pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(ends), pa.py_buffer(text)])

@@ -1,9 +1,10 @@
 """
 How time and memory of training and regeneration grow with the pairs: `make bench-growth`.
 
-`python -m benchmarks.growth [--pairs 1000000 3000000 10000000]` makes a store of each size, trains and regenerates in
-processes of their own, and writes `results/growth.json` and `results/growth.png`. The exponent is the slope of the
-line through the points in doubly logarithmic scale: 1 is linear.
+`python -m benchmarks.growth [--pairs 1000000 3000000 10000000] [--plot FILE]` makes a store of each size, trains and
+regenerates in processes of their own, and writes `results/growth.json` and a plot. The exponent is the slope of the
+line through the points in doubly logarithmic scale: 1 is linear. From the points a table for the README is printed of
+what one machine can hold; rows beyond what was measured are extrapolated and say so.
 """
 
 from __future__ import annotations
@@ -11,94 +12,143 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import create_engine, text
 
-from benchmarks import data
-from benchmarks.harness import RESULTS, ROOT
+from benchmarks.harness import RESULTS, commit, cpu
 from benchmarks.postgres import Server
-from benchmarks.stores import pairs_only
+from benchmarks.stores import job, pairs_only
+from recommendation.storage.dialects.connecting import driver_url
 
-PER_USER = 50.0
+Point = dict[str, float]
+
 GAMES = 20_000
+PAIRS_OF_A_USER = 50
+PER_USER = 58.0
+"""Of these about 50 are left when repeated ones have fallen together."""
+JOBS = ("train", "regenerate")
+TRAINING_MIB = 12 * 1024
+"""What a training may take of a machine of 16 GiB; the rest is for the API, the operator and the system."""
+SHOWN = (1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000)
 
 
 def main() -> None:
     """Measure, say, plot."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000, 3_000_000, 10_000_000])
+    parser.add_argument("--plot", type=Path, default=RESULTS / "growth.svg", metavar="FILE")
     options = parser.parse_args()
-    server = Server()
-    points = [_measure(server, pairs) for pairs in options.pairs]
-    exponents = {name: _slope(points, name) for name in ("train_seconds", "regenerate_seconds")}
+    began, server = time.monotonic(), Server()
+    points = [_measure(server, pairs) for pairs in sorted(options.pairs)]
+    measured = [f"{job}_{what}" for job in JOBS for what in ("seconds", "cpu_seconds", "peak_mib")]
+    exponents = {name: _line(points, name, logarithmic=True)[1] for name in measured}
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "growth.json").write_text(json.dumps({"points": points, "exponents": exponents}, indent=2) + "\n")
-    print(f"exponents: {exponents}")
-    _plot(points)
+    head = {"commit": commit(), "cpu": cpu(), "points": points, "exponents": exponents}
+    (RESULTS / "growth.json").write_text(json.dumps(head, indent=2) + "\n")
+    print("exponents: " + ", ".join(f"{name} {value:.2f}" for name, value in exponents.items()))
+    print(_table(points))
+    _plot(points, exponents, options.plot)
+    print(f"took {(time.monotonic() - began) / 60:.1f} minutes on {head['cpu']}, load {os.getloadavg()[0]:.1f}")
 
 
-def _measure(server: Server, pairs: int) -> dict[str, float]:
-    users = int(pairs / PER_USER)
-    url = pairs_only(server, users, GAMES, PER_USER, "growth")
-    point: dict[str, float] = {"pairs": len(data.make_pairs(users, GAMES, PER_USER).users), "users": users}
-    for job in ("train", "regenerate"):
-        took, peak = _job(url, job)
-        point |= {f"{job}_seconds": round(took, 2), f"{job}_peak_mib": round(peak / 1024)}
+def _measure(server: Server, pairs: int) -> Point:
+    url = pairs_only(server, pairs // PAIRS_OF_A_USER, GAMES, PER_USER)
+    point: Point = {"pairs": _value(url, "SELECT count(*) FROM user_game_interactions")}
+    point |= {"users": pairs // PAIRS_OF_A_USER, "load": round(os.getloadavg()[0], 1)}
+    for name in JOBS:
+        ran = job(url, name)
+        point |= {
+            f"{name}_seconds": round(ran.seconds, 2),
+            f"{name}_cpu_seconds": round(ran.cpu_seconds, 2),
+            f"{name}_peak_mib": round(ran.peak_mib),
+        }
+    point["database_mib"] = round(_value(url, "SELECT pg_database_size(current_database())") / 2**20)
     print(point, flush=True)
     return point
 
 
-def _job(url: str, *arguments: str) -> tuple[float, float]:
-    """Wall time in seconds and peak memory in KiB of a batch command."""
-    environment = {**os.environ, "RECOMMENDATION_DATABASE_URL": url, "OPENBLAS_NUM_THREADS": "2"}
-    environment["RECOMMENDATION_MODEL_PATH"] = str(ROOT / ".tools" / "models" / "cf.pkl")
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "recommendation_jobs", *arguments], env=environment, cwd=ROOT, stderr=subprocess.DEVNULL
-    )
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, _peak_kib(process.pid))
-        time.sleep(0.05)
-    if process.returncode:
-        raise SystemExit(f"{arguments} failed with status {process.returncode}")
-    return time.perf_counter() - began, peak
+def _value(url: str, query: str) -> int:
+    engine = create_engine(driver_url(url))
+    with engine.connect() as connection:
+        value = int(connection.execute(text(query)).scalar_one())
+    engine.dispose()
+    return value
 
 
-def _peak_kib(pid: int) -> int:
-    """Peak so far; a child's `ru_maxrss` would begin at that of its parent, which holds the made-up pairs."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
-
-
-def _slope(points: list[dict[str, float]], name: str) -> float | None:
+def _line(points: list[Point], name: str, logarithmic: bool = False) -> tuple[float, float]:
+    """Start and slope of the line through the points of a measure over the pairs; the slope is 0 for a single point."""
+    pairs, values = (np.array([point[key] for point in points], float) for key in ("pairs", name))
+    if logarithmic:
+        pairs, values = np.log(pairs), np.log(values)
     if len(points) < 2:
-        return None
-    pairs, values = ([point[key] for point in points] for key in ("pairs", name))
-    return round(float(np.polyfit(np.log(pairs), np.log(values), 1)[0]), 3)
+        return float(values[0]), 0.0
+    slope, start = np.polyfit(pairs, values, 1)
+    return float(start), float(slope)
 
 
-def _plot(points: list[dict[str, float]]) -> None:
+def _table(points: list[Point]) -> str:
+    """Write what a machine can hold, as Markdown."""
+    lines = [
+        "| pairs | users | training | its peak | regeneration | its peak | database | |",
+        "|---|---|---|---|---|---|---|---|",
+        *(_row(point, "measured") for point in points),
+    ]
+    if len(points) > 1:
+        beyond = [pairs for pairs in SHOWN if pairs > 1.2 * points[-1]["pairs"]]
+        start, slope = _line(points, "train_peak_mib")
+        if slope > 0:
+            most = (TRAINING_MIB - start) / slope
+            beyond = [pairs for pairs in beyond if pairs < most] + [most]
+        lines += [_row(_extrapolated(points, pairs), "extrapolated") for pairs in beyond]
+        lines.append(f"\nThe last row is where a training reaches {TRAINING_MIB // 1024} GiB of a machine of 16 GiB.")
+    return "\n".join(lines)
+
+
+def _extrapolated(points: list[Point], pairs: float) -> Point:
+    """Times along the line in logarithmic scale, memory and disk along the plain one."""
+    point: Point = {"pairs": pairs, "users": pairs / PAIRS_OF_A_USER}
+    for name in JOBS:
+        start, slope = _line(points, f"{name}_seconds", logarithmic=True)
+        point[f"{name}_seconds"] = float(np.exp(start + slope * np.log(pairs)))
+    for name in ("train_peak_mib", "regenerate_peak_mib", "database_mib"):
+        start, slope = _line(points, name)
+        point[name] = start + slope * pairs
+    return point
+
+
+def _row(point: Point, how: str) -> str:
+    return (
+        f"| {point['pairs'] / 1e6:.3g}M | {point['users'] / 1e3:,.0f}k "
+        f"| {_time(point['train_seconds'])} | {point['train_peak_mib'] / 1024:.1f} GiB "
+        f"| {_time(point['regenerate_seconds'])} | {point['regenerate_peak_mib'] / 1024:.2f} GiB "
+        f"| {point['database_mib'] / 1024:.1f} GiB | {how} |"
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _plot(points: list[Point], exponents: dict[str, float], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "growth"  # the same figures give the same file
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4))
-    for axis, unit in zip(axes, ("seconds", "peak_mib"), strict=True):
-        for job in ("train", "regenerate"):
-            axis.plot([p["pairs"] for p in points], [p[f"{job}_{unit}"] for p in points], marker="o", label=job)
-        axis.set(xscale="log", yscale="log", xlabel="pairs", ylabel=unit.replace("_", " "))
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5))
+    for axis, (what, said) in zip(axes, (("seconds", "seconds"), ("peak_mib", "peak of memory, MiB")), strict=True):
+        for name in JOBS:
+            label = f"{name} (exponent {exponents[f'{name}_{what}']:.2f})"
+            axis.plot([p["pairs"] for p in points], [p[f"{name}_{what}"] for p in points], marker="o", label=label)
+        axis.set(xscale="log", yscale="log", xlabel="pairs", ylabel=said)
+        axis.grid(visible=True, alpha=0.3)
         axis.legend()
     figure.tight_layout()
-    figure.savefig(RESULTS / "growth.png", dpi=120)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 if __name__ == "__main__":

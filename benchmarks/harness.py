@@ -102,18 +102,19 @@ def seconds(work: Callable[[], object]) -> float:
 def keep(results: list[Result], quick: bool) -> None:
     """Write `latest.json`; results of the same commit and kind stay, others go."""
     RESULTS.mkdir(exist_ok=True)
-    head = {"commit": _commit(), "quick": quick}
+    head = {"commit": commit(), "quick": quick}
     known: dict[str, Any] = {}
     if LATEST.exists():
         before = json.loads(LATEST.read_text())
         if {name: before.get(name) for name in head} == head:
             known = before["results"]
     found = {result.name: result.as_json() for result in results}
-    document = {**head, "cpu": _cpu(), "load": os.getloadavg()[0], "results": {**known, **found}}
+    document = {**head, "cpu": cpu(), "load": os.getloadavg()[0], "results": {**known, **found}}
     LATEST.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Commit that is measured, and whether files differ from it."""
     git = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     dirty = subprocess.run(
         ["git", "-C", str(ROOT), "status", "--porcelain"], capture_output=True, text=True, check=False
@@ -121,7 +122,8 @@ def _commit() -> str:
     return git.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """Number and kind of the processors."""
     names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     return f"{len(names) or os.cpu_count()} x {names[0] if names else platform.processor()}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,17 @@ class Server:
         """Folder of the server's socket."""
         return str(driver_url(self._server.get_uri()).query["host"])
 
-    def prepared(self, name: str, fill: Callable[[str], None]) -> str:
+    def kept(self, name: str, fill: Callable[[str], None]) -> str:
         """
-        URL of a copy of a database that `fill` made; it is made once and kept as a template for later runs.
+        URL of a database that `fill` made; it is made once and kept for later runs, so nobody may change it.
 
         Args:
             name: says everything that the data depend on.
             fill: gets the URL of a migrated, empty database.
         """
-        template, copy = f"template_{name}", f"work_{name}"
+        template = f"template_{name}"
         if not self._value(f"SELECT 1 FROM pg_database WHERE datname = '{template}'"):
+            began = time.monotonic()
             making = f"making_{name}"
             self.administer(f"DROP DATABASE IF EXISTS {making} WITH (FORCE)")
             self.administer(f"CREATE DATABASE {making}")
@@ -65,8 +67,16 @@ class Server:
             fill(self.url(making))
             self.run(making, "VACUUM ANALYZE")
             self.administer(f"ALTER DATABASE {making} RENAME TO {template}")
+            print(f"  made {template} in {time.monotonic() - began:.0f} s", flush=True)
+        return self.url(template)
+
+    def prepared(self, name: str, fill: Callable[[str], None]) -> str:
+        """URL of a copy of such a database, to be changed at will; the copy of an earlier run is replaced."""
+        self.kept(name, fill)
+        copy = f"work_{name}"
         self.administer(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)")
-        self.administer(f"CREATE DATABASE {copy} TEMPLATE {template}")
+        # Files are copied as they are; by way of the log, the default, the next checkpoint would fall into a round.
+        self.administer(f"CREATE DATABASE {copy} TEMPLATE template_{name} STRATEGY file_copy")
         return self.url(copy)
 
     def administer(self, statement: str) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -20,7 +24,17 @@ from recommendation.storage.lists import store_first_party
 from recommendation.training import train
 
 
-def job(url: str, *arguments: str, **settings: str) -> None:
+@dataclass(frozen=True)
+class Ran:
+    """What a batch command took."""
+
+    seconds: float
+    cpu_seconds: float
+    """Of the command alone, without the database's."""
+    peak_mib: float
+
+
+def job(url: str, *arguments: str, **settings: str) -> Ran:
     """Run a batch command on a database; an error ends the benchmark."""
     environment = {
         **os.environ,
@@ -30,18 +44,38 @@ def job(url: str, *arguments: str, **settings: str) -> None:
         **settings,
     }
     command = [sys.executable, "-m", "recommendation_jobs", *arguments]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    with tempfile.TemporaryFile() as said:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=said, stderr=said)
+        peak = 0
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            peak = max(peak, _peak_kib(process.pid))
+            time.sleep(0.02)
+        took = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(ended[1])
+        if process.returncode:
+            said.seek(max(said.tell() - 4000, 0))
+            raise SystemExit(f"{' '.join(arguments)} failed:\n{said.read().decode()}")
+    return Ran(took, ended[2].ru_utime + ended[2].ru_stime, peak / 1024)
 
 
-def pairs_only(server: Server, users: int, games: int, per_user: float, name: str = "pairs") -> str:
-    """A store of pairs: no model, no lists."""
+def _peak_kib(pid: int) -> int:
+    """Peak so far; a child's `ru_maxrss` would begin at that of its parent, which holds the made-up pairs."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
+def pairs_only(server: Server, users: int, games: int, per_user: float, changed: bool = True) -> str:
+    """A store of pairs: no model, no lists; `changed` tells whether the caller will write to it."""
 
     def fill(url: str) -> None:
         data.load(url, data.make_pairs(users, games, per_user), games)
 
-    return server.prepared(f"{name}_{users}_{games}_{per_user:g}", fill)
+    make = server.prepared if changed else server.kept
+    return make(f"pairs_{users}_{games}_{per_user:g}", fill)
 
 
 def reading_store(server: Server, users: int, games: int, owned: int) -> str:

@@ -69,7 +69,7 @@ class Coded:
     def ranks(self) -> NDArray[np.int64]:
         """The place of each distinct value in UTF-8 order."""
         ranks = np.empty(len(self.values), np.int64)
-        ranks[sorted(range(len(self.values)), key=self.values.__getitem__)] = np.arange(len(self.values))
+        ranks[pa_compute.array_sort_indices(pa.array(self.values, pa.binary())).to_numpy()] = np.arange(len(ranks))
         return ranks
 
     def text(self, row: int) -> str | None:

@@ -1,8 +1,9 @@
 """
 `import`: count interactions from a CSV (plain or gzip) or Parquet file, or write a catalogue.
 
-The file is read in chunks. Each is counted in one transaction together with its row in `import_chunks`, so that a
-killed and repeated import takes up where it was, and no row is ever counted twice. The identity of an import is the
+A file is counted in chunks: stretches of users, or pieces of the file where events have ids of their own. Each is
+counted in one transaction together with its row in `import_chunks`, so that a killed and repeated import takes up where
+it was, and no row is ever counted twice. The identity of an import is the
 SHA-256 of the file's bytes, the mapping of its columns and the weights. Rows without a time get the time at which
 the import was first started, which is kept with its chunks, plus their place in the file in microseconds.
 """
@@ -10,18 +11,22 @@ the import was first started, which is kept with its chunks, plus their place in
 import argparse
 import json
 import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pa_compute
 from sqlalchemy import Connection
 
 from recommendation.clock import utc_now
 from recommendation.errors import InvalidInput
 from recommendation.settings import Settings
 from recommendation.storage.database import Database
+from recommendation.storage.dialects.connecting import writers_at_once
 from recommendation.storage.games import ensure_games
 from recommendation.storage.imports import (
     begin_import,
@@ -30,15 +35,18 @@ from recommendation.storage.imports import (
     finish_chunk,
     imported,
     merge_table,
+    note_refused,
 )
 from recommendation.storage.interactions import Claim, claim_event_ids
 from recommendation.storage.popular import remake_popular
 from recommendation_jobs import exits, mapping, source
 from recommendation_jobs.catalogue_file import import_catalogue
 from recommendation_jobs.checking import Checked, Events, Weigher, check
-from recommendation_jobs.console import progress
-from recommendation_jobs.folding import fold
+from recommendation_jobs.columns import Codes
+from recommendation_jobs.console import Progress, progress
+from recommendation_jobs.folding import fold, fold_again
 from recommendation_jobs.report import Report
+from recommendation_jobs.runs import Runs
 
 log = logging.getLogger(__name__)
 
@@ -83,12 +91,12 @@ def import_interactions(options: argparse.Namespace, settings: Settings, databas
     digest = file.digest(columns.identity, weights.encode())
     with database.writing() as connection:
         begun, done = begin_import(connection, digest, utc_now())
-    work = _Import(database, settings, file, columns, digest, begun)
+    work = _Import(database, settings, file, columns, digest, begun, done)
     with progress("import", None, "rows") as bar:
-        for number, table in enumerate(file.tables(columns.columns, source.CHUNK_ROWS)):
-            if number not in done:
-                work.count(number, table)
-            bar.advance(table.num_rows)
+        if columns.event_id_column is None:
+            work.count_by_users(bar)
+        else:
+            work.count_in_order(bar)
     if file.malformed:
         work.report.refuse("malformed_row", file.malformed[:10], len(file.malformed))
     with database.writing() as connection:
@@ -108,20 +116,59 @@ class _Import:
     columns: mapping.Mapping
     digest: str
     begun: datetime
+    done: frozenset[int]
     report: Report = field(default_factory=Report)
     _known_games: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._weigher = Weigher(self.settings.weights)
 
-    def count(self, number: int, table: pa.Table) -> None:
-        """Count a chunk, unless a twin of this process was faster."""
-        first_row = number * source.CHUNK_ROWS
-        checked = check(table, self.columns, self._weigher, self.begun, first_row)
+    def count_by_users(self, bar: Progress) -> None:
+        """
+        Count stretches of users, each in one transaction: rows of new users then only ever go to the end of the table.
+        """
+        with Runs() as runs:
+            for number, table in enumerate(self.file.tables(self.columns.columns, source.RUN_ROWS)):
+                checked = self._checked(table, number * source.RUN_ROWS)
+                runs.add(fold(checked.events, self.settings.owning_events))
+                self._refuse(checked.refused.rows, number * source.RUN_ROWS)
+                bar.advance(table.num_rows)
+            waiting = [number for number in range(runs.cut(source.PART_PAIRS)) if number not in self.done]
+            with ThreadPoolExecutor(writers_at_once(self.database.engine)) as pool:
+                for part in pool.map(lambda number: self._count_part(number, fold_again(runs.part(number))), waiting):
+                    self.report.accepted += part.accepted
+                    self._remember(part.games)
+        with self.database.writing() as connection:
+            note_refused(connection, self.digest, self.report.refused.total())
+
+    def _count_part(self, number: int, pairs: pa.Table) -> "_Part":
         now = utc_now()
         with self.database.writing() as connection:
             if not claim_chunk(connection, self.digest, number, now):
-                return
+                return _Part()  # a twin of this process was faster
+            pairs = _of_unerased(connection, pairs, self.begun)
+            games = pairs["game_id"].unique().to_pylist()
+            ensure_games(connection, games, now, self._known_games, titled=self.columns.titles)
+            merge_table(connection, pairs)
+            accepted = pa_compute.sum(pairs["events"]).as_py() or 0
+            finish_chunk(connection, self.digest, number, accepted, 0)
+        log.info("chunk counted", extra={"chunk": number, "interactions": accepted})
+        return _Part(accepted, games)
+
+    def count_in_order(self, bar: Progress) -> None:
+        """Count pieces of the file in its order: of several events with one id the first one has it."""
+        for number, table in enumerate(self.file.tables(self.columns.columns, source.CHUNK_ROWS)):
+            if number not in self.done:
+                self._count_piece(number, table)
+            bar.advance(table.num_rows)
+
+    def _count_piece(self, number: int, table: pa.Table) -> None:
+        first_row = number * source.CHUNK_ROWS
+        checked = self._checked(table, first_row)
+        now = utc_now()
+        with self.database.writing() as connection:
+            if not claim_chunk(connection, self.digest, number, now):
+                return  # a twin of this process was faster
             claimed = _without_repeats(connection, checked, now)
             events = _without_erased(connection, claimed.events, self.begun)
             games = self._merge(connection, events, now)
@@ -130,11 +177,16 @@ class _Import:
         self._remember(games)
         self.report.accepted += len(events)
         self.report.duplicates += claimed.duplicates
-        refused = checked.refused.rows | ({"event_id_conflict": claimed.conflicts} if conflicts else {})
+        self._refuse(checked.refused.rows | ({"event_id_conflict": claimed.conflicts} if conflicts else {}), first_row)
+        log.info("chunk counted", extra={"chunk": number, "interactions": len(events), "refused": len(checked.refused)})
+
+    def _checked(self, table: pa.Table, first_row: int) -> Checked:
+        return check(table, self.columns, self._weigher, self.begun, first_row)
+
+    def _refuse(self, refused: Mapping[str, Codes], first_row: int) -> None:
         for code, rows in refused.items():
             lines = [self.file.line(first_row + int(row)) for row in rows[:10]]
             self.report.refuse(code, lines, len(rows))
-        log.info("chunk counted", extra={"chunk": number, "interactions": len(events), "refused": len(checked.refused)})
 
     def _merge(self, connection: Connection, events: Events, now: datetime) -> list[str]:
         pairs = fold(events, self.settings.owning_events)
@@ -156,6 +208,20 @@ class _Claimed:
     duplicates: int = 0
     conflicts: np.typing.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """Rows whose event id was used for other content."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    accepted: int = 0
+    games: list[str] = field(default_factory=list)
+
+
+def _of_unerased(connection: Connection, pairs: pa.Table, begun: datetime) -> pa.Table:
+    """Leave out people who were erased after the import was started: a late part must not bring them back."""
+    erased = erased_since(connection, begun, pairs["user_id"].unique().to_pylist())
+    if not erased:
+        return pairs
+    return pairs.filter(pa_compute.invert(pa_compute.is_in(pairs["user_id"], pa.array(sorted(erased)))))
 
 
 def _without_repeats(connection: Connection, checked: Checked, now: datetime) -> _Claimed:

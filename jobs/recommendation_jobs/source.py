@@ -13,10 +13,14 @@ import pyarrow.parquet as pa_parquet
 from recommendation.errors import InvalidInput
 
 CHUNK_ROWS = 50_000
-"""Rows of one transaction. A resumed import counts on finding the same pieces: never change it."""
+"""Rows of one transaction, where a file is counted in its order."""
+RUN_ROWS = 250_000
+"""Rows that are brought into the order of users at a time, where it is counted by users; most of the memory."""
+PART_PAIRS = 100_000
+"""Pairs of one transaction then. A resumed import counts on finding the same pieces: never change any of these."""
 
-_BLOCK_BYTES = 8 * 1024 * 1024
-"""Bytes of CSV parsed at a time, and so the longest line that can be read."""
+_BLOCK_BYTES = 1 << 20
+"""Bytes of CSV parsed at a time, and so the longest line that can be read. Arrow reads 32 of these ahead."""
 
 
 class Source:

@@ -13,9 +13,9 @@ from recommendation.events import parse_interactions
 from recommendation.interactions import PairChange
 from recommendation.interactions import fold as fold_one_by_one
 from recommendation_jobs.__main__ import parse
-from recommendation_jobs.checking import Weigher, check
+from recommendation_jobs.checking import Checked, Weigher, check
 from recommendation_jobs.columns import EPOCH
-from recommendation_jobs.folding import fold
+from recommendation_jobs.folding import fold, fold_again
 from recommendation_jobs.mapping import mapping_from
 
 NAMES = ["user_id", "game_id", "event_type", "quantity", "occurred_at"]
@@ -46,14 +46,28 @@ def as_sent(row: tuple[str, ...]) -> dict[str, Any]:
     return fields
 
 
+def checked_events(given_rows: list[tuple[str, ...]], first_row: int = 0) -> Checked:
+    columns = {name: [row[place].encode() for row in given_rows] for place, name in enumerate(NAMES)}
+    table = pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
+    mapping = mapping_from(parse(["import", "f"]), NAMES, files.settings().weights)
+    return check(table, mapping, Weigher(files.settings().weights), NOW, first_row)
+
+
+@given(rows, st.integers(1, 40))
+def test_pieces_fold_again_to_what_the_whole_folds_to(given_rows: list[tuple[str, ...]], size: int) -> None:
+    owning = files.settings().owning_events
+    whole = fold(checked_events(given_rows).events, owning)
+    starts = range(0, len(given_rows), size)
+    pieces = [fold(checked_events(given_rows[start : start + size], start).events, owning) for start in starts]
+    used = [piece for piece in pieces if piece.num_rows]
+    assert (fold_again(used).to_pylist() if used else []) == whole.to_pylist()
+
+
 @given(rows)
 def test_a_chunk_folds_to_what_its_events_fold_to_one_by_one(given_rows: list[tuple[str, ...]]) -> None:
     settings = files.settings()
     given_rows = [row for row in given_rows if any(row[:4])]
-    columns = {name: [row[place].encode() for row in given_rows] for place, name in enumerate(NAMES)}
-    table = pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
-    mapping = mapping_from(parse(["import", "f"]), NAMES, settings.weights)
-    checked = check(table, mapping, Weigher(settings.weights), NOW, 0)
+    checked = checked_events(given_rows)
     one_by_one, rejected = parse_interactions([as_sent(row) for row in given_rows], settings.weights, NOW)
     changes = fold_one_by_one((event for _, event in one_by_one), settings.owning_events)
     found = [PairChange(row.pop("user_id"), row.pop("game_id"), row.pop("score_millionths"), **row)

@@ -9,6 +9,7 @@ import files
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
+from sqlalchemy import Connection
 
 from recommendation.clock import utc_now
 from recommendation.errors import InvalidInput
@@ -18,7 +19,7 @@ from recommendation.storage.erasures import erase_user
 from recommendation.storage.games import load_catalogue
 from recommendation.storage.interactions import record
 from recommendation.storage.popular import load_popular
-from recommendation_jobs import exits, source
+from recommendation_jobs import exits, import_file, runs, source
 from recommendation_jobs.mapping import mapping_from
 
 HEADER = "user_id,game_id,event_type,quantity,occurred_at,event_id"
@@ -254,22 +255,21 @@ def test_a_score_beyond_what_can_be_counted_stops_the_import_and_counts_nothing_
 def test_a_person_erased_during_an_import_is_not_brought_back(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "CHUNK_ROWS", 2)
+    for module, name, value in ((source, "RUN_ROWS", 2), (source, "PART_PAIRS", 1), (runs, "_BATCH_ROWS", 1)):
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(import_file, "writers_at_once", lambda _engine: 1)
     rows = ("u,a,1", "v,a,1", "u,b,1", "v,b,1", "u,c,1", "v,c,1")
     file = files.write(tmp_path / "w.csv", "user,game,hours", *rows)
-    from recommendation_jobs import import_file
+    merge = import_file.merge_table
 
-    merge, merged = import_file.merge_table, []
-
-    def merge_then_erase(connection: object, table: pa.Table) -> None:
-        merge(connection, table)  # type: ignore[arg-type]
-        merged.append(table.num_rows)
-        if len(merged) == 1:
-            erase_user(connection, "u", utc_now())  # type: ignore[arg-type]
+    def merge_then_erase(connection: Connection, table: pa.Table) -> None:
+        merge(connection, table)
+        if "u" in table["user_id"].to_pylist():
+            erase_user(connection, "v", utc_now())
 
     monkeypatch.setattr(import_file, "merge_table", merge_then_erase)
     assert files.run_import(database, file, "--event-type", "played") == exits.DONE
-    assert sorted(files.scores(database)) == [("v", "a"), ("v", "b"), ("v", "c")]
+    assert sorted(files.scores(database)) == [("u", "a"), ("u", "b"), ("u", "c")]
 
 
 def test_real_playing_times_are_taken_as_they_are(database: Database, test_data: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import subprocess
@@ -7,17 +8,20 @@ import sys
 from pathlib import Path
 
 import files
+import pyarrow as pa
 import pytest
+from sqlalchemy import Connection
 
 from recommendation.storage.database import Database
-from recommendation_jobs import exits, source
+from recommendation.storage.imports import merge_table
+from recommendation_jobs import exits, import_file, runs, source
 
 CHUNK = 200
 PROGRAM = f"""
 import sys
-from recommendation_jobs import source
+from recommendation_jobs import runs, source
 from recommendation_jobs.__main__ import main
-source.CHUNK_ROWS = {CHUNK}
+source.CHUNK_ROWS, source.RUN_ROWS, source.PART_PAIRS, runs._BATCH_ROWS = {CHUNK}, {5 * CHUNK}, {CHUNK}, 5
 sys.exit(main(["import", *sys.argv[1:]]))
 """
 
@@ -32,24 +36,36 @@ def start(file: Path, url: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+@pytest.fixture(params=["by users", "in order"])
+def file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Events with ids of their own are counted in the file's order, others by users."""
     rng = random.Random(7)
     kinds = ("viewed", "clicked", "wishlisted", "purchased", "played", "refunded")
     rows = [
         (f"u{rng.randrange(60)}", f"g{rng.randrange(30)}", rng.choice(kinds), rng.randrange(1, 50) / 10)
         for _ in range(40 * CHUNK)
     ]
-    return files.write(tmp_path / "events.csv", "user_id,game_id,event_type,quantity", *files.lines_of(rows))
+    header = "user_id,game_id,event_type,quantity"
+    if request.param == "in order":
+        header, rows = f"{header},event_id", [(*row, f"e{number}") for number, row in enumerate(rows)]
+    return files.write(tmp_path / "events.csv", header, *files.lines_of(rows))
 
 
 def expected(file: Path) -> dict[tuple[str, str], int]:
     weights = files.settings().weights
     found: dict[tuple[str, str], int] = {}
     for line in file.read_text().splitlines()[1:]:
-        user, game, kind, quantity = line.split(",")
+        user, game, kind, quantity = line.split(",")[:4]
         found[user, game] = found.get((user, game), 0) + weights.millionths(kind, float(quantity))
     return found
+
+
+def assert_complete(database: Database) -> None:
+    """Every chunk was counted, and what they say they hold is the file."""
+    numbers, accepted, refused = zip(*files.chunk_rows(database), strict=True)
+    assert len(numbers) >= 20
+    assert numbers == tuple(range(len(numbers)))
+    assert (sum(accepted), sum(refused)) == (40 * CHUNK, 0)
 
 
 def test_a_killed_and_repeated_import_counts_every_row_once(database: Database, database_url: str, file: Path) -> None:
@@ -73,7 +89,7 @@ def test_a_killed_and_repeated_import_counts_every_row_once(database: Database, 
     assert last.returncode == exits.DONE
     assert killed >= 3
     assert files.scores(database) == expected(file)
-    assert files.chunk_rows(database) == [(chunk, CHUNK, 0) for chunk in range(40)]
+    assert_complete(database)
 
 
 def test_two_imports_of_a_file_at_once_count_it_once(database: Database, database_url: str, file: Path) -> None:
@@ -81,7 +97,7 @@ def test_two_imports_of_a_file_at_once_count_it_once(database: Database, databas
     said = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [exits.DONE] * 2, said
     assert files.scores(database) == expected(file)
-    assert files.chunk_rows(database) == [(chunk, CHUNK, 0) for chunk in range(40)]
+    assert_complete(database)
 
 
 def test_a_resumed_import_gives_the_rows_of_an_undisturbed_one(
@@ -89,15 +105,26 @@ def test_a_resumed_import_gives_the_rows_of_an_undisturbed_one(
 ) -> None:
     rows = files.lines_of((f"u{row % 3}", "g", "played") for row in range(10))
     file = files.write(tmp_path / "e.csv", "user_id,game_id,event_type", *rows)
-    monkeypatch.setattr(source, "CHUNK_ROWS", 4)
-    tables = source.Source.tables
-    monkeypatch.setattr(source.Source, "tables", lambda *given: list(tables(*given))[1:2])
-    with monkeypatch.context() as stopped:
-        stopped.setattr(source.Source, "tables", lambda *given: list(tables(*given))[:1])
-        assert files.run_import(database, file) == exits.DONE
-    monkeypatch.setattr(source.Source, "tables", tables)
+    for module, name, value in ((source, "RUN_ROWS", 4), (source, "PART_PAIRS", 1), (runs, "_BATCH_ROWS", 1)):
+        monkeypatch.setattr(module, name, value)
+    with monkeypatch.context() as disturbed, pytest.raises(InterruptedError):
+        disturbed.setattr(import_file, "merge_table", Merging(stop_at=2))
+        files.run_import(database, file)
+    assert len(files.pairs(database)) in {1, 2}
     assert files.run_import(database, file) == exits.DONE
     found = files.pairs(database)
     begun = found["u0", "g"]["first_event_at"]
     offsets = {user: (row["last_event_at"] - begun).microseconds for (user, _), row in found.items()}
     assert offsets == {"u0": 9, "u1": 7, "u2": 8}
+
+
+class Merging:
+    """Merges as always, but for one call, which fails."""
+
+    def __init__(self, stop_at: int) -> None:
+        self.calls, self.stop_at = itertools.count(1), stop_at
+
+    def __call__(self, connection: Connection, pairs: pa.Table) -> None:
+        if next(self.calls) == self.stop_at:
+            raise InterruptedError
+        merge_table(connection, pairs)

@@ -3,9 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
+import pytest
 
 from recommendation.events import Interaction
 from recommendation.lists import EVERYONE, StoredList, pack
+from recommendation.storage import imports
 from recommendation.storage.database import Database, HeldConnections
 from recommendation.storage.extract import read_matrix
 from recommendation.storage.interactions import record
@@ -74,6 +77,33 @@ def test_the_matrix_holds_every_pair_with_its_faded_score(database: Database) ->
 def test_the_matrix_of_an_empty_store_is_empty(database: Database) -> None:
     with database.snapshot() as connection:
         assert read_matrix(connection, None, NOW).shape == (0, 0)
+
+
+def test_pairs_that_another_writer_made_known_meanwhile_are_added_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "_are_strangers", lambda *_given: True)
+    once = pa.table(
+        {
+            "user_id": ["a", "a", "b"],
+            "game_id": ["x", "y", "x"],
+            "score_millionths": [1, 20, 300],
+            "events": [1, 1, 1],
+            "owned": [False, False, True],
+            "owned_at": pa.array([None, None, NOW], pa.timestamp("us", "UTC")),
+            "dismissed": [False] * 3,
+            "dismissed_at": pa.nulls(3, pa.timestamp("us", "UTC")),
+            "first_event_at": pa.array([NOW] * 3, pa.timestamp("us", "UTC")),
+            "last_event_at": pa.array([NOW] * 3, pa.timestamp("us", "UTC")),
+        }
+    )
+    for part in (once.slice(1, 1), once, once):
+        with database.writing() as connection:
+            imports.merge_table(connection, part)
+    with database.reading() as connection:
+        known = read_users(connection, ["a", "b"])
+    scores = {(user, pair.game_id): pair.score_millionths for user in known for pair in known[user].pairs}
+    assert scores == {("a", "x"): 2, ("a", "y"): 60, ("b", "x"): 600}
 
 
 def test_many_lists_are_stored_as_few_are_and_only_by_a_higher_generation(database: Database) -> None:

@@ -5,25 +5,24 @@ Only batch jobs import this: Arrow is not in the API's image.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
+from scipy.sparse import coo_matrix
 from sqlalchemy import Connection, select
 
 from recommendation.matrix import InteractionMatrix
 from recommendation.storage.dialects.reading import csv_of, microseconds
+from recommendation.storage.numbering import Column, Numbered, Numbering
 from recommendation.storage.tables import user_game_interactions
-from recommendation.vocabulary import Vocabulary
 from recommendation.weights import MILLION
 
-_BLOCK_BYTES = 16 << 20
-_TYPES = {"user_id": pa.string(), "game_id": pa.string(), "score": pa.int64(), "at": pa.int64()}
+_BLOCK_BYTES = 1 << 20
+"""Arrow reads 32 of these ahead, so that they are much of the memory."""
+_TYPES = {"user_id": pa.large_string(), "game_id": pa.large_string(), "score": pa.int64(), "at": pa.int64()}
 
 
 def read_matrix(connection: Connection, half_life_days: float | None, now: datetime) -> InteractionMatrix:
@@ -50,21 +49,19 @@ def _read(
     connection: Connection, half_life_days: float | None, now: datetime, with_times: bool
 ) -> tuple[InteractionMatrix, NDArray[np.int64]]:
     """Return the matrix and, where asked for, each pair's last event in microseconds (else nothing)."""
-    users, games = _Codes(), _Codes()
-    scores, times = [np.empty(0, np.float32)], [np.empty(0, np.int64)]
+    users, games = Numbering(), Numbering()
+    scores, times = Column(np.float32), Column(np.int64)
     for batch in _batches(connection, with_times):
         users.add(batch.column("user_id"))
         games.add(batch.column("game_id"))
         own = batch.column("score").to_numpy() / MILLION
         if with_times:
-            times.append(batch.column("at").to_numpy())
+            times.add(batch.column("at").to_numpy())
         if half_life_days is not None:
-            ages = np.maximum(round(now.timestamp() * MILLION) - times[-1], 0)
+            ages = np.maximum(round(now.timestamp() * MILLION) - batch.column("at").to_numpy(), 0)
             own *= np.exp2(-ages / (half_life_days * 86_400 * MILLION))
-        scores.append(own.astype(np.float32))
-    user_names, user_rows = users.finish()
-    game_names, game_rows = games.finish()
-    return _matrix(user_names, game_names, user_rows, game_rows, np.concatenate(scores), np.concatenate(times))
+        scores.add(own)
+    return _matrix(users.finish(), games.finish(), scores.values, times.values)
 
 
 def _batches(connection: Connection, with_times: bool) -> Iterator[pa.RecordBatch]:
@@ -83,52 +80,30 @@ def _batches(connection: Connection, with_times: bool) -> Iterator[pa.RecordBatc
                 raise
 
 
-@dataclass
-class _Codes:
-    """Numbers for the values of a column, in the order in which they are met, batch by batch."""
-
-    _values: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
-    _parts: list[NDArray[np.int32]] = field(default_factory=list)
-
-    def add(self, column: pa.Array) -> None:
-        """Number a batch."""
-        encoded = column.dictionary_encode()
-        place = pc.index_in(encoded.dictionary, self._values)
-        new = place.is_null()
-        fresh = encoded.dictionary.filter(new)
-        number = place.fill_null(0).to_numpy().astype(np.int32)
-        number[new.to_numpy(zero_copy_only=False)] = np.arange(len(self._values), len(self._values) + len(fresh))
-        self._values = pa.concat_arrays([self._values, fresh])
-        self._parts.append(number[encoded.indices.to_numpy()])
-
-    def finish(self) -> tuple[Vocabulary, NDArray[np.int32]]:
-        """Return the values in order, and the row of each entry."""
-        names = self._values.to_pylist()
-        vocabulary = Vocabulary.from_ids(names)
-        rows = np.concatenate([np.empty(0, np.int32), *self._parts])
-        self._parts.clear()
-        return vocabulary, vocabulary.rows(names)[rows]
-
-
 def _matrix(
-    users: Vocabulary,
-    games: Vocabulary,
-    user_rows: NDArray[Any],
-    game_rows: NDArray[Any],
-    scores: NDArray[np.float32],
-    times: NDArray[np.int64],
+    users: Numbered, games: Numbered, scores: NDArray[np.float32], times: NDArray[np.int64]
 ) -> tuple[InteractionMatrix, NDArray[np.int64]]:
-    """Build the matrix of distinct pairs in the order of rows, which is sorted only where it has to be."""
-    keys = user_rows.astype(np.int64)  # in place from here on: these arrays are the peak of a training's memory
-    keys *= max(len(games), 1)
-    keys += game_rows
-    wanted: NDArray[Any] | None = None
-    if not (keys[1:] > keys[:-1]).all():
-        wanted = np.argsort(keys)
+    """Build the matrix of distinct pairs in the order of rows; they are sorted only where updates moved some."""
+    shape = len(users.vocabulary), len(games.vocabulary)
+    user_rows, game_rows = users.rows, games.rows
     if not (scores > 0).all():
-        wanted = np.flatnonzero(scores > 0) if wanted is None else wanted[scores[wanted] > 0]
-    if wanted is not None:
-        user_rows, game_rows, scores = user_rows[wanted], game_rows[wanted], scores[wanted]
-        times = times[wanted] if len(times) else times
-    indptr = np.searchsorted(user_rows, np.arange(len(users) + 1, dtype=np.int32)).astype(np.int64)
-    return InteractionMatrix(users, games, indptr, game_rows, scores), times
+        kept = scores > 0
+        user_rows, game_rows, scores = user_rows[kept], game_rows[kept], scores[kept]
+        times = times[kept] if len(times) else times
+    indptr = np.zeros(shape[0] + 1, np.int64)
+    np.cumsum(np.bincount(user_rows, minlength=shape[0]), out=indptr[1:])
+    if not _are_sorted(user_rows, game_rows):
+        # By counting rather than by comparing. Of each pair its place goes along, so that the rest can follow.
+        places = np.arange(len(scores), dtype=np.int32)
+        ordered = coo_matrix((places, (user_rows, game_rows)), shape).tocsr()
+        game_rows, scores = ordered.indices, scores[ordered.data]
+        times = times[ordered.data] if len(times) else times
+    return InteractionMatrix(users.vocabulary, games.vocabulary, indptr, game_rows, scores), times
+
+
+def _are_sorted(user_rows: NDArray[np.int32], game_rows: NDArray[np.int32]) -> bool:
+    later_user = user_rows[1:] > user_rows[:-1]
+    later_game = game_rows[1:] > game_rows[:-1]
+    later_game &= user_rows[1:] == user_rows[:-1]
+    later_user |= later_game
+    return bool(later_user.all())

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from recommendation.errors import InvalidInput
 from recommendation.storage.binary_copy import binary_copy
-from recommendation.storage.dialects.writing import insert, insert_copied
+from recommendation.storage.dialects.writing import copy_if_new, insert, insert_copied
 from recommendation.storage.erasures import user_digest
 from recommendation.storage.interactions import adding
 from recommendation.storage.locks import share_with_erasure
@@ -61,6 +61,11 @@ def finish_chunk(connection: Connection, digest: str, chunk: int, accepted: int,
     )
 
 
+def note_refused(connection: Connection, digest: str, refused: int) -> None:
+    """Write down how many events of a file that is counted by users were refused; they belong to no chunk."""
+    finish_chunk(connection, digest, _BEGUN, 0, refused)
+
+
 def imported(connection: Connection, digest: str) -> tuple[int, int]:
     """Return how many events of a file were counted and how many refused, by every process that was at it."""
     chunks = import_chunks.c
@@ -97,8 +102,19 @@ def merge_table(connection: Connection, pairs: pa.Table) -> None:
     if not pairs.num_rows:
         return
     try:
+        if _are_strangers(connection, pairs) and copy_if_new(
+            connection, user_game_interactions, pairs.column_names, as_binary
+        ):
+            return
         insert_copied(connection, user_game_interactions, pairs.column_names, as_binary, as_rows, adding)
     except IntegrityError as error:
         if "score_in_range" not in str(error.orig):
             raise
         raise InvalidInput("the score of a pair would grow beyond what can be counted exactly") from None
+
+
+def _are_strangers(connection: Connection, pairs: pa.Table) -> bool:
+    """Tell whether no user from the first to the last of a chunk has a row yet: true of an empty store, seldom else."""
+    users, known = pairs["user_id"], user_game_interactions.c.user_id
+    some = select(known).where(known >= users[0].as_py(), known <= users[-1].as_py()).limit(1)
+    return connection.execute(some).first() is None

@@ -101,6 +101,11 @@ def may_hold(engine: Engine) -> bool:
     return engine.dialect.name == "postgresql"
 
 
+def writers_at_once(engine: Engine) -> int:
+    """Return how many transactions of a bulk load may run side by side; SQLite has one writer."""
+    return 2 if engine.dialect.name == "postgresql" else 1
+
+
 def begin_snapshot(connection: Connection) -> None:
     """Start a read-only transaction that sees one moment."""
     if is_postgres(connection):

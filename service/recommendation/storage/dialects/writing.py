@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from sqlalchemy import ARRAY, JSON, Connection, MetaData, Table, bindparam, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from recommendation.storage.dialects.connecting import driver_cursor, is_postgres
 
@@ -14,6 +15,7 @@ Insert = postgresql.Insert | sqlite.Insert
 Finish = Callable[[Any], Any]
 """Adds `ON CONFLICT …` to an insert; both dialects have the same methods for it."""
 _SQLITE_MOST_PARAMETERS = 500
+_UNIQUE_VIOLATION = "23505"
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -77,6 +79,25 @@ def insert_copied(
     given = select(*(staged.c[name] for name in names))
     connection.execute(finish(postgresql.insert(table).from_select(list(names), given)))
     connection.execute(text(f"DROP TABLE {staged.name}"))  # the next use may come in the same transaction
+
+
+def copy_if_new(connection: Connection, table: Table, names: Sequence[str], as_binary: Callable[[], IO[bytes]]) -> bool:
+    """
+    Copy rows, in the binary format, straight into a table: takes half the time of `insert_copied`.
+
+    Returns:
+        False where nothing was copied: one of the keys is there already, or this is not PostgreSQL.
+    """
+    if not is_postgres(connection):
+        return False
+    try:
+        with connection.begin_nested():
+            _copy(connection, f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FORMAT binary)", as_binary())
+    except IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) != _UNIQUE_VIOLATION:
+            raise
+        return False
+    return True
 
 
 def _copy(connection: Connection, statement: str, data: IO[bytes]) -> None:
