@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from urllib.parse import urlsplit
 
 import numpy as np
 from sqlalchemy import create_engine, text
@@ -14,17 +18,16 @@ from benchmarks import data
 from benchmarks.extract import COPY
 from benchmarks.harness import Result, Sizes, compare, seconds
 from benchmarks.postgres import Server, psql
+from benchmarks.serving import PREFIX, our_api
 from benchmarks.stores import job, train_quickly
-from recommendation.storage.database import Database
 from recommendation.storage.dialects.connecting import driver_url
-from recommendation.storage.readers import read_users
 
 DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 30.0, "components": 40, "n": 100}
 QUICK = {**DEFAULT, "users": 3_000, "games": 1_000}
 
 
 def run(sizes: Sizes, rounds: int) -> list[Result]:
-    """Measure `regenerate`, with readers reading all the while."""
+    """Measure `regenerate`, with a reader at the API all the while."""
     server = Server()
     name = f"regenerate_{sizes['users']}_{sizes['games']}_{sizes['per_user']:g}"
 
@@ -35,28 +38,33 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
 
     url = server.prepared(name, fill)
     prepared = _prepared_lists(sizes)
-    readers = _Readers(url, sizes["users"])
-    before = readers.watch(3.0)
-    during: list[float] = []
+    with our_api(url) as api:
+        readers = _Readers(api, sizes["users"])
+        readers.watch(2.0)  # warm
+        before = readers.watch(5.0)
+        during: list[float] = []
 
-    def ours() -> float:
-        readers.begin()
-        took = seconds(lambda: job(url, "regenerate", OPENBLAS_NUM_THREADS="2"))
-        during.extend(readers.end())
-        return took
+        def ours() -> float:
+            readers.begin()
+            try:
+                return seconds(lambda: job(url, "regenerate", OPENBLAS_NUM_THREADS="2"))
+            finally:
+                during.extend(readers.end())
 
-    result = compare("regenerate", "<= 3", "s", sizes, rounds, ours, lambda: _least(url, sizes, prepared))
+        result = compare("regenerate", "<= 3", "s", sizes, rounds, ours, lambda: _least(url, sizes, prepared))
     p99 = _p99(during) / _p99(before)
-    result.further.update(reader_errors=readers.errors, reader_p99_ratio=round(p99, 2), p99_reached=p99 <= 3)
-    readers.close()
+    result.further.update(
+        reads=len(during), reader_errors=readers.errors, reader_p99_ratio=round(p99, 2), p99_reached=p99 <= 3
+    )
     return [result]
 
 
 class _Readers:
-    """One thread that reads random users as the API does, and notes how long each read took."""
+    """One client that reads random users over HTTP, two hundred a second at most, and notes how long each took."""
 
-    def __init__(self, url: str, users: int) -> None:
-        self._database = Database(url)
+    def __init__(self, api: str, users: int) -> None:
+        address = urlsplit(api)
+        self._connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
         self._users = users
         self._stop = threading.Event()
         self._seen: list[float] = []
@@ -65,7 +73,7 @@ class _Readers:
     def begin(self) -> None:
         self._seen = []
         self._stop.clear()
-        self._thread = threading.Thread(target=self._read)
+        self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def end(self) -> list[float]:
@@ -78,21 +86,20 @@ class _Readers:
         time.sleep(span)
         return self.end()
 
-    def close(self) -> None:
-        self._database.close()
-
     def _read(self) -> None:
         rng = np.random.default_rng(5)
         while not self._stop.wait(0.005):
             user = data.user_name(int(rng.integers(self._users)))
             began = time.perf_counter()
             try:
-                with self._database.reading() as connection:
-                    found = read_users(connection, [user])
-                self.errors += "cf" not in found[user].lists
+                self._connection.request("GET", f"{PREFIX}/user/{user}?limit=20")
+                answer = self._connection.getresponse()
+                page = json.loads(answer.read())
+                self.errors += answer.status != 200 or not any(item["source"] == "cf" for item in page["items"])
             except Exception as error:
                 print(f"  a reader failed: {error}")
                 self.errors += 1
+                self._connection.close()
             self._seen.append(time.perf_counter() - began)
 
 
@@ -114,10 +121,13 @@ def _least(url: str, sizes: Sizes, prepared: bytes) -> float:
     factors = np.ones((sizes["games"], sizes["components"]), np.float32)
     tastes = np.ones((256, sizes["components"]), np.float32)
 
+    def multiply(_start: int) -> None:
+        tastes @ factors.T
+
     def work() -> None:
         psql(url, "-c", COPY)
-        for _ in range(0, sizes["users"], 256):
-            tastes @ factors.T
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(multiply, range(0, sizes["users"], 256)))
         engine = create_engine(driver_url(url))
         with engine.begin() as connection:
             connection.execute(text("CREATE TEMP TABLE copied (user_id text, items bytea) ON COMMIT DROP"))

@@ -3,7 +3,10 @@
 import argparse
 import logging
 
+from threadpoolctl import threadpool_limits
+
 from recommendation.clock import SteadyClock
+from recommendation.engine.batch import THREADS
 from recommendation.errors import InvalidInput
 from recommendation.personal import ListSettings
 from recommendation.regeneration import regenerate_shard
@@ -49,9 +52,9 @@ def remake_all(settings: Settings, database: Database) -> int:
 
 def _remake(settings: Settings, database: Database, regeneration_id: str, shard: int, users: int) -> None:
     lists = ListSettings(settings.list_length, settings.half_life_days)
-    with progress("lists", users, "user") as bar:
+    with progress("lists", users, "user") as bar, threadpool_limits(1, "blas"):
         done = regenerate_shard(
-            database, regeneration_id, shard, lists, settings.model_max_bytes, SteadyClock(), bar.advance
+            database, regeneration_id, shard, lists, settings.model_max_bytes, SteadyClock(), bar.advance, THREADS
         )
     _report(database, done)
 

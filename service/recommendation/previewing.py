@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from recommendation.block_lists import BlockLists
 from recommendation.catalogue import Catalogue
 from recommendation.drops import Drop
 from recommendation.errors import ModelMissing
 from recommendation.lists import unpack
 from recommendation.personal import ListSettings
 from recommendation.placing import placed
-from recommendation.regeneration import USERS_AT_ONCE, rank_block
+from recommendation.regeneration import USERS_AT_ONCE
 from recommendation.storage.regenerations import count_users
 from recommendation.storage.streams import stream_users
 from recommendation.view import StoreView
@@ -37,6 +38,7 @@ def preview(
         raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
     names = {game.game_id for game in drop.games}
     released = _with_drop(view, drop, now)
+    lists = BlockLists(released, settings)
     keys = {released.catalogue.by_id[name].key for name in names}
     targeted, looked, touched = count_users(connection, since), 0, 0
     displaced: Counter[int] = Counter()
@@ -44,7 +46,7 @@ def preview(
     with_times = settings.half_life_days is not None
     for block in stream_users(connection, USERS_AT_ONCE, active_since=since, with_times=with_times):
         looked += len(block.user_ids)
-        for made in rank_block(block, released, settings, 0, now):
+        for made in lists.of(block, 0, now):
             order = [key for key, _, _ in unpack(made.items)]
             if keys.intersection(order):
                 touched += 1

@@ -1,17 +1,20 @@
 """Making the lists of one shard of a regeneration, block by block, so that it can be stopped and taken up anywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
+from recommendation.block_lists import BlockLists
 from recommendation.catalogue import Catalogue
 from recommendation.clock import Clock
 from recommendation.errors import InvalidInput
 from recommendation.exposure import Exposure
-from recommendation.lists import LEAST_SCORE, StoredList, pack
+from recommendation.lists import StoredList
 from recommendation.personal import ListSettings
 from recommendation.placing import placed
 from recommendation.storage.database import Database
@@ -47,9 +50,14 @@ def regenerate_shard(
     max_bytes: int,
     clock: Clock,
     report: Report,
+    threads: int = 1,
 ) -> Regeneration:
     """
     Remake the lists of a shard's users, from where it was left.
+
+    Args:
+        report: told after each block that was written.
+        threads: how many rank; BLAS should then use one each.
 
     Raises:
         InvalidInput: there is no such regeneration or shard, or it was ended.
@@ -58,8 +66,11 @@ def regenerate_shard(
         regeneration, view = _prepare(database, regeneration_id, shard_number, max_bytes, clock)
         shard = regeneration.progress[shard_number]
         if shard.state != "succeeded":
+            release = _release_keys(database, regeneration.drop_uid, view.catalogue)
             try:
-                _work(database, regeneration, shard, view, settings, clock, report)
+                _work(
+                    database, regeneration, shard, BlockLists(view, settings, threads), release, settings, clock, report
+                )
             except Overtaken:
                 continue
         with database.writing() as connection:
@@ -88,12 +99,12 @@ def _work(
     database: Database,
     regeneration: Regeneration,
     shard: Shard,
-    view: StoreView,
+    lists: BlockLists,
+    release: frozenset[int],
     settings: ListSettings,
     clock: Clock,
     report: Report,
 ) -> None:
-    release = _release_keys(database, regeneration.drop_uid, view.catalogue)
     with database.snapshot() as snapshot:
         blocks = stream_users(
             snapshot,
@@ -104,15 +115,44 @@ def _work(
             regeneration.active_since,
             settings.half_life_days is not None,
         )
-        for block in blocks:
-            lists = rank_block(block, view, settings, regeneration.generation, clock())
-            shard = _write(database, regeneration, shard, block.user_ids, lists, release, clock())
-            report(len(block.user_ids))
+        # Closed here and not when it is forgotten: an error that is kept would keep the statement open with it.
+        with closing(blocks):
+            shard = _remake(database, regeneration, shard, blocks, lists, release, clock, report)
     with database.writing() as connection:
         # The last user done matters to who resumes; a shard that is through names nobody.
         done = replace(shard, state="succeeded", after_user="")
         if not advance_shard(connection, regeneration.regeneration_id, shard, done, clock()):
             raise Overtaken
+
+
+def _remake(
+    database: Database,
+    regeneration: Regeneration,
+    shard: Shard,
+    blocks: Iterator[UserBlock],
+    lists: BlockLists,
+    release: frozenset[int],
+    clock: Clock,
+    report: Report,
+) -> Shard:
+    """Rank one block while the next is read and the last is written; no more than these three are in memory."""
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        reading, writing = reader.submit(next, blocks, None), None
+        while (block := reading.result()) is not None:
+            reading = reader.submit(next, blocks, None)
+            made = lists.of(block, regeneration.generation, clock())
+            shard = _written(writing, shard, report)
+            writing = writer.submit(_write, database, regeneration, shard, block.user_ids, made, release, clock())
+        return _written(writing, shard, report)
+
+
+def _written(writing: Future[Shard] | None, shard: Shard, report: Report) -> Shard:
+    """Wait for a block to be written, if one is, and tell of it."""
+    if writing is None:
+        return shard
+    after = writing.result()
+    report(after.users_regenerated - shard.users_regenerated)
+    return after
 
 
 def _release_keys(database: Database, drop_uid: str | None, catalogue: Catalogue) -> frozenset[int]:
@@ -139,63 +179,20 @@ def _write(
         there = still_there(connection, users, regeneration.generation)
         kept = [stored for stored in lists if stored.user_id in there]
         store_lists(connection, kept)
-        top, anywhere = _games_in(kept)
+        keys = [np.frombuffer(stored.items, "<i4")[::3] for stored in kept]
         after = replace(
             shard,
             state="running",
             after_user=users[-1],
             users_regenerated=shard.users_regenerated + len(there),
             users_personal=shard.users_personal + len(kept),
-            exposure=Exposure.joined(shard.exposure, top),
-            release_seen=shard.release_seen | (anywhere & release),
+            exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(own[:TOP_PLACES] for own in keys))),
+            release_seen=shard.release_seen | release.intersection(_keys(keys).tolist() if release else ()),
         )
         if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
             raise Overtaken
     return after
 
 
-def _games_in(lists: list[StoredList]) -> tuple[Exposure, frozenset[int]]:
-    """Return how often games stand in a top ten, and the keys of those that stand anywhere."""
-    keys = [np.frombuffer(stored.items, "<i4")[::3] for stored in lists] or [np.empty(0, "<i4")]
-    top = Exposure.of(np.concatenate([own[:TOP_PLACES] for own in keys]))
-    return top, frozenset(np.unique(np.concatenate(keys)).tolist())
-
-
-def rank_block(
-    block: UserBlock, view: StoreView, settings: ListSettings, generation: int, now: datetime
-) -> list[StoredList]:
-    """Rank for several users; each gets what `personal_list` gives them alone. Users without a list are left out."""
-    live = view.live
-    if live is None:
-        raise InvalidInput("there is no model to rank with")
-    indptr, rows = block.indptr, live.model.games.rows(block.game_ids)
-    starts, hidden = _hidden(block, rows, view.unlisted_rows)
-    scores = block.scores(settings.half_life_days, now)
-    ranked = live.model.recommend_batch(indptr, rows, scores, starts, hidden, settings.length)
-    keys = view.keys
-    lists = []
-    for place, user_id in enumerate(block.user_ids):
-        count = int(np.count_nonzero(ranked.scores[place] >= LEAST_SCORE))
-        if not count:
-            continue
-        because = ranked.because[place, :count]
-        items = pack(
-            keys[ranked.rows[place, :count]],
-            ranked.scores[place, :count],
-            np.where(because >= 0, keys[because], -1),
-        )
-        lists.append(StoredList(user_id, "cf", generation, now, items, live.version, int(block.events[place])))
-    return lists
-
-
-def _hidden(
-    block: UserBlock, rows: npt.NDArray[np.int32], unlisted: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Return each user's hidden rows: their own, and those that nobody may be shown."""
-    own = np.where(block.hidden, rows, -1)
-    pieces: list[npt.NDArray[np.int32]] = []
-    for start, stop in zip(block.indptr[:-1], block.indptr[1:], strict=True):
-        pieces += [own[start:stop], unlisted]
-    lengths = np.diff(block.indptr) + len(unlisted)
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return starts, np.concatenate(pieces) if pieces else np.empty(0, np.int32)
+def _keys(lists: Iterable[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
+    return np.concatenate([np.empty(0, "<i4"), *lists])

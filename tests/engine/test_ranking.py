@@ -1,43 +1,105 @@
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommendation.engine.ranking import top_n
+from recommendation.engine.batch import TASK_USERS, BatchRanker
+from recommendation.engine.model import Model, RankingBlock
+from recommendation.engine.sparse import SparseLinks
+from recommendation.vocabulary import Vocabulary
+
+TASTER = 0
+"""Row of the one game that users have here: its factor is 1, so that a game's factor is its score."""
 
 
-def brute_force(scores: np.ndarray, n: int) -> list[list[int]]:
-    lists = []
-    for row in scores:
-        finite = [game for game in range(len(row)) if np.isfinite(row[game])]
-        lists.append(sorted(finite, key=lambda game, row=row: (-row[game], game))[:n])
-    return lists
+def model_of(factors: np.ndarray) -> Model:
+    games = len(factors)
+    ones = np.ones(games, np.float32)
+    return Model(
+        games=Vocabulary.from_ids(f"g{row:06}" for row in range(games)),
+        factors=factors.astype(np.float32).reshape(games, -1),
+        input_scales=ones,
+        output_scales=ones,
+        links=SparseLinks.none(games),
+        pairs=np.ones(games, np.int32),
+        entry_score=1.0,
+        weighting="binary",
+        user_power=0.0,
+        ridge=1.0,
+        link_share=0.0,
+    )
 
 
-def ranked(scores: np.ndarray, n: int) -> list[list[int]]:
-    block = top_n(scores.copy(), n, lambda users, candidates: scores[users[:, None], candidates])
-    return [[row for row in rows.tolist() if row >= 0] for rows in block.rows]
+def ranked(model: Model, hidden: list[np.ndarray], n: int, threads: int = 1) -> RankingBlock:
+    users = len(hidden)
+    starts = np.cumsum([0, *map(len, hidden)])
+    rows = np.full(users, TASTER)
+    return model.recommend_batch(
+        np.arange(users + 1), rows, np.ones(users), starts, np.concatenate(hidden), n, threads=threads
+    )
+
+
+def brute_force(scores: np.ndarray, hidden: np.ndarray, n: int) -> list[int]:
+    listed = np.setdiff1d(np.arange(len(scores)), hidden)
+    return sorted(listed.tolist(), key=lambda game: (-scores[game], game))[:n]
 
 
 @settings(deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 3000), st.integers(1, 60), st.integers(2, 400))
+@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(2, 3000), st.integers(1, 60), st.integers(2, 400))
 def test_lists_equal_a_full_sort_with_many_ties_and_many_hidden(seed, users, games, n, levels) -> None:
     rng = np.random.default_rng(seed)
-    scores = rng.integers(-levels, levels, (users, games)).astype(np.float32) / levels
-    scores[rng.random((users, games)) < rng.random()] = -np.inf
-    assert ranked(scores, n) == brute_force(scores, n)
+    factors = rng.integers(-levels, levels, games).astype(np.float32) / np.float32(levels)
+    factors[TASTER] = 1.0
+    hidden = [np.append(np.flatnonzero(rng.random(games) < rng.random()), TASTER) for _ in range(users)]
+    block = ranked(model_of(factors), hidden, n)
+    for rows, away in zip(block.rows, hidden, strict=True):
+        assert [row for row in rows.tolist() if row >= 0] == brute_force(factors, away, n)
 
 
-def test_scores_that_are_not_finite_are_never_listed() -> None:
-    for games in (4, 5000):
-        scores = np.full((1, games), -np.inf, np.float32)
-        scores[0, :4] = [np.nan, np.inf, -np.inf, 1.0]
-        assert ranked(scores, 3) == [[3]]
+def test_a_game_hidden_from_all_is_shown_to_nobody_and_the_others_move_up() -> None:
+    model = model_of(np.linspace(1, 0, 5000))
+    rows, ones, nothing = np.zeros(3, np.int32), np.ones(3), np.zeros(4, np.int64)
+    block = model.recommend_batch(np.arange(4), rows, ones, nothing, [], 3, hidden_from_all=[1, 3, -1, TASTER])
+    assert block.rows.tolist() == [[2, 4, 5]] * 3
 
 
-def test_the_exact_score_decides_where_the_approximate_one_errs() -> None:
-    approximate = np.zeros((1, 3000), np.float32)
-    approximate[0, :2] = [1.0, 1.0 + 1e-6]
-    exact = approximate.copy()
-    exact[0, :2] = [1.0 + 1e-6, 1.0]
-    block = top_n(approximate, 1, lambda users, candidates: exact[users[:, None], candidates])
-    assert block.rows.tolist() == [[0]]
+def test_the_exact_score_decides_where_the_float32_product_errs() -> None:
+    """A large component that cancels out leaves the product wrong by more than two games differ."""
+    rng = np.random.default_rng(1)
+    factors = rng.standard_normal((3000, 40)) * 1e3
+    factors[:, -1] = rng.random(3000) * 1e-3
+    factors[TASTER] = 1.0
+    factors[:, :-1] -= factors[:, :-1].mean(axis=1, keepdims=True)
+    model = model_of(factors)
+    block = ranked(model, [np.array([TASTER])], 50)
+    taste = model.factors[TASTER].astype(np.float64)
+    exact = (model.factors * taste).sum(axis=1).astype(np.float32)
+    assert block.rows[0].tolist() == brute_force(exact, np.array([TASTER]), 50)
+
+
+def test_threads_change_nothing() -> None:
+    rng = np.random.default_rng(2)
+    users, games = 2 * TASK_USERS + 7, 300
+    model = replace(model_of(rng.standard_normal((games, 4))), user_power=0.5)
+    sizes = rng.integers(0, 6, users)
+    indptr = np.concatenate([[0], np.cumsum(sizes)])
+    rows = np.concatenate([rng.choice(games, size, replace=False) for size in sizes])
+    one, other = (
+        model.recommend_batch(indptr, rows, np.ones(len(rows)), indptr, rows, 10, threads=threads) for threads in (1, 2)
+    )
+    assert np.array_equal(one.rows, other.rows)
+    assert np.array_equal(one.scores, other.scores)
+    assert np.array_equal(one.because, other.because)
+
+
+def test_a_ranker_gives_the_same_lists_every_time_it_is_used() -> None:
+    model = model_of(np.random.default_rng(3).standard_normal((200, 3)))
+    ranker, found = BatchRanker(model), []
+    for _ in range(2):
+        block = RankingBlock.empty(2, 5)
+        own = model.fold_in(np.array([0, 2, 3]), np.array([4, 9, 4], np.int32), np.ones(3))
+        ranker.rank(own, np.array([0, 1, 1]), np.array([4], np.int32), block, reasons=True)
+        found.append(block)
+    assert np.array_equal(found[0].rows, found[1].rows)
+    assert np.array_equal(found[0].scores, found[1].scores)

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.ranking import GROUP, MARGIN
-
 if TYPE_CHECKING:
     from recommendation.engine.model import Histories, Model
+
+GROUP = 32
+"""Games in a group whose maximum counts for all of them."""
+
+MARGIN = 2e-5
+"""Error of a float32 score relative to the user's largest, for factors of up to a thousand components."""
 
 
 class Alone(NamedTuple):

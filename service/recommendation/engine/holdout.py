@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
+from recommendation.engine.weighting import segment_sums
 from recommendation.matrix import InteractionMatrix
 
 SHARE = 0.2
@@ -20,8 +21,11 @@ MIN_USERS = 100
 MAX_USERS = 4000
 """More only cost time."""
 
-MAX_FIT_USERS = 50_000
+MAX_FIT_USERS = 10_000
 """Users fitted on; enough to tell settings apart, and it bounds what choosing costs on a large store."""
+
+MAX_GAMES = 5_000
+"""Games fitted on, those with most of these users: few of them have touched any other."""
 
 LENGTH = 10
 
@@ -61,12 +65,15 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
     """
     Hold out a fifth of the pairs of at most `MAX_USERS` users who have enough; None with too few of them.
 
-    The rest of at most `MAX_FIT_USERS` users is what to fit on.
+    The rest of at most `MAX_FIT_USERS` users and `MAX_GAMES` games is what to fit on.
     """
     user_marks, game_marks = fingerprints(matrix, seed)
     if len(user_marks) > MAX_FIT_USERS:
         sample = np.sort(np.argsort(user_marks, kind="stable")[:MAX_FIT_USERS])
         matrix, user_marks = matrix.of_users(sample), user_marks[sample]
+    if len(game_marks) > MAX_GAMES:
+        most = np.lexsort((game_marks, -matrix.pairs_per_game()))[:MAX_GAMES]
+        matrix = matrix.only_pairs(np.isin(matrix.indices, most))
     per_user = matrix.pairs_per_user()
     able = np.flatnonzero(per_user >= AT_LEAST)
     if len(able) < MIN_USERS:
@@ -74,7 +81,7 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
     asked = np.sort(able[np.argsort(user_marks[able], kind="stable")[:MAX_USERS]])
     wanted = np.zeros(len(per_user))
     wanted[asked] = np.maximum(1, np.rint(SHARE * per_user[asked]))
-    drawn = _mixed(user_marks[matrix.user_rows] + _mixed(game_marks[matrix.indices]))
+    drawn = _mixed(user_marks[matrix.user_rows] + _mixed(game_marks)[matrix.indices])
     kept, foretold = matrix.hold_out(drawn.astype(np.float64), wanted)
     return InnerHoldout(kept.without_empty(), kept.of_users(asked), foretold.of_users(asked))
 
@@ -90,8 +97,8 @@ def fingerprints(matrix: InteractionMatrix, seed: int) -> tuple[Marks, Marks]:
     user_marks = np.full(len(matrix.users), seed & 0xFFFFFFFF, np.uint64)
     game_marks = np.zeros(len(matrix.games), np.uint64)
     for _ in range(FINGERPRINT_ROUNDS):
-        from_games, from_users = _mixed(game_marks[games]), _mixed(user_marks[users])
-        np.add.at(user_marks, users, from_games)
+        from_games, from_users = _mixed(game_marks)[games], _mixed(user_marks)[users]
+        user_marks += segment_sums(from_games, matrix.indptr)
         np.add.at(game_marks, games, from_users)
         user_marks, game_marks = _mixed(user_marks), _mixed(game_marks)
     return user_marks, game_marks

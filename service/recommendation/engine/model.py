@@ -14,16 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.alone import rank_alone
-from recommendation.engine.ranking import blocks, top_n
+from recommendation.engine.batch import BatchRanker
 from recommendation.engine.sparse import SparseLinks
-from recommendation.engine.weighting import pair_weights, segment_sums, user_scales
+from recommendation.engine.weighting import pair_weights, user_scales
 from recommendation.vocabulary import Vocabulary
 
 
@@ -45,6 +44,15 @@ class RankingBlock:
     scores: NDArray[np.float32]
     because: NDArray[np.int32]
 
+    @classmethod
+    def empty(cls, users: int, n: int) -> RankingBlock:
+        """Lists with nothing in them yet."""
+        return cls(
+            np.full((users, n), -1, np.int32),
+            np.full((users, n), -np.inf, np.float32),
+            np.full((users, n), -1, np.int32),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Histories:
@@ -53,6 +61,12 @@ class Histories:
     indptr: NDArray[np.int64]
     rows: NDArray[np.int32]
     amounts: NDArray[np.float64]
+
+    def part(self, users: slice) -> Histories:
+        """What some of them did."""
+        starts = self.indptr[users.start : users.stop + 1]
+        own = slice(starts[0], starts[-1])
+        return Histories(starts - starts[0], self.rows[own], self.amounts[own])
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,29 +132,22 @@ class Model:
         hidden_rows: Sequence[int] | NDArray[Any],
         n: int,
         *,
+        hidden_from_all: Sequence[int] | NDArray[Any] = (),
         reasons: bool = True,
+        threads: int = 1,
     ) -> RankingBlock:
         """
         Rank the games for several users; each gets to the bit what `recommend` gives them alone.
 
-        User u's games are `rows[indptr[u]:indptr[u + 1]]`, the hidden ones likewise. Without `reasons`, `because` is
-        -1 throughout, which saves about half the time.
+        User u's games are `rows[indptr[u]:indptr[u + 1]]`, the hidden ones likewise; `hidden_from_all` is hidden from
+        each of them. Without `reasons`, `because` is -1 throughout, which saves a third of the time. Who ranks block
+        after block makes a `BatchRanker` once.
         """
         histories = self.fold_in(np.asarray(indptr, np.int64), np.asarray(rows, np.int32), np.asarray(scores))
-        hidden_starts, hidden = np.asarray(hidden_indptr, np.int64), np.asarray(hidden_rows, np.int32)
-        users = len(histories.indptr) - 1
-        block = RankingBlock(
-            np.full((users, n), -1, np.int32),
-            np.full((users, n), -np.inf, np.float32),
-            np.full((users, n), -1, np.int32),
-        )
-        for part in blocks(users, len(self.games)):
-            own = _part(histories, part)
-            mine = slice(hidden_starts[part.start], hidden_starts[part.stop])
-            starts = hidden_starts[part.start : part.stop + 1] - hidden_starts[part.start]
-            self._rank(own, starts, hidden[mine], n, block.rows[part], block.scores[part])
-            if reasons:
-                self._explain(own, block.rows[part], block.because[part])
+        starts, hidden = np.asarray(hidden_indptr, np.int64), np.asarray(hidden_rows, np.int32)
+        block = RankingBlock.empty(len(histories.indptr) - 1, n)
+        ranker = BatchRanker(self, np.asarray(hidden_from_all, np.int32)) if len(hidden_from_all) else self._ranker
+        ranker.rank(histories, starts, hidden, block, reasons=reasons, threads=threads)
         return block
 
     def fold_in(self, indptr: NDArray[np.int64], rows: NDArray[np.int32], scores: NDArray[Any]) -> Histories:
@@ -148,7 +155,9 @@ class Model:
         weights = pair_weights(scores, self.weighting)
         users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         known = np.flatnonzero((rows >= 0) & (weights > 0))
-        known = known[np.lexsort((rows[known], users[known]))]
+        keys = users[known] * len(self.games) + rows[known]
+        if np.any(keys[1:] <= keys[:-1]):
+            known = known[np.argsort(keys, kind="stable")]
         users, rows, weights = users[known], rows[known], weights[known]
         starts = np.searchsorted(users, np.arange(len(indptr))).astype(np.int64)
         scales = user_scales(weights, starts, self.user_power)
@@ -180,45 +189,6 @@ class Model:
         order = np.lexsort((np.arange(len(cosines)), -cosines))[: min(n, len(cosines) - 1)]
         return order.astype(np.int32), cosines[order]
 
-    def _rank(
-        self,
-        own: Histories,
-        hidden_starts: NDArray[np.int64],
-        hidden: NDArray[np.int32],
-        n: int,
-        rows: NDArray[np.int32],
-        scores: NDArray[np.float32],
-    ) -> None:
-        tastes = segment_sums(self.factors[own.rows] * own.amounts[:, None], own.indptr)
-        direct = self._direct(own)
-        approximate = tastes.astype(np.float32) @ self.factors.T
-        approximate *= self.output_scales
-        approximate += direct
-        users = np.repeat(np.arange(len(tastes)), np.diff(hidden_starts))
-        seen = hidden >= 0
-        approximate[users[seen], hidden[seen]] = -np.inf
-        approximate[np.diff(own.indptr) == 0] = -np.inf
-
-        def exact(places: NDArray[np.int64], candidates: NDArray[np.int32]) -> NDArray[np.float32]:
-            products = (self.factors[candidates] * tastes[places][:, None, :]).sum(axis=2)
-            full = products * self.output_scales[candidates] + direct[places[:, None], candidates]
-            return np.asarray(full, np.float32)
-
-        ranked = top_n(approximate, n, exact)
-        rows[:], scores[:] = ranked.rows, ranked.scores
-
-    def _direct(self, own: Histories) -> NDArray[np.float32]:
-        """What the links add, less what each own entry would add to itself through the factors; (users, games)."""
-        users = np.repeat(np.arange(len(own.indptr) - 1), np.diff(own.indptr))
-        direct = np.zeros((len(own.indptr) - 1, len(self.games)), np.float32)
-        flat = direct.reshape(-1)
-        flat[users * len(self.games) + own.rows] = -(own.amounts * self.self_scores[own.rows])
-        if len(self.links.targets):
-            origin, place = self.links.from_games(own.rows)
-            where = users[origin] * len(self.games) + self.links.targets[place]
-            np.add.at(flat, where, (own.amounts[origin] * self.links.strengths[place]).astype(np.float32))
-        return direct
-
     def _added(
         self, rows: NDArray[np.int32], amounts: NDArray[np.float64], targets: NDArray[np.int32]
     ) -> NDArray[np.float64]:
@@ -228,19 +198,13 @@ class Model:
         added[rows[:, None] == targets[None, :]] = 0.0
         return added
 
-    def _explain(self, own: Histories, rows: NDArray[np.int32], because: NDArray[np.int32]) -> None:
-        for user, (start, stop) in enumerate(pairwise(own.indptr)):
-            listed = rows[user][rows[user] >= 0]
-            if start == stop or not len(listed):
-                continue
-            added = self._added(own.rows[start:stop], own.amounts[start:stop], listed)
-            most = added.argmax(axis=0)
-            gave = added[most, np.arange(len(listed))] > 0
-            because[user, : len(listed)] = np.where(gave, own.rows[start:stop][most], -1)
+    @cached_property
+    def _ranker(self) -> BatchRanker:
+        return BatchRanker(self)
 
     @cached_property
     def self_scores(self) -> NDArray[np.float64]:
-        """What one unit of each game would add to the game itself through the factors; shape (games,)."""
+        """What one unit of a game would add to its own score through the factors; shape (games,)."""
         squared: NDArray[np.float64] = np.square(self.factors, dtype=np.float64).sum(axis=1)
         return squared * self.output_scales
 
@@ -248,9 +212,3 @@ class Model:
     def _unit_factors(self) -> NDArray[np.float32]:
         lengths = np.sqrt(np.square(self.factors).sum(axis=1, keepdims=True))
         return np.asarray(self.factors / np.where(lengths > 0, lengths, 1.0), np.float32)
-
-
-def _part(histories: Histories, users: slice) -> Histories:
-    starts = histories.indptr[users.start : users.stop + 1]
-    own = slice(starts[0], starts[-1])
-    return Histories(starts - starts[0], histories.rows[own], histories.amounts[own])

@@ -9,15 +9,20 @@ the last singular value kept; the links take that bound for s, so that they neve
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.engine.batch import THREADS
+from recommendation.engine.selecting import GROUP, best_first, reached
 from recommendation.engine.sparse import SparseLinks
 
-BLOCK_CELLS = 8_000_000
+BLOCK_CELLS = 4_000_000
+"""Entries of the residual that a thread computes at a time: 16 MB."""
+
 NOISE = 1e-6
 """Residuals below this share of the largest singular value squared are rounding errors."""
 
@@ -30,6 +35,11 @@ class Residual:
     sources: NDArray[np.int32]
     targets: NDArray[np.int32]
     values: NDArray[np.float32]
+
+    @classmethod
+    def none(cls, games: int) -> Residual:
+        """Nothing at all."""
+        return cls(games, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
     def links(self, scale: float, output_scales: NDArray[np.float64]) -> SparseLinks:
         """Links of strength value x scale x the target's output scale; none at all for scale 0."""
@@ -50,23 +60,36 @@ def strongest(weights: Any, singular: NDArray[np.float64], vectors: NDArray[np.f
     """
     games = len(vectors)
     count = min(count, games - 1)
-    step = max(1, BLOCK_CELLS // games)
-    starts = range(0, games, step) if count else ()
+    if not count:
+        return Residual.none(games)
+    by_game = weights.T.tocsr()
     energetic = (vectors * singular**2).astype(np.float32)
-    transposed, columns = weights.T.tocsr(), weights.tocsc()
     noise = np.float32(NOISE * singular[0] ** 2)
-    found = []
-    for start in starts:
+
+    def work(start: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
         stop = min(start + step, games)
         # A row of the symmetric residual is a column of it, and rows lie together in memory.
-        block = (transposed[start:stop] @ columns).toarray().astype(np.float32, copy=False)
-        block -= energetic[start:stop] @ vectors.T
+        block = np.zeros((stop - start, -(-games // GROUP) * GROUP), np.float32)
+        block[:, :games] = (by_game[start:stop] @ weights).toarray()
+        block[:, :games] -= energetic[start:stop] @ vectors.T
         block[np.arange(stop - start), np.arange(start, stop)] = 0.0
-        nearest = np.argpartition(-np.abs(block), count - 1, axis=1)[:, :count]
-        values = np.take_along_axis(block, nearest, axis=1)
-        row, column = np.nonzero(np.abs(values) > noise)
-        found.append((nearest[row, column].astype(np.int32), (row + start).astype(np.int32), values[row, column]))
-    if not found:
-        return Residual(games, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
-    sources, targets, kept = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Residual(games, sources, targets, kept)
+        return _largest(block, start, count, noise)
+
+    step = max(1, BLOCK_CELLS // games)
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = list(pool.map(work, range(0, games, step)))
+    sources, targets, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Residual(games, sources, targets, values)
+
+
+def _largest(
+    block: NDArray[np.float32], first_target: int, count: int, noise: np.float32
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Sources, targets and values of the largest entries of each row of a block."""
+    sizes = np.abs(block)
+    bar = np.maximum(reached(sizes, count)[0], noise)
+    row, column = np.divmod(np.flatnonzero(sizes >= bar[:, None]), block.shape[1])
+    sources, _ = best_first(len(block), count, row, column, sizes[row, column])
+    row, place = np.nonzero(sources >= 0)
+    chosen = sources[row, place]
+    return chosen, (row + first_target).astype(np.int32), block[row, chosen]

@@ -5,7 +5,7 @@ The database joins each user's rows into one, a text for each column: fetching, 
 every pair would take most of the time. The texts of a row tell of the pairs in one and the same order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ def stream_users(
     after_user: str = "",
     active_since: datetime | None = None,
     with_times: bool = False,
-) -> Iterator[UserBlock]:
+) -> Generator[UserBlock, None, None]:
     """
     Yield users of one shard in UTF-8 order, `users_at_once` in a block.
 

@@ -1,0 +1,32 @@
+"""How strong a placed game's links must be for owners of its neighbours to see it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommendation.engine.model import Model
+from recommendation.engine.weighting import pair_weights, user_scales
+from recommendation.matrix import InteractionMatrix
+
+ENTRY_PLACE = 10
+"""Place of a list whose score a placed game must reach to be seen."""
+
+ENTRY_SHARE = 0.99
+"""Share of users in whose list one owned neighbour alone lifts a placed game to that place."""
+
+ENTRY_USERS = 1000
+"""Users looked at for it, spread evenly over all."""
+
+
+def entry_score(model: Model, matrix: InteractionMatrix) -> float:
+    """Score at `ENTRY_PLACE` per unit of the user's mean normalised weight, enough for `ENTRY_SHARE` of users."""
+    users = np.unique(np.linspace(0, len(matrix.users) - 1, ENTRY_USERS).astype(np.int64))
+    own = matrix.only_pairs(np.isin(matrix.user_rows, users)).without_empty()
+    rows = model.games.rows(own.games.all_ids)[own.indices]
+    ranked = model.recommend_batch(own.indptr, rows, own.scores, own.indptr, rows, ENTRY_PLACE, reasons=False)
+    weights = pair_weights(own.scores, model.weighting)
+    means = np.add.reduceat(weights, own.indptr[:-1]) / own.pairs_per_user()
+    means *= user_scales(weights, own.indptr, model.user_power)
+    scores = ranked.scores[:, -1]
+    ratios = scores[np.isfinite(scores) & (scores > 0)] / means[np.isfinite(scores) & (scores > 0)]
+    return float(np.quantile(ratios, ENTRY_SHARE)) if len(ratios) else 1.0

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from recommendation.engine import residual
+from recommendation.engine.link_table import WIDTH, LinkTable
+from recommendation.engine.selecting import GROUP, best_first, reached
+from recommendation.engine.sparse import SparseLinks
+
+
+def dense_residual(weights: np.ndarray, singular: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    left = weights.T @ weights - (vectors * singular**2) @ vectors.T
+    np.fill_diagonal(left, 0.0)
+    return left
+
+
+@pytest.mark.parametrize("cells", [100, 10**7])
+def test_the_strongest_are_those_of_the_whole_residual_however_it_is_cut(
+    cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(residual, "BLOCK_CELLS", cells)
+    rng = np.random.default_rng(1)
+    weights = (rng.random((300, 150)) * (rng.random((300, 150)) < 0.1)).astype(np.float32)
+    _, singular, vectors = np.linalg.svd(weights, full_matrices=False)
+    singular, vectors = singular[:5].astype(np.float64), np.ascontiguousarray(vectors[:5].T)
+    found = residual.strongest(csr_array(weights), singular, vectors, 7)
+    whole = dense_residual(weights.astype(np.float64), singular, vectors)
+    assert np.bincount(found.targets).tolist() == [7] * 150
+    assert found.values == pytest.approx(whole[found.sources, found.targets], rel=1e-3, abs=1e-4)
+    for target in range(150):
+        weakest = np.abs(found.values[found.targets == target]).min()
+        assert weakest >= np.sort(np.abs(whole[:, target]))[-7] - 1e-4
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 20), st.integers(1, 40), st.integers(1, 50))
+def test_what_reaches_the_bar_holds_the_best_of_each_row(
+    seed: int, rows: int, groups: int, n: int, levels: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = (rng.integers(-levels, levels, (rows, groups * GROUP)) / levels).astype(np.float32)
+    bar, largest = reached(values, n)
+    assert largest.tolist() == values.max(axis=1).tolist()
+    who, columns = np.nonzero(values >= bar[:, None])
+    kept, best = best_first(rows, n, who, columns, values[who, columns])
+    for row in range(rows):
+        order = sorted(range(values.shape[1]), key=lambda column, row=row: (-values[row, column], column))[:n]
+        assert kept[row, : len(order)].tolist() == order
+        assert best[row, : len(order)].tolist() == values[row, order].tolist()
+
+
+def test_a_game_with_more_links_than_a_row_holds_keeps_all_of_them() -> None:
+    games, many = 200, WIDTH + 40
+    sources = np.concatenate([np.full(many, 3), [7, 7]])
+    targets = np.concatenate([np.arange(10, 10 + many), [1, 2]])
+    strengths = np.arange(1.0, len(targets) + 1)
+    table = LinkTable.of(SparseLinks.from_triples(games, sources, targets, strengths), nowhere=games)
+    origin, reached_games, given_strengths = table.from_games(np.array([5, 7, 3], np.int32))
+    found = {
+        (int(row), int(target)): float(strength)
+        for row, row_targets, row_strengths in zip(origin, reached_games, given_strengths, strict=True)
+        for target, strength in zip(row_targets, row_strengths, strict=True)
+        if target < games
+    }
+    wanted = {
+        (2 if source == 3 else 1, int(t)): float(s) for source, t, s in zip(sources, targets, strengths, strict=True)
+    }
+    assert found == wanted
+    assert given_strengths[reached_games == games].sum() == 0.0
