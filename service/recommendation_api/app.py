@@ -16,6 +16,7 @@ from recommendation.storage.database import Database, HeldConnections
 from recommendation.storage.readers import Glance, UserState, read_glances, read_users
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, problems
+from recommendation_api.addresses import StrictAddresses
 from recommendation_api.coalescer import READERS, Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(console.router)
     # First of all routes; what it does not take goes on to the one with the same path.
     app.router.routes.insert(0, lists.PlainListRoute(PREFIX))
+    app.add_middleware(StrictAddresses)
     logs.install(app, service.metrics, PREFIX)
     return app
 

@@ -94,6 +94,12 @@ class BatchOut(BaseModel):
     rejected: list[RejectedOut]
 
 
+class ListBatchOut(BatchOut):
+    """What became of recommendations of the shop's own."""
+
+    new_games: list[str] = Field(description="games that nobody had heard of before, and that are known from now on")
+
+
 class ReasonOut(BaseModel):
     """Why a game is listed."""
 

@@ -1,4 +1,8 @@
-"""A batch process that ends or stops itself at a place that is told: `train STAGE SIGNAL`, `regenerate ID N PLACE`."""
+"""
+A batch process that ends or stops itself at a place that is told.
+
+`train STAGE SIGNAL`, `regenerate ID N PLACE`, or a whole batch command with `command STAGE SIGNAL ARGUMENT...`.
+"""
 
 import os
 import signal
@@ -54,6 +58,28 @@ def regenerate(database: Database, name: str, blocks: int, inside: bool) -> None
     regeneration.regenerate_shard(database, name, 0, ListSettings(10), 10**9, SteadyClock(), report)
 
 
+def command(place: str, number: int, arguments: list[str]) -> int:
+    """Carry out a batch command; at a stage of its training it sends itself a signal."""
+    from recommendation_jobs import __main__, train
+
+    whole = train.train
+
+    def train_and_signal(*given: Any) -> Any:
+        *others, report = given
+
+        def report_and_signal(stage: str) -> None:
+            report(stage)
+            if stage == place:
+                os.kill(os.getpid(), number)
+
+        return whole(*others, report_and_signal)
+
+    train.train = train_and_signal
+    return __main__.main(arguments)
+
+
+if __name__ == "__main__" and sys.argv[1] == "command":
+    sys.exit(command(sys.argv[2], int(sys.argv[3]), sys.argv[4:]))
 if __name__ == "__main__":
     opened = Database(load_settings().database_url)
     if sys.argv[1] == "train":
