@@ -23,7 +23,7 @@ def no_process_stays() -> Iterator[None]:
         process = STARTED.pop()
         if process.poll() is None:
             process.kill()
-            process.wait()
+            process.wait(30)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import Api, doomed
+from processes import Api, Doomed
 from shop import START, checkerboard
 
 from recommendation.storage import models, runs
@@ -34,12 +34,12 @@ def test_a_job_that_was_told_to_stop_ends_with_1_and_its_next_try_carries_the_ru
     checkerboard(database)
     run_id = queued(database)
     command = ("train", "--regenerate", "--run", run_id)
-    first = doomed(database_url, tmp_path, "command", stage, str(int(signal.SIGTERM)), *command)
+    first = Doomed(database_url, tmp_path, "command", stage, str(int(signal.SIGTERM)), *command)
     assert first.wait(120) == exits.TRY_AGAIN
     assert run_of(database, run_id).state == "queued"
-    assert doomed(database_url, tmp_path, "command", "never", "0", *command).wait(120) == exits.DONE
+    assert Doomed(database_url, tmp_path, "command", "never", "0", *command).wait(120) == exits.DONE
     assert run_of(database, run_id).state == "succeeded"
-    assert doomed(database_url, tmp_path, "command", "never", "0", *command).wait(120) == exits.DONE
+    assert Doomed(database_url, tmp_path, "command", "never", "0", *command).wait(120) == exits.DONE
     with database.reading() as connection:
         assert len(models.all_models(connection)) == 1
 
