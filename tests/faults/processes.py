@@ -45,11 +45,11 @@ def environment(url: str, folder: Path, **more: str) -> dict[str, str]:
 class Api:
     """One API process."""
 
-    def __init__(self, url: str, folder: Path, **more: str) -> None:
-        self.port = free_port()
+    def __init__(self, url: str, folder: Path, port: int | None = None, **more: str) -> None:
+        self.port = port or free_port()
         command = [sys.executable, "-m", "uvicorn", "recommendation_api.main:app", "--port", str(self.port)]
         self.log = folder / f"api-{self.port}.log"
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, env=environment(url, folder, **more), cwd=folder, stdout=log, stderr=log
             )
