@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs chart-golden alerts console test-faults check-supply
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs chart-golden alerts console release test-faults check-supply
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -84,8 +84,14 @@ chart-checkov: setup $(CHECKOV)/.installed-3.3.30 ## Scan the rendered chart wit
 chart-docs: setup ## Write the table of values in docs/chart.md anew
 	$(BIN)/python tests/chart/values_table.py
 
+api-docs: setup ## Write docs/api.md anew from the OpenAPI document
+	$(BIN)/python scripts/api_reference.py
+
 chart-golden: setup ## Write the golden renders of the chart anew; read the diff before you commit it
 	$(BIN)/python -m pytest tests/chart/test_chart_golden.py --update-golden
+
+release: setup ## Build the wheel, the chart's package and their digests into dist/
+	$(BIN)/python scripts/release.py --helm "$$($(BIN)/python tests/chart/helm_binary.py)"
 
 alerts: setup ## Check the alerts, the dashboard and real scrapes with promtool
 	$(BIN)/python -m pytest tests/alerts

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.harness import ROOT
 from recommendation.migrate import upgrade
-from recommendation.storage.dialects import driver_url
+from recommendation.storage.dialects.connecting import driver_url
 
 FOLDER = Path(os.environ.get("BENCHMARK_POSTGRES", ROOT / ".tools" / "postgres"))
 SETTINGS = {

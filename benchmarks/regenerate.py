@@ -16,7 +16,7 @@ from benchmarks.harness import Result, Sizes, compare, seconds
 from benchmarks.postgres import Server, psql
 from benchmarks.stores import job, train_quickly
 from recommendation.storage.database import Database, HeldConnections
-from recommendation.storage.dialects import driver_url
+from recommendation.storage.dialects.connecting import driver_url
 from recommendation.storage.readers import read_glances
 
 DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 30.0, "components": 40, "n": 100}

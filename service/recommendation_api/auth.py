@@ -1,9 +1,10 @@
 """Which scope a route needs, as a dependency."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import Depends
+from fastapi import Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
@@ -11,14 +12,28 @@ from recommendation_api.problems import Problem
 from recommendation_api.service import service_of
 
 
+class _Needs(SecurityBase):
+    """Lets a request through whose key has one of the scopes, and says so in the OpenAPI document."""
+
+    scheme_name = "key"
+
+    def __init__(self, scopes: tuple[str, ...]) -> None:
+        self.model = HTTPBearer(description="A key that has one of the scopes which a route names.")
+        self.scopes = scopes
+
+    async def __call__(self, request: Request) -> KeyHolder:
+        """
+        Return who sent a request.
+
+        Raises:
+            Problem: as `authorise`.
+        """
+        return authorise(request, self.scopes)
+
+
 def needs(*scopes: str) -> Any:
-    """Return a dependency that lets a request through whose key has one of the scopes."""
-
-    async def check(request: Request) -> KeyHolder:
-        return authorise(request, scopes)
-
-    marked: Callable[[Request], Awaitable[KeyHolder]] = check
-    return Depends(marked)
+    """Return the dependency of a route on a key with one of the scopes."""
+    return Security(_Needs(scopes), scopes=scopes)
 
 
 def authorise(request: Request, scopes: tuple[str, ...]) -> KeyHolder:

@@ -1,5 +1,5 @@
 """
-What the OpenAPI document says of bodies and answers.
+What the OpenAPI document says of bodies and of problems; `answers` has the rest.
 
 Bulk bodies are decoded and checked row by row by the library (a bad row must not sink its batch), so these models
 describe; they do not validate.
@@ -8,7 +8,7 @@ describe; they do not validate.
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id
 
@@ -78,83 +78,53 @@ class GameIn(Strict):
     similar_to: list[Id] | None = Field(None, max_length=32)
 
 
-class RejectedOut(BaseModel):
-    """A row that was not taken."""
+class DropGameIn(Strict):
+    """A game of a drop."""
 
-    index: int
-    code: str
-    detail: str
-
-
-class BatchOut(BaseModel):
-    """What became of a batch."""
-
-    accepted: int
-    duplicates: int
-    rejected: list[RejectedOut]
+    game_id: Id
+    title: str | None = Field(None, max_length=200)
+    tags: list[Id] | None = Field(None, max_length=32)
+    similar_to: list[Id] | None = Field(None, max_length=32)
 
 
-class ListBatchOut(BatchOut):
-    """What became of recommendations of the shop's own."""
+class PlacementIn(Strict):
+    """Where a drop's games stand in lists, and for how long."""
 
-    new_games: list[str] = Field(description="games that nobody had heard of before, and that are known from now on")
-
-
-class ReasonOut(BaseModel):
-    """Why a game is listed."""
-
-    code: str
-    text: str
-    because: str | None
+    slots: int | None = Field(2, ge=1, le=100)
+    first_position: int | None = Field(3, ge=1, le=100, description="first_position + slots is at most 101")
+    duration_days: int | None = Field(14, ge=1, le=90)
 
 
-class ItemOut(BaseModel):
-    """One place of a list."""
+class AudienceIn(Strict):
+    """Whom a regeneration reaches; everyone where nothing is said."""
 
-    game_id: str
-    rank: int
-    score: float
-    source: str
-    reason: ReasonOut
-    model_version: str | None
-    generated_at: str | None
-    expires_at: str | None
+    active_within_days: int | None = Field(None, ge=1, le=36_500)
 
 
-class ListOut(BaseModel):
-    """A page of a user's list."""
+class DropIn(Strict):
+    """A release."""
 
-    user_id: str
-    items: list[ItemOut]
-    next_cursor: str | None
-    model_version: str | None
-    generated_at: str | None
-    personal: bool
-
-
-class RunOut(BaseModel):
-    """A training run."""
-
-    run_id: str
-    state: Literal["queued", "running", "succeeded", "rejected", "failed"]
-    reason: str | None
-    detail: str | None
-    queued_at: str
-    started_at: str | None
-    finished_at: str | None
-    duration_seconds: float | None
-    users: int | None
-    games: int | None
-    pairs: int | None
-    components: int | None
-    quality: dict[str, JsonValue] | None
-    model_version: str | None
+    name: str = Field(min_length=1, max_length=253)
+    games: list[DropGameIn] = Field(min_length=1, max_length=200)
+    created_at: Moment
+    release_time: Moment | None = Field(None, description="absent: released with its creation")
+    generation: int | None = Field(1, ge=1)
+    placement: PlacementIn | None = None
+    audience: AudienceIn | None = None
 
 
-class RunsOut(BaseModel):
-    """Training runs, newest first."""
+class RegenerationIn(Strict):
+    """New lists for many users."""
 
-    runs: list[RunOut]
+    drop_uid: Id | None = None
+    audience: AudienceIn | None = None
+    shards: int = Field(1, ge=1, le=64)
+
+
+class FailIn(Strict):
+    """Shards that failed for good."""
+
+    failed_shards: list[Annotated[int, Field(ge=0, le=63)]]
 
 
 class ProblemOut(BaseModel):
@@ -184,6 +154,19 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: _problem("The database is away; Retry-After says when to come back"),
 }
 
+RETRIED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+            "description": "the same key replays the stored answer instead of doing the work again",
+        }
+    ]
+}
+"""What a route that may be sent again says of it."""
+
 MODE = {"mode": {"type": "string", "enum": ["merge", "replace"], "default": "merge"}}
 
 
@@ -201,14 +184,27 @@ def bulk(
         "additionalProperties": False,
     }
     body = {"required": True, "content": {"application/json": {"schema": {"anyOf": [envelope, many, one]}}}}
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": False,
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-        "description": "the same key replays the stored answer instead of doing the work again",
-    }
     return {
         "responses": {**PROBLEMS, 200: {"model": answer}},
-        "openapi_extra": {"requestBody": body, "parameters": [key]},
+        "openapi_extra": {"requestBody": body, **RETRIED},
     }
+
+
+def one(body: type[BaseModel]) -> dict[str, Any]:
+    """Return what a route says of a body that is one object."""
+    schema = _inlined(body.model_json_schema(ref_template="#/components/schemas/{model}"))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the definitions that a schema refers to in their places; FastAPI collects only those of its own models."""
+    definitions = schema.pop("$defs", {})
+
+    def put(node: Any) -> Any:
+        if isinstance(node, dict):
+            name = str(node.get("$ref", "")).rpartition("/")[2]
+            return put(definitions[name]) if name in definitions else {key: put(value) for key, value in node.items()}
+        return [put(value) for value in node] if isinstance(node, list) else node
+
+    found: dict[str, Any] = put(schema)
+    return found

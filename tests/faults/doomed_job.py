@@ -1,7 +1,7 @@
 """
 A batch process that ends or stops itself at a place that is told.
 
-`train STAGE SIGNAL`, `regenerate ID SHARD BLOCKS PLACE`, or a whole batch command with `command STAGE SIGNAL ARGUMENT...`.
+`train STAGE SIGNAL`, `regenerate ID SHARD BLOCKS PLACE`, or a whole batch command: `command STAGE SIGNAL ARGUMENT...`.
 """
 
 import os

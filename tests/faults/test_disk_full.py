@@ -62,7 +62,8 @@ def test_an_embedded_database_without_room_is_read_and_written_again_once_there_
         checkerboard(database)
         assert trains(url, tmp_path) == exits.DONE
         old = live(database)
-        with TestClient(create_app(Settings(database_url=url, model_path=tmp_path / "cf.pkl", training="queued"))) as api:
+        settings = Settings(database_url=url, model_path=tmp_path / "cf.pkl", training="queued")
+        with TestClient(create_app(settings)) as api:
             assert api.post(f"{PREFIX}/interactions", json=event).status_code == 200
             filler = fill(disk)
             refused = api.post(f"{PREFIX}/interactions", json=rows)

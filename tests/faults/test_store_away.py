@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, make_url, text
 from starlette.testclient import TestClient
 
 from recommendation.settings import Settings
-from recommendation.storage.dialects import driver_url
+from recommendation.storage.dialects.connecting import driver_url
 from recommendation_api.app import PREFIX, create_app
 
 REQUESTS = [

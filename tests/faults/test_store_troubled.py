@@ -1,4 +1,4 @@
-"""A real PostgreSQL in real trouble: requests say when to come back, the pod stays ready, and all is well afterwards."""
+"""A real PostgreSQL in real trouble: requests say when to come back, the pod stays ready, and all is well after it."""
 
 import random
 import threading
@@ -128,7 +128,7 @@ def test_a_server_without_a_free_connection_is_a_503_and_well_once_there_is_one(
     taken: list[Any] = []
 
     def take_all() -> None:
-        with pytest.raises(psycopg2.OperationalError, match="reserved|too many"):
+        with pytest.raises(psycopg2.OperationalError, match=r"reserved|too many"):
             while True:
                 taken.append(own_postgres.connect(STORE, "shop"))
 

@@ -1,6 +1,7 @@
 """The house: what imports what, what is named alike, what a checkout promises."""
 
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -70,6 +71,11 @@ def test_every_setting_of_the_service_stands_in_the_configuration_table() -> Non
     known = set(re.findall(r'"((?:RECOMMENDATION|CF|INTERACTION)_[A-Z_]+)"', code))
     table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE))
     assert known == table
+
+
+def test_the_api_reference_says_what_the_openapi_document_says() -> None:
+    written = runpy.run_path(str(ROOT / "scripts" / "api_reference.py"))
+    assert written["PAGE"].read_text() == written["page"](), "run `make api-docs`"
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.name)

@@ -16,7 +16,7 @@ from recommendation.events import parse_interactions
 from recommendation.settings import Settings
 from recommendation.storage import models
 from recommendation.storage.database import Database
-from recommendation.storage.dialects import next_generation
+from recommendation.storage.dialects.writing import next_generation
 from recommendation.storage.interactions import Recorded, record
 from recommendation.storage.tables import metadata, user_game_interactions
 from recommendation.training import Outcome, train

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, event, text
 from starlette.testclient import TestClient
 
 from recommendation.settings import Settings
-from recommendation.storage.dialects import driver_url
+from recommendation.storage.dialects.connecting import driver_url
 from recommendation.storage.readers import GLANCES
 from recommendation_api.app import PREFIX, create_app
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from recommendation.lists import FirstPartyItem, StoredList, decode_first_party
 from recommendation.storage.database import Database
-from recommendation.storage.dialects import next_generation
+from recommendation.storage.dialects.writing import next_generation
 from recommendation.storage.lists import delete_list, lists_of, store_first_party, store_lists
 
 

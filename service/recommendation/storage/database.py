@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from recommendation.errors import SettingsError, StoreUnavailable
-from recommendation.storage import dialects
+from recommendation.storage.dialects import connecting
 
 Result = TypeVar("Result")
 
@@ -23,16 +23,16 @@ class Database:
 
     def __init__(self, url: str, pool_size: int = 10, statement_timeout_ms: int | None = None) -> None:
         try:
-            options = dialects.engine_options(url, pool_size, POOL_WAIT_SECONDS, statement_timeout_ms)
+            options = connecting.engine_options(url, pool_size, POOL_WAIT_SECONDS, statement_timeout_ms)
             # A statement that fails is logged; what it was about is nobody's business.
-            self.engine: Engine = create_engine(dialects.driver_url(url), hide_parameters=True, **options)
+            self.engine: Engine = create_engine(connecting.driver_url(url), hide_parameters=True, **options)
         except Exception as error:
             # The URL may hold a password, and so may the message that quotes it.
             raise SettingsError(
                 f"RECOMMENDATION_DATABASE_URL: cannot be used ({type(error).__name__}); "
                 "write postgresql://user:password@host:5432/name or sqlite:///file.db"
             ) from None
-        dialects.prepare(self.engine)
+        connecting.prepare(self.engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -43,14 +43,14 @@ class Database:
             StoreUnavailable: the database cannot be reached, or cannot answer in time.
         """
         with _translated(), self.engine.connect() as connection:
-            dialects.begin_reading(connection)
+            connecting.begin_reading(connection)
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Yield a connection whose statements all see the store as it was at the first of them; it may stream."""
         with _translated(), self.engine.connect() as connection:
-            dialects.begin_snapshot(connection)
+            connecting.begin_snapshot(connection)
             yield connection
             connection.rollback()
 
@@ -119,12 +119,12 @@ class HeldConnections:
             connection = held or self._database.engine.connect()
             try:
                 if held is None:
-                    dialects.begin_reading(connection)
+                    connecting.begin_reading(connection)
                 result = work(connection)
             except BaseException:
                 connection.close()
                 raise
-            if dialects.may_hold(self._database.engine) and len(self._idle) < self._at_most:
+            if connecting.may_hold(self._database.engine) and len(self._idle) < self._at_most:
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -138,6 +138,6 @@ def _translated() -> Iterator[None]:
     except PoolTimeout:
         raise StoreUnavailable("every database connection is in use; try again in a moment") from None
     except DBAPIError as error:
-        if isinstance(error, OperationalError) or error.connection_invalidated or dialects.is_passing(error):
+        if isinstance(error, OperationalError) or error.connection_invalidated or connecting.is_passing(error):
             raise StoreUnavailable("the database does not answer; try again in a moment") from error
         raise

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, update
 
 from recommendation.catalogue import Game
 from recommendation.drops import Drop
-from recommendation.storage.dialects import insert
+from recommendation.storage.dialects.writing import insert
 from recommendation.storage.games import games_named, put_games
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import drops

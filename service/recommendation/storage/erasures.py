@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from recommendation.storage.dialects import insert, next_generation
+from recommendation.storage.dialects.writing import insert, next_generation
 from recommendation.storage.locks import exclude_list_writers
 from recommendation.storage.tables import erasures, feedback, regeneration_shards, user_game_interactions, user_lists
 

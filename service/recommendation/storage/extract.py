@@ -17,7 +17,7 @@ from pyarrow import csv
 from sqlalchemy import Connection, select
 
 from recommendation.matrix import InteractionMatrix
-from recommendation.storage.dialects import csv_of, microseconds
+from recommendation.storage.dialects.reading import csv_of, microseconds
 from recommendation.storage.tables import user_game_interactions
 from recommendation.vocabulary import Vocabulary
 from recommendation.weights import MILLION

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from recommendation.feedback import Feedback
-from recommendation.storage.dialects import insert_rows
+from recommendation.storage.dialects.writing import insert_rows
 from recommendation.storage.tables import feedback
 
 

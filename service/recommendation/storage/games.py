@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from recommendation.catalogue import Catalogue, Game
-from recommendation.storage.dialects import insert_new, insert_rows
+from recommendation.storage.dialects.writing import insert_new, insert_rows
 from recommendation.storage.snapshots import bump, snapshot_version
 from recommendation.storage.tables import games
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, update
 
-from recommendation.storage.dialects import insert_if_new
+from recommendation.storage.dialects.writing import insert_if_new
 from recommendation.storage.tables import idempotent_answers
 
 _PENDING = 0

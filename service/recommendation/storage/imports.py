@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from recommendation.errors import InvalidInput
 from recommendation.storage.binary_copy import binary_copy
-from recommendation.storage.dialects import insert, insert_copied
+from recommendation.storage.dialects.writing import insert, insert_copied
 from recommendation.storage.erasures import user_digest
 from recommendation.storage.interactions import adding
 from recommendation.storage.locks import share_with_erasure

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from recommendation.errors import InvalidInput
 from recommendation.events import Interaction, Rejection
 from recommendation.interactions import PairChange, fold
-from recommendation.storage.dialects import insert_new, insert_rows
+from recommendation.storage.dialects.writing import insert_new, insert_rows
 from recommendation.storage.erasures import erased_since
 from recommendation.storage.games import ensure_games
 from recommendation.storage.locks import share_with_erasure

@@ -16,7 +16,7 @@ from recommendation.lists import (
     encode_first_party,
     merged,
 )
-from recommendation.storage.dialects import insert_copied, insert_rows, next_generation
+from recommendation.storage.dialects.writing import insert_copied, insert_rows, next_generation
 from recommendation.storage.locks import share_with_erasure
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import user_lists

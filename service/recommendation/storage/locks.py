@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from recommendation.storage.database import Database
-from recommendation.storage.dialects import is_postgres
+from recommendation.storage.dialects.connecting import is_postgres
 
 _TRAINING = 7_201_001
 _MIGRATION = 7_201_002

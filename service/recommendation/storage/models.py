@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from recommendation.errors import InvalidInput, ModelMissing
-from recommendation.storage.dialects import next_generation
+from recommendation.storage.dialects.writing import next_generation
 from recommendation.storage.tables import live_model, model_artifacts, models, user_lists
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
-from recommendation.storage.dialects import insert_rows
+from recommendation.storage.dialects.writing import insert_rows
 from recommendation.storage.locks import try_popular_turn
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import popular_games, snapshots, user_game_interactions

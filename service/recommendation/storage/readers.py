@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, CompoundSelect, Connection, cast, func, null, select, union_all
 
 from recommendation.lists import StoredList
-from recommendation.storage.dialects import Among, QueryOfUsers
+from recommendation.storage.dialects.reading import Among, QueryOfUsers
 from recommendation.storage.lists import lists_of
 from recommendation.storage.tables import user_game_interactions, user_lists
 from recommendation.weights import MILLION

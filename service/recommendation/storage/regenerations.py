@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
 from recommendation.errors import InvalidInput, ModelMissing
-from recommendation.storage.dialects import next_generation
+from recommendation.storage.dialects.writing import next_generation
 from recommendation.storage.drops import get_drop
 from recommendation.storage.models import live_version
 from recommendation.storage.tables import games, regeneration_shards, regenerations, user_game_interactions

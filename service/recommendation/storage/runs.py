@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from recommendation.storage.dialects import insert, next_generation
+from recommendation.storage.dialects.writing import insert, next_generation
 from recommendation.storage.tables import training_runs
 
 ACTIVE_STATES = ("queued", "running")

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from recommendation.storage.dialects import insert_rows, next_generation
+from recommendation.storage.dialects.writing import insert_rows, next_generation
 from recommendation.storage.tables import live_model, snapshots
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, String, case, cast, func, select
 
-from recommendation.storage.dialects import microseconds, shard_condition
+from recommendation.storage.dialects.reading import microseconds, shard_condition
 from recommendation.storage.tables import user_game_interactions
 from recommendation.weights import MILLION
 

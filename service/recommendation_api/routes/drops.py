@@ -20,7 +20,7 @@ from recommendation.storage import drops, regenerations
 from recommendation.storage.games import games_named
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.regenerations import MAX_SHARDS, Regeneration
-from recommendation_api import schemas
+from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_json, read_body
 from recommendation_api.problems import Problem
@@ -31,10 +31,12 @@ from recommendation_api.service import service_of
 
 router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 
-_OBJECT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
-
-@router.put("/drops/{uid}", responses=schemas.PROBLEMS, openapi_extra=_OBJECT)
+@router.put(
+    "/drops/{uid}",
+    responses=answers.answer(answers.DropTakenOut),
+    openapi_extra={**schemas.one(schemas.DropIn), **schemas.RETRIED},
+)
 async def put_drop(request: Request, uid: schemas.UserId) -> Response:
     """Make a drop's games and placements known; the same drop twice changes nothing."""
     service = service_of(request)
@@ -55,7 +57,7 @@ async def put_drop(request: Request, uid: schemas.UserId) -> Response:
     return answered(answer, replayed)
 
 
-@router.delete("/drops/{uid}", status_code=204, responses=schemas.PROBLEMS)
+@router.delete("/drops/{uid}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED)
 async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
     """End a drop's placements, and a regeneration that still runs for it; 204 also where it is unknown."""
     service = service_of(request)
@@ -69,7 +71,7 @@ async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
     return answered(answer, replayed)
 
 
-@router.get("/drops", responses=schemas.PROBLEMS)
+@router.get("/drops", responses=answers.answer(answers.DropsOut))
 def get_drops(request: Request) -> Response:
     """Read the drops that stand or wait, in the order in which they are served."""
     service = service_of(request)
@@ -79,7 +81,9 @@ def get_drops(request: Request) -> Response:
     return json_response({"drops": [drop_document(drop, now) for drop in found]})
 
 
-@router.post("/drops/{uid}/preview", responses=schemas.PROBLEMS, openapi_extra=_OBJECT)
+@router.post(
+    "/drops/{uid}/preview", responses=answers.answer(answers.PreviewOut), openapi_extra=schemas.one(schemas.DropIn)
+)
 async def preview_drop(request: Request, uid: schemas.UserId) -> Response:
     """Say whom a drop would reach and what it would displace; writes nothing."""
     service = service_of(request)
@@ -109,8 +113,8 @@ def _previewer(
 @router.post(
     "/regenerations",
     status_code=201,
-    responses={**schemas.PROBLEMS, 201: {"description": "Opened"}},
-    openapi_extra=_OBJECT,
+    responses=answers.answer(answers.RegenerationOut, 201),
+    openapi_extra={**schemas.one(schemas.RegenerationIn), **schemas.RETRIED},
 )
 async def post_regeneration(request: Request) -> Response:
     """Open a regeneration, for everyone or an audience; its shards are worked on by Jobs."""
@@ -134,14 +138,14 @@ async def post_regeneration(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@router.get("/regenerations/{regeneration_id}", responses=schemas.PROBLEMS)
+@router.get("/regenerations/{regeneration_id}", responses=answers.answer(answers.RegenerationOut))
 def get_regeneration(request: Request, regeneration_id: str) -> Response:
     """Follow a regeneration; every number is true at this moment."""
     with service_of(request).database.reading() as connection:
         return json_response(regeneration_document(connection, _found(connection, regeneration_id)))
 
 
-@router.get("/regenerations", responses=schemas.PROBLEMS)
+@router.get("/regenerations", responses=answers.answer(answers.RegenerationsOut))
 def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
     """Read the newest regenerations, newest first."""
     with service_of(request).database.reading() as connection:
@@ -149,7 +153,11 @@ def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=10
         return json_response({"regenerations": [regeneration_document(connection, one) for one in found]})
 
 
-@router.post("/regenerations/{regeneration_id}/fail", responses=schemas.PROBLEMS, openapi_extra=_OBJECT)
+@router.post(
+    "/regenerations/{regeneration_id}/fail",
+    responses=answers.answer(answers.RegenerationOut),
+    openapi_extra={**schemas.one(schemas.FailIn), **schemas.RETRIED},
+)
 async def fail_regeneration(request: Request, regeneration_id: str) -> Response:
     """End a regeneration of which shards failed for good."""
     service = service_of(request)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from recommendation.engine.settings import EngineSettings
-from recommendation_api import schemas
+from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response
@@ -46,7 +46,7 @@ def metrics(request: Request) -> Response:
     return Response(service_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@settings_router.get("/settings", responses=schemas.PROBLEMS)
+@settings_router.get("/settings", responses=answers.answer(answers.SettingsOut))
 async def get_settings(request: Request) -> Response:
     """Read the weights and settings in force; no secret is among them."""
     settings = service_of(request).settings

@@ -22,7 +22,7 @@ from recommendation.storage.idempotency import Answer
 from recommendation.storage.interactions import Recorded, record
 from recommendation.storage.lists import delete_list, store_first_party
 from recommendation.storage.locks import share_with_erasure
-from recommendation_api import schemas
+from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_rows, read_body
 from recommendation_api.problems import Problem
@@ -31,7 +31,7 @@ from recommendation_api.service import Service, service_of
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-@router.post("/interactions", **schemas.bulk("events", schemas.InteractionIn, schemas.BatchOut))
+@router.post("/interactions", **schemas.bulk("events", schemas.InteractionIn, answers.BatchOut))
 async def post_interactions(request: Request) -> Response:
     """
     Count 1 to 10,000 events, in one transaction.
@@ -58,7 +58,7 @@ async def post_interactions(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, schemas.BatchOut))
+@router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, answers.BatchOut))
 async def post_feedback(request: Request) -> Response:
     """Say what users did with a list; it counts as an interaction, and the next GET knows it."""
     service = service_of(request)
@@ -87,7 +87,7 @@ async def post_feedback(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, schemas.ListBatchOut, schemas.MODE))
+@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, answers.ListBatchOut, schemas.MODE))
 async def post_batch(request: Request) -> Response:
     """
     Upsert the shop's own recommendations, for one user or (without `user_id`) for everyone.
@@ -118,7 +118,9 @@ async def post_batch(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@router.delete("/user/{user_id}/lists/{source}", status_code=204, responses=schemas.PROBLEMS)
+@router.delete(
+    "/user/{user_id}/lists/{source}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED
+)
 async def remove_list(request: Request, user_id: schemas.UserId, source: str) -> Response:
     """Clear one list of the shop's own; 204 also where there was none."""
     service = service_of(request)
@@ -132,7 +134,7 @@ async def remove_list(request: Request, user_id: schemas.UserId, source: str) ->
     return answered(answer, replayed)
 
 
-@router.put("/games", **schemas.bulk("games", schemas.GameIn, schemas.BatchOut))
+@router.put("/games", **schemas.bulk("games", schemas.GameIn, answers.BatchOut))
 async def put_catalogue(request: Request) -> Response:
     """Say what there is to know of games; a game is not listed before `released_at`, nor while not `available`."""
     service = service_of(request)

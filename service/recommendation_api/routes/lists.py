@@ -17,13 +17,13 @@ from recommendation.explaining import explain
 from recommendation.ids import is_id
 from recommendation.personal import personal_list
 from recommendation.reading import ActiveList, PageRequest, active_list, needs_pairs
-from recommendation.storage.dialects import next_generation
+from recommendation.storage.dialects.writing import next_generation
 from recommendation.storage.erasures import still_there
 from recommendation.storage.lists import store_lists
 from recommendation.storage.locks import share_with_erasure
 from recommendation.storage.readers import Known, UserState, read_users
 from recommendation.view import StoreView
-from recommendation_api import schemas
+from recommendation_api import answers, schemas
 from recommendation_api.auth import authorise, needs
 from recommendation_api.cursors import decode_cursor
 from recommendation_api.problems import Problem
@@ -37,7 +37,7 @@ Limit = Annotated[int, Query(ge=1, le=100, description="places on a page")]
 MANY = 100
 
 
-@reading.get("/user/{user_id}", response_model=None, responses={**schemas.PROBLEMS, 200: {"model": schemas.ListOut}})
+@reading.get("/user/{user_id}", response_model=None, responses=answers.answer(answers.ListOut))
 async def get_list(
     request: Request,
     user_id: schemas.UserId,
@@ -128,9 +128,7 @@ def put_together(service: Service, view: StoreView, state: Known, page: PageRequ
     return active
 
 
-@making.post(
-    "/user/{user_id}/generate", response_model=None, responses={**schemas.PROBLEMS, 200: {"model": schemas.ListOut}}
-)
+@making.post("/user/{user_id}/generate", response_model=None, responses=answers.answer(answers.ListOut))
 async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20) -> Response:
     """Make and store a user's list now, from their present interactions and the live model; 409 before there is one."""
     service = service_of(request)
@@ -162,7 +160,7 @@ def _generate(connection: Connection, service: Service, user_id: str) -> UserSta
     return state
 
 
-@reading.get("/popular", response_model=None, responses=schemas.PROBLEMS)
+@reading.get("/popular", response_model=None, responses=answers.answer(answers.PopularOut))
 async def get_popular(request: Request, limit: Limit = 20) -> Response:
     """Read the games with most distinct users in the last days; all time where that gives fewer than 100."""
     service = service_of(request)
@@ -176,7 +174,7 @@ async def get_popular(request: Request, limit: Limit = 20) -> Response:
     return tagged_response(request, {"items": [{"rank": i, **row} for i, row in enumerate(listed[:limit], 1)]})
 
 
-@reading.get("/game/{game_id}/similar", response_model=None, responses=schemas.PROBLEMS)
+@reading.get("/game/{game_id}/similar", response_model=None, responses=answers.answer(answers.SimilarOut))
 async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 20) -> Response:
     """Read the nearest games by their factors; 404 for a game that neither catalogue nor model knows."""
     service = service_of(request)
@@ -202,7 +200,7 @@ async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 
     )
 
 
-@reading.get("/user/{user_id}/why", response_model=None, responses=schemas.PROBLEMS)
+@reading.get("/user/{user_id}/why", response_model=None, responses=answers.answer(answers.WhyOut))
 async def get_why(request: Request, user_id: schemas.UserId, game_id: Annotated[str, Query()]) -> Response:
     """Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not."""
     service = service_of(request)

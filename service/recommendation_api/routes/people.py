@@ -11,7 +11,7 @@ from starlette.responses import Response
 from recommendation.storage.erasures import erase_user
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.people import export_user
-from recommendation_api import schemas
+from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.rendering import json_response
 from recommendation_api.routes.ingest import answered
@@ -20,7 +20,7 @@ from recommendation_api.service import service_of
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])
 
 
-@router.delete("/user/{user_id}", responses=schemas.PROBLEMS)
+@router.delete("/user/{user_id}", responses=answers.answer(answers.ErasedOut), openapi_extra=schemas.RETRIED)
 async def erase(request: Request, user_id: schemas.UserId) -> Response:
     """Erase a person everywhere; the receipt counts what went from each table."""
     service = service_of(request)
@@ -32,7 +32,7 @@ async def erase(request: Request, user_id: schemas.UserId) -> Response:
     return answered(answer, replayed)
 
 
-@router.get("/user/{user_id}/export", responses=schemas.PROBLEMS)
+@router.get("/user/{user_id}/export", responses=answers.answer(answers.ExportOut))
 def export(request: Request, user_id: schemas.UserId) -> Response:
     """Read everything that is kept of a person."""
     service = service_of(request)

@@ -1,0 +1,63 @@
+"""What `make release` makes: a wheel and a chart package that a stranger could install."""
+
+import hashlib
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    into = tmp_path_factory.mktemp("release") / "dist"
+    helm = subprocess.run(
+        [sys.executable, ROOT / "tests" / "chart" / "helm_binary.py"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    script = [sys.executable, ROOT / "scripts" / "release.py", "--into", into, "--helm", helm, "--uncommitted"]
+    subprocess.run(script, check=True, timeout=300)
+    return into
+
+
+@pytest.mark.xdist_group("release")
+def test_a_release_is_a_wheel_a_chart_and_their_digests_of_one_version(dist: Path) -> None:
+    from recommendation_api.app import VERSION
+
+    names = {made.name for made in dist.iterdir()}
+    wheel = f"recommendation_service-{VERSION}-py3-none-any.whl"
+    assert names == {wheel, f"recommendation-service-{VERSION}.tgz", "SHA256SUMS"}
+    for line in (dist / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.xdist_group("release")
+def test_the_wheel_carries_the_console_and_no_test(dist: Path) -> None:
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+    assert "recommendation_api/static/console/index.html" in names
+    assert "recommendation/storage/dialects/writing.py" in names
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {
+        "recommendation",
+        "recommendation_api",
+        "recommendation_jobs",
+        "recommendation_operator",
+        "recommendation_service",
+    }
+
+
+@pytest.mark.xdist_group("release")
+def test_the_chart_package_is_the_chart(dist: Path) -> None:
+    chart = ROOT / "helm" / "recommendation-service"
+    with tarfile.open(next(dist.glob("*.tgz"))) as package:
+        names = {name.removeprefix("recommendation-service/") for name in package.getnames()}
+        inside = package.extractfile("recommendation-service/Chart.yaml")
+        assert inside is not None
+        assert yaml.safe_load(inside.read()) == yaml.safe_load((chart / "Chart.yaml").read_text())
+    assert {"values.yaml", "values.schema.json"} <= names
+    assert {path.relative_to(chart).as_posix() for path in chart.glob("templates/**/*.yaml")} <= names
