@@ -2,8 +2,8 @@
 What we are made of, and what is known against it.
 
 `make sbom` writes build/sbom.json (CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/) from constraints.txt and what
-is installed; it asks nobody. `make check-supply` then asks the index for known vulnerabilities by pip-audit, which takes
-an index that knows of none and one that was never asked for the same thing; this does not.
+is installed; it asks nobody. `make check-supply` then asks the index for known vulnerabilities by pip-audit. To that an
+index that knows of none and one that could not be asked are the same; not to this.
 """
 
 import argparse
