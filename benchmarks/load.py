@@ -27,8 +27,8 @@ PEAK_SECONDS = 10.0
 PEAK_CONNECTIONS = (12, 4)
 """Readers and writers while the peak is measured: each sends as soon as it is answered."""
 
-HELD_CONNECTIONS = (48, 16)
-"""Readers and writers while it is held: enough that a slow answer holds back few of the others."""
+HELD_CONNECTIONS = (192, 48)
+"""Readers and writers while it is held: so many that a slow answer holds back few of the others."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def _hold(store: Store, database: str, seconds: float) -> int:
         loads = held.result()
     memory.over.set()
     watcher.join()
+    share = sum(load.rate for load in loads) / sum(load.rate for load in peak)
+    print(f"held {share:.0%} of the peak for {seconds / 60:g} minutes")
     return _tell(loads, memory.mebibytes, failed)
 
 
