@@ -131,7 +131,10 @@ def counted(url: str, script: str, connections: int, seconds: float, **arguments
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
     answers = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
-    return Load(rate, _percentile(said, "50"), _percentile(said, "99"), answers, _errors(said))
+    errors = _errors(said)
+    if errors:
+        print("\n".join(line.strip() for line in said.splitlines() if "Non-2xx" in line or "Socket errors" in line))
+    return Load(rate, _percentile(said, "50"), _percentile(said, "99"), answers, errors)
 
 
 def _errors(said: str) -> int:

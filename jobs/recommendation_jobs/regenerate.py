@@ -8,10 +8,10 @@ from recommendation.errors import InvalidInput
 from recommendation.personal import ListSettings
 from recommendation.regeneration import regenerate_shard
 from recommendation.settings import Settings
+from recommendation.storage.coverage import catalogue_coverage_after
 from recommendation.storage.database import Database
 from recommendation.storage.regenerations import (
     Regeneration,
-    catalogue_coverage_after,
     get_regeneration,
     open_full_regeneration,
     open_regeneration,

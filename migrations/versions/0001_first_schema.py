@@ -205,7 +205,7 @@ def upgrade() -> None:
         sa.Column("after_user", identity, nullable=False),
         sa.Column("users_regenerated", sa.Integer(), nullable=False),
         sa.Column("users_personal", sa.Integer(), nullable=False),
-        sa.Column("games_seen", sa.LargeBinary(), nullable=True),
+        sa.Column("exposure", sa.LargeBinary(), nullable=True),
         sa.Column("release_seen", sa.LargeBinary(), nullable=True),
         sa.Column("started_at", moment, nullable=True),
         sa.Column("finished_at", moment, nullable=True),

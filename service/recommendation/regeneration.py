@@ -10,6 +10,7 @@ import numpy.typing as npt
 from recommendation.catalogue import Catalogue
 from recommendation.clock import Clock
 from recommendation.errors import InvalidInput
+from recommendation.exposure import Exposure
 from recommendation.lists import LEAST_SCORE, StoredList, pack
 from recommendation.personal import ListSettings
 from recommendation.placing import placed
@@ -19,13 +20,8 @@ from recommendation.storage.erasures import still_there
 from recommendation.storage.games import load_catalogue
 from recommendation.storage.lists import store_lists
 from recommendation.storage.locks import share_with_erasure
-from recommendation.storage.regenerations import (
-    Regeneration,
-    Shard,
-    advance_shard,
-    close_if_done,
-    get_regeneration,
-)
+from recommendation.storage.regenerations import Regeneration, close_if_done, get_regeneration
+from recommendation.storage.shards import Shard, advance_shard
 from recommendation.storage.streams import UserBlock, stream_users
 from recommendation.storage.views import load_model
 from recommendation.view import StoreView
@@ -149,7 +145,7 @@ def _write(
             after_user=users[-1],
             users_regenerated=shard.users_regenerated + len(there),
             users_personal=shard.users_personal + len(kept),
-            games_seen=shard.games_seen | top,
+            exposure=Exposure.joined(shard.exposure, top),
             release_seen=shard.release_seen | (anywhere & release),
         )
         if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
@@ -157,13 +153,11 @@ def _write(
     return after
 
 
-def _games_in(lists: list[StoredList]) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the keys of games in a top ten, and anywhere."""
-    if not lists:
-        return frozenset(), frozenset()
-    keys = [np.frombuffer(stored.items, "<i4")[::3] for stored in lists]
-    top = np.unique(np.concatenate([own[:TOP_PLACES] for own in keys]))
-    return frozenset(top.tolist()), frozenset(np.unique(np.concatenate(keys)).tolist())
+def _games_in(lists: list[StoredList]) -> tuple[Exposure, frozenset[int]]:
+    """Return how often games stand in a top ten, and the keys of those that stand anywhere."""
+    keys = [np.frombuffer(stored.items, "<i4")[::3] for stored in lists] or [np.empty(0, "<i4")]
+    top = Exposure.of(np.concatenate([own[:TOP_PLACES] for own in keys]))
+    return top, frozenset(np.unique(np.concatenate(keys)).tolist())
 
 
 def rank_block(

@@ -268,6 +268,29 @@ class WhyOut(BaseModel):
     model_version: str | None
 
 
+class ListedGameOut(BaseModel):
+    """A game, and in how many top tens it stands."""
+
+    game_id: str
+    title: str | None
+    lists: int
+
+
+class CoverageOut(BaseModel):
+    """What everyone's lists cover, and how evenly games share them."""
+
+    regeneration_id: str | None
+    finished_at: str | None
+    catalogue_coverage: float | None
+    user_coverage: float | None
+    games_available: int
+    games_listed: int
+    places: int
+    gini: float
+    share_of_top: float
+    most_listed: list[ListedGameOut]
+
+
 class ErasedOut(BaseModel):
     """How many rows went from each table."""
 

@@ -150,6 +150,11 @@ def test_an_older_version_is_rolled_back_to_after_a_question_and_its_lists_are_w
     console.until(lambda: f"{version} is live" in console.find("#notice").text)
     assert site.send("GET", "/models")["live"] == version
     console.until(lambda: "17 of 17 users" in console.text() and "succeeded" in console.text())
+    console.section("lists")
+    shown = [row.text.split()[-1] for row in console.find_all("table[aria-label=Exposure] tbody tr")]
+    told = site.send("GET", "/coverage")["most_listed"]
+    assert [int(count) for count in shown] == [game["lists"] for game in told]
+    assert told
     console.picture("regenerated-desk")
     assert console.errors() == []
 

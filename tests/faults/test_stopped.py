@@ -8,7 +8,7 @@ import pytest
 from processes import Api, Doomed
 from shop import START, checkerboard
 
-from recommendation.storage import models, runs
+from recommendation.storage import models, regenerations, runs
 from recommendation.storage.database import Database
 from recommendation_jobs import exits
 
@@ -39,9 +39,14 @@ def test_a_job_that_was_told_to_stop_ends_with_1_and_its_next_try_carries_the_ru
     assert run_of(database, run_id).state == "queued"
     assert Doomed(database_url, tmp_path, "command", "never", "0", *command).wait(120) == exits.DONE
     assert run_of(database, run_id).state == "succeeded"
+    with database.writing() as connection:
+        begun = regenerations.open_regeneration(connection, None, None, 1, START).regeneration_id
     assert Doomed(database_url, tmp_path, "command", "never", "0", *command).wait(120) == exits.DONE
     with database.reading() as connection:
         assert len(models.all_models(connection)) == 1
+        finished = regenerations.get_regeneration(connection, begun)
+    assert finished is not None
+    assert (finished.state, finished.users_regenerated) == ("succeeded", 16), "lists that were begun are carried on"
 
 
 def test_an_api_that_ends_takes_its_training_along_and_the_next_one_carries_the_run_out(

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, insert
 
 from recommendation.errors import StoreUnavailable
+from recommendation.exposure import Exposure
 from recommendation.storage import runs
 from recommendation.storage.database import Database
 from recommendation.storage.facts import Facts, measures, read_facts
@@ -107,7 +109,7 @@ def regenerated(connection: Connection, generation: int, seen: bytes, personal: 
             after_user="",
             users_regenerated=10,
             users_personal=personal,
-            games_seen=seen,
+            exposure=seen,
         )
     )
 
@@ -117,7 +119,7 @@ def test_coverage_is_that_of_the_last_full_regeneration_that_succeeded(database:
         connection.execute(
             insert(games), [{"game_id": f"g{i}", "available": True, "updated_at": NOW} for i in range(4)]
         )
-        regenerated(connection, 1, bytes([1, 0, 0, 0, 2, 0, 0, 0]), personal=9)
+        regenerated(connection, 1, Exposure.of(np.array([1, 2, 2], np.int32)).packed(), personal=9)
         regenerated(connection, 2, b"", personal=0, state="failed")
     facts = facts_of(database)
     assert (facts.catalogue_coverage, facts.user_coverage) == (0.5, 0.9)

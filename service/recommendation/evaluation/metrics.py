@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.exposure import gini
 from recommendation.matrix import InteractionMatrix
 
 RECALL_LENGTH = 20
@@ -34,7 +35,7 @@ def measure(
         f"hit_rate@{k}": float(np.mean(hits[:, :k].any(axis=1))),
         f"mrr@{k}": float(np.mean(_reciprocal_ranks(hits[:, :k]))),
         f"catalogue_coverage@{k}": float(np.count_nonzero(shown) / max(len(shown), 1)),
-        f"exposure_gini@{k}": _gini(shown),
+        f"exposure_gini@{k}": gini(shown),
         f"novelty@{k}": _novelty(lists[:, :k], train),
     }
 
@@ -58,15 +59,6 @@ def ndcg(hits: NDArray[np.bool_], sizes: NDArray[np.int64], k: int) -> NDArray[n
 
 def _reciprocal_ranks(hits: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.where(hits.any(axis=1), 1.0 / (hits.argmax(axis=1) + 1), 0.0)
-
-
-def _gini(counts: NDArray[np.int64]) -> float:
-    """0: every game is shown equally often; near 1: one game is shown to everybody."""
-    if not counts.sum():
-        return 0.0
-    ordered = np.sort(counts)
-    places = np.arange(1, len(ordered) + 1)
-    return float((2 * places - len(ordered) - 1) @ ordered / (len(ordered) * ordered.sum()))
 
 
 def _novelty(lists: Lists, train: InteractionMatrix) -> float:

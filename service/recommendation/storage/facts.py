@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from recommendation.storage.coverage import last_full_results
 from recommendation.storage.models import live_row
-from recommendation.storage.regenerations import last_full_results
 from recommendation.storage.tables import regenerations, training_runs
 
 RESULTS = ("succeeded", "rejected", "insufficient_data", "failed")

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from recommendation.catalogue import Catalogue, Game
 from recommendation.storage.dialects.writing import insert_new, insert_rows
@@ -90,3 +90,8 @@ def _replacing(insert: Any) -> Any:
     new = insert.excluded
     names = ("title", "tags", "similar_to", "released_at", "available", "updated_at")
     return insert.on_conflict_do_update(index_elements=["game_id"], set_={name: new[name] for name in names})
+
+
+def available_games(connection: Connection) -> int:
+    """Count the games that may be listed."""
+    return int(connection.execute(select(func.count()).where(games.c.available.is_(True))).scalar_one())

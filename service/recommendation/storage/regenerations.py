@@ -1,9 +1,4 @@
-"""
-Regenerations: new lists for many users, shard by shard.
-
-A shard's progress is written in the transaction of the lists it speaks of, and only by who knows where it stood: a
-shard that two processes work on at once, or that is taken up again after a crash, counts every user once.
-"""
+"""Regenerations: new lists for many users, shard by shard (see `shards`)."""
 
 import uuid
 from collections.abc import Sequence
@@ -11,29 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
 from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.exposure import Exposure
 from recommendation.storage.dialects.writing import next_generation
 from recommendation.storage.drops import get_drop
+from recommendation.storage.games import available_games
 from recommendation.storage.models import live_version
-from recommendation.storage.tables import games, regeneration_shards, regenerations, user_game_interactions
-
-MAX_SHARDS = 64
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One shard's progress; `after_user` is the last user done ('' before the first)."""
-
-    shard: int
-    state: str
-    after_user: str
-    users_regenerated: int
-    users_personal: int
-    games_seen: frozenset[int]
-    release_seen: frozenset[int]
+from recommendation.storage.shards import Shard, shards_of
+from recommendation.storage.tables import regeneration_shards, regenerations, user_game_interactions
 
 
 @dataclass(frozen=True)
@@ -69,9 +51,13 @@ class Regeneration:
         """Shards that are through."""
         return sum(shard.state == "succeeded" for shard in self.progress)
 
-    def games_seen(self) -> frozenset[int]:
-        """Keys of the games that stand in a top ten."""
-        return frozenset().union(*(shard.games_seen for shard in self.progress))
+    def exposure(self) -> Exposure:
+        """Return how many top tens each game stands in."""
+        return Exposure.joined(*(shard.exposure for shard in self.progress))
+
+    def catalogue_coverage(self, available: int) -> float:
+        """Return the share of so many available games that stand in a top ten."""
+        return min(1.0, len(self.exposure().keys) / available) if available else 0.0
 
     def release_seen(self) -> frozenset[int]:
         """Keys of the drop's games that stand in a list."""
@@ -94,6 +80,7 @@ def open_regeneration(
         raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
     if drop_uid is not None and get_drop(connection, drop_uid) is None:
         raise InvalidInput(f"drop {drop_uid} is not known; PUT /drops/{drop_uid} first")
+    full = last_full(connection)
     row = {
         "regeneration_id": uuid.uuid4().hex,
         "generation": generation,
@@ -103,7 +90,7 @@ def open_regeneration(
         "shards": shards,
         "model_version": version,
         "users_targeted": count_users(connection, active_since),
-        "catalogue_coverage_before": last_full_results(connection).get("catalogue_coverage"),
+        "catalogue_coverage_before": full.catalogue_coverage(available_games(connection)) if full else None,
         "started_at": now,
     }
     connection.execute(insert(regenerations).values(row))
@@ -126,13 +113,13 @@ def count_users(connection: Connection, active_since: datetime | None) -> int:
 
 def get_regeneration(connection: Connection, regeneration_id: str) -> Regeneration | None:
     """Read a regeneration with its shards."""
-    return _one(connection, regenerations.c.regeneration_id == regeneration_id)
+    return _newest(connection, regenerations.c.regeneration_id == regeneration_id)
 
 
 def open_full_regeneration(connection: Connection) -> Regeneration | None:
     """Read the newest regeneration for everyone, in one shard and by the live model, that is not through."""
     columns = regenerations.c
-    return _one(
+    return _newest(
         connection,
         (columns.state == "running")
         & columns.active_since.is_(None)
@@ -151,63 +138,21 @@ def list_regenerations(connection: Connection, limit: int) -> list[Regeneration]
 _COLUMNS = [column for column in regenerations.c if column.name != "audience"]
 
 
-def _one(connection: Connection, condition: Any) -> Regeneration | None:
+def last_full(connection: Connection, before: int | None = None) -> Regeneration | None:
+    """Read the newest regeneration of everyone's lists that is through, of those with a lower number than `before`."""
+    full = (regenerations.c.state == "succeeded") & regenerations.c.active_since.is_(None)
+    return _newest(connection, full if before is None else full & (regenerations.c.generation < before))
+
+
+def _newest(connection: Connection, condition: Any) -> Regeneration | None:
     query = select(*_COLUMNS).where(condition).order_by(regenerations.c.generation.desc()).limit(1)
     row = connection.execute(query).mappings().first()
     return None if row is None else _with_shards(connection, row)
 
 
 def _with_shards(connection: Connection, row: Any) -> Regeneration:
-    columns = regeneration_shards.c
-    query = select(
-        columns.shard,
-        columns.state,
-        columns.after_user,
-        columns.users_regenerated,
-        columns.users_personal,
-        columns.games_seen,
-        columns.release_seen,
-    )
-    query = query.where(columns.regeneration_id == row["regeneration_id"]).order_by(columns.shard)
-    shards = [
-        Shard(*line[:5], games_seen=_unpacked(line.games_seen), release_seen=_unpacked(line.release_seen))
-        for line in connection.execute(query)
-    ]
+    shards = shards_of(connection, row["regeneration_id"])
     return Regeneration(**{**row, "failed_shards": row["failed_shards"] or (), "progress": shards})
-
-
-def advance_shard(connection: Connection, regeneration_id: str, before: Shard, after: Shard, now: datetime) -> bool:
-    """
-    Write a shard's progress.
-
-    Returns:
-        False where another process has moved it on, or the regeneration was ended: nothing may be committed then.
-    """
-    columns = regeneration_shards.c
-    running = select(regenerations.c.state).where(
-        regenerations.c.regeneration_id == regeneration_id, regenerations.c.state == "running"
-    )
-    moved = connection.execute(
-        update(regeneration_shards)
-        .where(
-            columns.regeneration_id == regeneration_id,
-            columns.shard == before.shard,
-            columns.after_user == before.after_user,
-            columns.state == before.state,
-            running.exists(),
-        )
-        .values(
-            state=after.state,
-            after_user=after.after_user,
-            users_regenerated=after.users_regenerated,
-            users_personal=after.users_personal,
-            games_seen=_packed(after.games_seen),
-            release_seen=_packed(after.release_seen),
-            started_at=func.coalesce(columns.started_at, now),
-            finished_at=now if after.state == "succeeded" else None,
-        )
-    )
-    return moved.rowcount == 1
 
 
 def close_if_done(connection: Connection, regeneration_id: str, now: datetime) -> bool:
@@ -249,46 +194,3 @@ def end_regenerations_of(connection: Connection, drop_uid: str, now: datetime) -
         .values(state="failed", finished_at=now, failed_shards=[])
     )
     return int(ended.rowcount)
-
-
-def last_full_results(connection: Connection) -> dict[str, float]:
-    """Return catalogue and user coverage as of the last full regeneration; empty before the first."""
-    full = (regenerations.c.state == "succeeded") & regenerations.c.active_since.is_(None)
-    found = _one(connection, full)
-    if found is None:
-        return {}
-    results = {"catalogue_coverage": _ratio(len(found.games_seen()), available_games(connection))}
-    if found.users_targeted:
-        results["user_coverage"] = min(1.0, found.users_personal / found.users_targeted)
-    return results
-
-
-def catalogue_coverage_after(connection: Connection, regeneration: Regeneration) -> float:
-    """
-    Return the catalogue coverage once a regeneration is through.
-
-    Lists outside its audience are still those of the last full one, so their games count too.
-    """
-    seen = regeneration.games_seen()
-    if regeneration.active_since is not None:
-        full = (regenerations.c.state == "succeeded") & regenerations.c.active_since.is_(None)
-        previous = _one(connection, full & (regenerations.c.generation < regeneration.generation))
-        seen |= previous.games_seen() if previous else frozenset()
-    return _ratio(len(seen), available_games(connection))
-
-
-def available_games(connection: Connection) -> int:
-    """Count the games that may be listed."""
-    return int(connection.execute(select(func.count()).where(games.c.available.is_(True))).scalar_one())
-
-
-def _ratio(part: int, whole: int) -> float:
-    return min(1.0, part / whole) if whole else 0.0
-
-
-def _packed(keys: frozenset[int]) -> bytes:
-    return np.array(sorted(keys), "<i4").tobytes()
-
-
-def _unpacked(data: bytes | None) -> frozenset[int]:
-    return frozenset(np.frombuffer(data or b"", "<i4").tolist())

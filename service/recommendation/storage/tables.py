@@ -207,7 +207,7 @@ regeneration_shards = Table(
     Column("after_user", id_type(), nullable=False),
     Column("users_regenerated", Integer, nullable=False, default=0),
     Column("users_personal", Integer, nullable=False, default=0),
-    Column("games_seen", LargeBinary),
+    Column("exposure", LargeBinary),
     Column("release_seen", LargeBinary),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),

@@ -17,9 +17,11 @@ from recommendation.ids import is_id
 from recommendation.personal import ListSettings
 from recommendation.previewing import preview
 from recommendation.storage import drops, regenerations
+from recommendation.storage.coverage import catalogue_coverage_after
 from recommendation.storage.games import games_named
 from recommendation.storage.idempotency import Answer
-from recommendation.storage.regenerations import MAX_SHARDS, Regeneration
+from recommendation.storage.regenerations import Regeneration
+from recommendation.storage.shards import MAX_SHARDS
 from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_json, read_body
@@ -216,7 +218,7 @@ def regeneration_document(connection: Connection, found: Regeneration) -> dict[s
         "users_personal": found.users_personal,
         "users_failed": max(0, found.users_targeted - found.users_regenerated) if found.state == "failed" else 0,
         "catalogue_coverage_before": found.catalogue_coverage_before,
-        "catalogue_coverage_after": regenerations.catalogue_coverage_after(connection, found) if done else None,
+        "catalogue_coverage_after": catalogue_coverage_after(connection, found) if done else None,
         "release_coverage": release if done else None,
         "active_since": rfc3339(found.active_since) if found.active_since else None,
         "started_at": rfc3339(found.started_at),

@@ -1,12 +1,15 @@
 """Is it alive, is it ready, how does it do, and what is it set to."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from recommendation.clock import rfc3339
 from recommendation.engine.settings import EngineSettings
+from recommendation.storage.coverage import read_coverage
 from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.problems import Problem
@@ -44,6 +47,14 @@ async def readyz(request: Request) -> Response:
 def metrics(request: Request) -> Response:
     """Metrics in the Prometheus text format."""
     return Response(service_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@settings_router.get("/coverage", responses=answers.answer(answers.CoverageOut))
+def get_coverage(request: Request) -> Response:
+    """Read what everyone's lists cover, and how evenly games share their top tens, as of the last full regeneration."""
+    with service_of(request).database.reading() as connection:
+        found = read_coverage(connection)
+    return json_response({**asdict(found), "finished_at": found.finished_at and rfc3339(found.finished_at)})
 
 
 @settings_router.get("/settings", responses=answers.answer(answers.SettingsOut))

@@ -162,11 +162,31 @@ async function showLists() {
       ["Ends", (drop) => when(drop.ends_at)],
       ["Places", (drop) => `${drop.placement.slots} from place ${drop.placement.first_position}`],
     ], drops, "No drop stands or waits."),
-    el("h2", {}, "Exposure: which version made the lists that are stored"),
-    table("Exposure", [
+    ...exposure(await ask("GET", ["coverage"]).catch(softly(null))),
+    el("h2", {}, "Which version made the lists that are stored"),
+    table("Versions", [
       ["Version", (model) => model.version],
       ["Share of lists", (model) => el("div", {}, el("progress", {max: 1, value: model.list_share, "aria-label": `share of ${model.version}`}), ratio(model.list_share))],
     ], models.filter((model) => model.list_share > 0), "No list is stored yet."),
+  ];
+}
+
+function exposure(found) {
+  const heading = el("h2", {}, "Exposure: which games stand in the top ten of how many lists");
+  if (found === null) return [heading, el("p", {class: "soft"}, "Exposure needs a key of scope admin.")];
+  const most = Math.max(1, ...found.most_listed.map((game) => game.lists));
+  return [
+    heading,
+    tiles([
+      ["Games listed", `${number(found.games_listed)} of ${number(found.games_available)}`],
+      ["Places", number(found.places)],
+      ["Held by the top 1 % of games", ratio(found.share_of_top)],
+      ["Gini (0 is even, 1 is one game)", number(found.gini)],
+    ]),
+    table("Exposure", [
+      ["Game", (game) => [game.game_id, game.title && el("div", {class: "soft"}, game.title)]],
+      ["Lists", (game) => el("div", {}, el("progress", {max: most, value: game.lists, "aria-label": `lists with ${game.game_id}`}), number(game.lists))],
+    ], found.most_listed, "No game stands in a list."),
   ];
 }
 

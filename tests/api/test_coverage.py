@@ -1,0 +1,33 @@
+"""Coverage and exposure over HTTP: what the last full regeneration left, counted as the lists themselves say."""
+
+from collections import Counter
+from typing import Any
+
+from test_drops import remake
+
+
+def test_before_the_first_lists_nothing_is_covered_and_nothing_fails(store: Any) -> None:
+    found = store.get("/coverage")
+    assert (found["regeneration_id"], found["catalogue_coverage"], found["user_coverage"]) == (None, None, None)
+    assert (found["games_listed"], found["places"], found["most_listed"]) == (0, 0, [])
+
+
+def test_exposure_counts_the_top_tens_that_readers_are_shown(store: Any) -> None:
+    store.checkerboard()
+    store.train()
+    opened = store.post("/regenerations", {"shards": 2})
+    remake(store, opened, 0)
+    assert store.get("/coverage")["regeneration_id"] is None  # half of it is not everyone's
+    remake(store, opened, 1)
+    found = store.get("/coverage")
+    shown: Counter[str] = Counter()
+    for user in range(16):
+        items = store.get(f"/user/u{user:02}", params={"source": "cf", "limit": 10})["items"]
+        shown.update(item["game_id"] for item in items if item["source"] == "cf")
+    assert found["regeneration_id"] == opened["id"]
+    assert found["places"] == shown.total() > 0
+    assert found["games_listed"] == len(shown)
+    assert {game["game_id"]: game["lists"] for game in found["most_listed"]}.items() <= shown.items()
+    assert [game["lists"] for game in found["most_listed"]] == [count for _, count in shown.most_common(10)]
+    assert found["catalogue_coverage"] == len(shown) / found["games_available"]
+    assert 0 <= found["gini"] < 1
