@@ -15,6 +15,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -101,6 +102,8 @@ def _hold(store: Store, database: str, seconds: float) -> int:
         loads = held.result()
     memory.over.set()
     watcher.join()
+    if any(load.errors for load in loads):
+        _show_troubles(memory.pid)
     share = sum(load.rate for load in loads) / sum(load.rate for load in peak)
     print(f"held {share:.0%} of the peak for {seconds / 60:g} minutes")
     return _tell(loads, memory.mebibytes, failed)
@@ -129,6 +132,13 @@ def _tell(loads: list[Load], mebibytes: list[float], failed: str | None) -> int:
     if failed:
         print(failed)
     return int(any(load.errors for load in loads) or failed is not None)
+
+
+def _show_troubles(pid: int) -> None:
+    """Print the last lines of a process's log that are not about requests that went well."""
+    lines = Path(f"/proc/{pid}/fd/2").read_text().splitlines()
+    well = ('"status":2', '"status":3')
+    print("\n".join([line for line in lines if not any(part in line for part in well)][-20:]))
 
 
 def _pid(url: str) -> int:
