@@ -67,6 +67,7 @@ class Server:
             self.administer(f"ALTER DATABASE {making} RENAME TO {template}")
         self.administer(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)")
         self.administer(f"CREATE DATABASE {copy} TEMPLATE {template}")
+        upgrade(self.url(copy))  # the template may be of an earlier revision
         return self.url(copy)
 
     def administer(self, statement: str) -> None:

@@ -47,7 +47,7 @@ def serving(application: str, environment: Mapping[str, str]) -> Iterator[str]:
     command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.NamedTemporaryFile("w+", prefix="api-", suffix=".log") as log:
         process = subprocess.Popen(
-            [*command, "--workers", "1", "--no-access-log"],
+            [*command, "--workers", "1", "--no-access-log", "--timeout-keep-alive", "75"],
             cwd=ROOT,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment},
             stdout=log,
