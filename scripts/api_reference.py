@@ -1,7 +1,6 @@
 """Writes docs/api.md from the OpenAPI document: `make api-docs`."""
 
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,6 @@ Examples with `curl` are in the [README](../README.md).
 
 def page() -> str:
     """Return the page."""
-    logging.disable(logging.WARNING)
     document = create_app(load_settings({})).openapi()
     operations = [(path, method, one) for path, of in document["paths"].items() for method, one in of.items()]
     parts = [INTRODUCTION]

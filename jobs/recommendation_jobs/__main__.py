@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.command in FILE_COMMANDS:
         return int(module.run(options))
     settings = load_settings()
-    database = Database(settings.database_url, settings.database_pool_size)
+    database = Database(settings.database_url, settings.database_pool_size, announces=settings.announces)
     try:
         return int(module.run(options, settings, database))
     finally:

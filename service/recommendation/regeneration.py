@@ -16,11 +16,12 @@ from recommendation.personal import ListSettings
 from recommendation.placing import placed
 from recommendation.storage.database import Database
 from recommendation.storage.drops import get_drop
+from recommendation.storage.endings import close_if_done
 from recommendation.storage.erasures import still_there
 from recommendation.storage.games import load_catalogue
 from recommendation.storage.lists import store_lists
 from recommendation.storage.locks import share_with_erasure
-from recommendation.storage.regenerations import Regeneration, close_if_done, get_regeneration
+from recommendation.storage.regenerations import Regeneration, get_regeneration
 from recommendation.storage.shards import Shard, advance_shard
 from recommendation.storage.streams import UserBlock, stream_users
 from recommendation.storage.views import load_model

@@ -17,6 +17,9 @@ from recommendation.weights import Weights, parse_weights
 
 Environment = Mapping[str, str]
 
+BROKERS = ("kafka", "redis", "rediss")
+"""Schemes of `RECOMMENDATION_EVENTS_URL`."""
+
 SHORTEST_HALF_LIFE_DAYS = 0.01
 """A quarter of an hour: below that every score would be nothing."""
 
@@ -98,8 +101,17 @@ class Settings:
     statement_timeout_ms: int = 15_000
     """`RECOMMENDATION_STATEMENT_TIMEOUT_MS`: longest statement of a request in PostgreSQL; jobs have no limit."""
 
+    events_url: str | None = field(default=None, repr=False)
+    """`RECOMMENDATION_EVENTS_URL`: the broker that what happens is announced to; none, as most shops have none. It may
+    hold a password, so it is never shown."""
+
     drain_seconds: float = 10.0
     """`RECOMMENDATION_DRAIN_SECONDS`: how long to go on serving after SIGTERM; what load balancers need to notice."""
+
+    @property
+    def announces(self) -> bool:
+        """Whether what is written is announced."""
+        return self.events_url is not None
 
     @property
     def model_max_bytes(self) -> int:
@@ -115,7 +127,6 @@ def load_settings(environment: Environment | None = None) -> Settings:
         SettingsError: with one line that names the setting and what it should be.
     """
     env = os.environ if environment is None else environment
-    _refuse_events(env)
     weights = parse_weights(env.get("INTERACTION_WEIGHTS", ""))
     days = _number(env, "INTERACTION_HALF_LIFE_DAYS", 0.0, 0.0, 36_500.0)
     if 0 < days < SHORTEST_HALF_LIFE_DAYS:
@@ -154,6 +165,7 @@ def load_settings(environment: Environment | None = None) -> Settings:
         statement_timeout_ms=_whole(
             env, "RECOMMENDATION_STATEMENT_TIMEOUT_MS", Settings.statement_timeout_ms, 100, 600_000
         ),
+        events_url=_events_url(env),
         drain_seconds=_number(env, "RECOMMENDATION_DRAIN_SECONDS", Settings.drain_seconds, 0.0, 300.0),
     )
 
@@ -225,7 +237,10 @@ def _keys_file(env: Environment) -> Path | None:
     return Path(path)
 
 
-def _refuse_events(env: Environment) -> None:
-    """Events are not sent by this release. Silence would lose what somebody counts on, so the start is refused."""
-    if _text(env, "RECOMMENDATION_EVENTS_URL", ""):
-        raise SettingsError("RECOMMENDATION_EVENTS_URL: this release sends no events yet; leave it unset")
+def _events_url(env: Environment) -> str | None:
+    name = "RECOMMENDATION_EVENTS_URL"
+    url = _text(env, name, "")
+    if url and not url.startswith(tuple(f"{scheme}://" for scheme in BROKERS)):
+        # The URL may hold a password: the message must not repeat it.
+        raise SettingsError(f"{name}: should start with {', '.join(f'{scheme}://' for scheme in BROKERS)}")
+    return url or None

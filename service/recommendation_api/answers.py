@@ -304,6 +304,7 @@ class ExportOut(BaseModel):
     interactions: list[dict[str, JsonValue]]
     feedback: list[dict[str, JsonValue]]
     lists: list[dict[str, JsonValue]]
+    announcements: list[dict[str, JsonValue]]
 
 
 class SettingsOut(BaseModel):

@@ -17,10 +17,13 @@ from recommendation.storage.readers import Glance, UserState, read_glances, read
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, problems
 from recommendation_api.addresses import StrictAddresses
+from recommendation_api.brokers.opening import open_broker
+from recommendation_api.brokers.port import Broker
 from recommendation_api.coalescer import READERS, Coalescer
 from recommendation_api.drain import draining
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
+from recommendation_api.relay import Relay
 from recommendation_api.routes import console, drops, health, ingest, lists, people, training
 from recommendation_api.service import Service
 from recommendation_api.trainer import Trainer
@@ -34,9 +37,12 @@ LOOK_FOR_SCHEMA_SECONDS = 1.0
 VERSION = "0.1.0"
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     """
     Build the app. Nothing is connected to before it starts.
+
+    Args:
+        broker: where announcements go; that of the settings, if none is given.
 
     Raises:
         SettingsError: it would serve other hosts without keys, or a setting is unusable.
@@ -51,7 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.service = service = _service(settings, keys)
+    if broker is None and settings.events_url is not None:
+        broker = open_broker(settings.events_url)
+    app.state.service = service = _service(settings, keys, broker)
     problems.install(app)
     for router in (
         ingest.router,
@@ -87,9 +95,11 @@ def _keys(settings: Settings) -> KeyRing | None:
     return None
 
 
-def _service(settings: Settings, keys: KeyRing | None) -> Service:
+def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) -> Service:
     clock = SteadyClock()
-    database = Database(settings.database_url, settings.database_pool_size, settings.statement_timeout_ms)
+    database = Database(
+        settings.database_url, settings.database_pool_size, settings.statement_timeout_ms, broker is not None
+    )
 
     # Half of a small pool stays for everything else.
     held = HeldConnections(database, min(READERS, settings.database_pool_size // 2))
@@ -113,6 +123,7 @@ def _service(settings: Settings, keys: KeyRing | None) -> Service:
         held=held,
         writes=WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes),
         trainer=Trainer(settings, database, clock),
+        relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
         keys=keys,
         clock=clock,
@@ -136,6 +147,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await service.trainer.close()
+        if service.relay is not None:
+            await asyncio.to_thread(service.relay.close)
         service.glances.close()
         service.reads.close()
         service.held.close()
@@ -148,6 +161,8 @@ async def _become_ready(service: Service) -> None:
     while not service.is_ready:
         await asyncio.sleep(LOOK_FOR_SCHEMA_SECONDS)
         await asyncio.to_thread(_look_for_schema, service)
+    if service.relay is not None:
+        service.relay.start()
     await service.views.keep_fresh()
 
 

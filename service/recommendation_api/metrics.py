@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from recommendation import announcements
 from recommendation.feedback import ACTIONS
 from recommendation.ranking import SOURCE_ORDER
 from recommendation.reading import ActiveList
@@ -43,6 +44,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._count_ingest(weights)
         self._count_reads(database)
+        self.events_sent = self._counter(
+            "events_sent", "Events that the broker took from this process, by type.", type=announcements.TYPES
+        )
+        self.event_send_failures = self._counter(
+            "events_send_failures", "Times that the broker did not take what this process sent; it is sent again."
+        )
         self.request_seconds = Histogram(
             "recommendation_http_request_duration_seconds",
             "Time from the request's headers to the end of the answer, by route template and status.",
@@ -113,6 +120,10 @@ class Metrics:
         if made != "newcomer":
             self._recent.add(made == "popular")
         self._leaks.saw(state.user_id, state.events_seen, [item.game_id for item in active.items])
+
+    def event_sent(self, type_: str) -> None:
+        """Count an announcement that the broker has."""
+        self.events_sent.labels(type=type_).inc()
 
     def watch_view(self, view: Callable[[], StoreView]) -> None:
         """Tell from now on what this process serves from."""

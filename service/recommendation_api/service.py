@@ -17,6 +17,7 @@ from recommendation_api.coalescer import Coalescer
 from recommendation_api.keys import KeyRing
 from recommendation_api.metrics import Metrics
 from recommendation_api.problems import Problem
+from recommendation_api.relay import Relay
 from recommendation_api.trainer import Trainer
 from recommendation_api.view_holder import ViewHolder
 from recommendation_api.write_gate import WriteGate
@@ -38,6 +39,8 @@ class Service:
     held: HeldConnections
     writes: WriteGate
     trainer: Trainer
+    relay: Relay | None
+    """Sends announcements; None where no broker is set."""
     metrics: Metrics
     keys: KeyRing | None
     clock: SteadyClock
@@ -73,6 +76,8 @@ class Service:
 
         answered = await self.writes.run(in_transaction)
         self.views.written()
+        if self.relay is not None:
+            self.relay.wake()
         return answered
 
 

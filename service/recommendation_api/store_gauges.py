@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from recommendation.errors import StoreUnavailable
 from recommendation.storage.database import Database
 from recommendation.storage.facts import RESULTS, Facts, read_facts
+from recommendation.storage.outbox import COUNTED_ROWS
 
 CACHED_SECONDS = 5.0
 WAIT_SECONDS = 2.0
@@ -86,6 +87,7 @@ class StoreCollector(Collector):
             yield from _training(facts)
             yield from _model(facts, datetime.now(UTC))
             yield from _lists(facts)
+            yield from _outbox(facts, datetime.now(UTC))
 
     def describe(self) -> Iterable[Metric]:
         """Register without asking the store."""
@@ -172,6 +174,13 @@ def _lists(facts: Facts) -> Iterator[Metric]:
     yield _gauge(
         "regeneration_last_failed", "1 if the last regeneration failed.", float(facts.regeneration_last_failed)
     )
+
+
+def _outbox(facts: Facts, now: datetime) -> Iterator[Metric]:
+    oldest = facts.outbox_oldest
+    age = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    yield _gauge("outbox_rows", f"Events that wait for their broker, counted up to {COUNTED_ROWS}.", facts.outbox_rows)
+    yield _gauge("outbox_oldest_age_seconds", "How long the oldest event has waited for its broker; 0 if none.", age)
 
 
 def _moment(name: str, text: str, moment: datetime | None) -> Metric:

@@ -95,6 +95,7 @@ class Trainer:
         environment = os.environ | {
             "RECOMMENDATION_DATABASE_URL": self._settings.database_url,
             "RECOMMENDATION_MODEL_PATH": str(self._settings.model_path),
+            "RECOMMENDATION_EVENTS_URL": self._settings.events_url or "",
         }
         child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, env=environment)
         self._children.add(child)

@@ -47,6 +47,7 @@ HEALTHY = {
         owned_leak_total="0x2000",
         fallback_ratio="0x2000",
         view_age_seconds="30x2000",
+        outbox_oldest_age_seconds="0x2000",
     ),
     'recommendation_reads_total{namespace="games",pod="api-0",made="stored"}': "0+600x2000",
     'recommendation_reads_total{namespace="games",pod="api-0",made="popular"}': "0+6x2000",
@@ -214,6 +215,24 @@ SCENARIOS = [
         alert("DropStuck"),
     ),
     Scenario("a drop has been at work for an hour", changed(content_drop_running_seconds="0+60x999"), "1h"),
+    Scenario(
+        "the broker is away",
+        changed(outbox_oldest_age_seconds="0+60x999"),
+        "20m",
+        alert("OutboxNotDraining"),
+    ),
+    Scenario(
+        "the broker was away for ten minutes",
+        changed(outbox_oldest_age_seconds="0+60x10 0x99"),
+        "16m",
+    ),
+    Scenario(
+        "another replica sees the outbox too, a little later",
+        changed(outbox_oldest_age_seconds="0+60x999")
+        | {"recommendation_outbox_oldest_age_seconds" + OTHER_POD_TEXT: "0x5 0+60x999"},
+        "20m",
+        alert("OutboxNotDraining"),
+    ),
     Scenario("a drop waits though none is at work", drops(queued="1x99"), "40m", alert("DropStuck")),
     Scenario("a drop waits behind another", drops(queued="1x99", progressing="1x99"), "40m"),
     Scenario("drops are scheduled or suspended", drops(scheduled="3x2000", suspended="2x2000"), "30h"),

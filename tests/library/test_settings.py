@@ -35,7 +35,7 @@ BAD = {
     "RECOMMENDATION_MAX_WAITING_WRITES": ["-1"],
     "RECOMMENDATION_STATEMENT_TIMEOUT_MS": ["0"],
     "RECOMMENDATION_DRAIN_SECONDS": ["nan", "301"],
-    "RECOMMENDATION_EVENTS_URL": ["kafka://broker:9092", "http://h"],
+    "RECOMMENDATION_EVENTS_URL": ["http://h", "kafka:/hunter2", "amqp://user:hunter2@h"],
 }
 
 

@@ -13,7 +13,7 @@ from recommendation.clock import SteadyClock
 from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.personal import ListSettings
 from recommendation.regeneration import regenerate_shard
-from recommendation.storage import regenerations
+from recommendation.storage import endings, regenerations
 from recommendation.storage.database import Database
 from recommendation.storage.erasures import erase_user
 from recommendation.storage.lists import lists_of
@@ -163,7 +163,7 @@ def test_an_older_regeneration_that_wakes_up_late_replaces_nothing_newer(shop: D
 def test_one_that_was_ended_is_worked_on_no_more(shop: Database) -> None:
     name = opened(shop, 2)
     with shop.writing() as connection:
-        assert regenerations.fail_regeneration(connection, name, [1], START)
+        assert endings.fail_regeneration(connection, name, [1], START)
     with pytest.raises(InvalidInput, match="ended"):
         work(shop, name)
     assert listed(shop) == {}

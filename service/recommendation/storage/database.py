@@ -21,7 +21,13 @@ POOL_WAIT_SECONDS = 5
 class Database:
     """The store. Making one connects to nothing; the first statement does."""
 
-    def __init__(self, url: str, pool_size: int = 10, statement_timeout_ms: int | None = None) -> None:
+    def __init__(
+        self, url: str, pool_size: int = 10, statement_timeout_ms: int | None = None, announces: bool = False
+    ) -> None:
+        """
+        Args:
+            announces: a broker is set: what is written is announced in the same transaction (`storage.outbox`).
+        """
         try:
             options = connecting.engine_options(url, pool_size, POOL_WAIT_SECONDS, statement_timeout_ms)
             # A statement that fails is logged; what it was about is nobody's business.
@@ -32,6 +38,8 @@ class Database:
                 f"RECOMMENDATION_DATABASE_URL: cannot be used ({type(error).__name__}); "
                 "write postgresql://user:password@host:5432/name or sqlite:///file.db"
             ) from None
+        # Every connection knows it, so no writer can forget to say whether to announce.
+        self.engine.update_execution_options(announces=announces)
         connecting.prepare(self.engine)
 
     @contextmanager

@@ -8,7 +8,14 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from recommendation.storage.dialects.writing import insert, next_generation
 from recommendation.storage.locks import exclude_list_writers
-from recommendation.storage.tables import erasures, feedback, regeneration_shards, user_game_interactions, user_lists
+from recommendation.storage.tables import (
+    erasures,
+    feedback,
+    outbox,
+    regeneration_shards,
+    user_game_interactions,
+    user_lists,
+)
 
 
 def user_digest(user_id: str) -> bytes:
@@ -21,7 +28,7 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
     exclude_list_writers(connection)
     receipt = {
         str(table.name): int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
-        for table in (feedback, user_game_interactions, user_lists)
+        for table in (feedback, outbox, user_game_interactions, user_lists)
     }
     _forget_cursors(connection, user_id)
     row = {"user_digest": user_digest(user_id), "generation": next_generation(connection), "erased_at": now}

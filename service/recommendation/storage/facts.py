@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from recommendation.storage.coverage import last_full_results
 from recommendation.storage.models import live_row
+from recommendation.storage.outbox import backlog
 from recommendation.storage.tables import regenerations, training_runs
 
 RESULTS = ("succeeded", "rejected", "insufficient_data", "failed")
@@ -47,17 +48,22 @@ class Facts:
     regeneration_duration_seconds: float | None = None
     regeneration_last_finished: datetime | None = None
     regeneration_last_failed: bool = False
+    outbox_rows: int = 0
+    outbox_oldest: datetime | None = None
 
 
 def read_facts(connection: Connection) -> Facts:
     """Read them, in a handful of statements that an index or a small table answers."""
     coverage = last_full_results(connection)
+    rows, oldest = backlog(connection)
     return Facts(
         **_training(connection),
         **_model(connection),
         **_regeneration(connection),
         catalogue_coverage=coverage.get("catalogue_coverage"),
         user_coverage=coverage.get("user_coverage"),
+        outbox_rows=rows,
+        outbox_oldest=oldest,
     )
 
 

@@ -7,20 +7,24 @@ notices a holder that vanished within half a minute and gives the lock to the ne
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Integer, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from recommendation.storage.database import Database
-from recommendation.storage.dialects.connecting import is_postgres
+from recommendation.storage.dialects.connecting import is_postgres, is_sqlite_url
 
 _TRAINING = 7_201_001
 _MIGRATION = 7_201_002
 _ERASURE = 7_201_003
 _POPULAR = 7_201_004
+_OUTBOX = 7_201_005
+_OUTBOX_ORDER = 7_201_006
+_ORDERS = 256
 _TRIES = 8
 _PAUSE_SECONDS = 0.25
 
@@ -82,6 +86,37 @@ def exclude_list_writers(connection: Connection) -> None:
     """Until the transaction ends, keep list writers out: what is erased must not be written again behind our back."""
     if is_postgres(connection):
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_ERASURE})"))
+
+
+def wait_for_outbox_order(connection: Connection, users: Collection[str]) -> None:
+    """
+    Until the transaction ends, let no other transaction announce anything of these users; '' is nobody.
+
+    Users share a few locks, as a server has room for some thousands; they are taken in one order.
+    """
+    if is_postgres(connection):
+        orders = sorted({zlib.crc32(user_id.encode()) % _ORDERS for user_id in users})
+        taken = select(func.pg_advisory_xact_lock(_OUTBOX_ORDER, func.unnest(orders, type_=Integer)))
+        connection.execute(taken)
+
+
+@contextmanager
+def outbox_turn(database: Database) -> Iterator[tuple[bool, Connection | None]]:
+    """
+    Hold the turn of the one process that sends what waits in the outbox, while the block runs.
+
+    Yields:
+        Whether it was had, and the connection whose transaction holds it: None on SQLite, where a transaction would
+        keep every writer waiting.
+    """
+    if not is_sqlite_url(str(database.engine.url)):
+        with database.writing() as connection:
+            # Of the transaction, not of the session: a pooler between us and the server may hand sessions on.
+            query = text(f"SELECT pg_try_advisory_xact_lock({_OUTBOX})")
+            yield bool(connection.execute(query).scalar_one()), connection
+        return
+    with _file_lock(_lock_path(database, "outbox"), tries=1) as held:
+        yield held, None
 
 
 def try_popular_turn(connection: Connection) -> bool:

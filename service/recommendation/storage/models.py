@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from recommendation.announcements import MODEL_PROMOTED, announce
 from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.storage.dialects.writing import next_generation
+from recommendation.storage.outbox import put
 from recommendation.storage.tables import live_model, model_artifacts, models, user_lists
 
 
@@ -103,6 +105,8 @@ def promote(connection: Connection, version: str, now: datetime) -> str | None:
         raise InvalidInput(f"there is no model {version}; see GET /models for those that are kept")
     if version != before:
         connection.execute(update(live_model).values(version=version, changed_at=now))
+        data = {"model_version": version, "before": before, "promoted_at": now}
+        put(connection, [announce(MODEL_PROMOTED, version, now, data)])
     return before
 
 

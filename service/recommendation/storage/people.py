@@ -1,5 +1,6 @@
 """Everything that is kept of one person, in plain words."""
 
+import json
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -9,12 +10,12 @@ from recommendation.clock import rfc3339
 from recommendation.lists import PACKED_ITEM, decode_first_party, unpack
 from recommendation.ranking import source_class
 from recommendation.storage.lists import lists_of
-from recommendation.storage.tables import feedback, user_game_interactions
+from recommendation.storage.tables import feedback, outbox, user_game_interactions
 from recommendation.weights import MILLION
 
 
 def export_user(connection: Connection, user_id: str, catalogue: Catalogue) -> dict[str, Any]:
-    """Return a person's interactions, feedback and lists."""
+    """Return a person's interactions, feedback, lists, and what waits to be announced of them."""
     pairs = connection.execute(
         select(user_game_interactions)
         .where(user_game_interactions.c.user_id == user_id)
@@ -53,6 +54,12 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue) -> d
                 "items": _items(stored.source, stored.items, catalogue),
             }
             for stored in lists_of(connection, [user_id])
+        ],
+        "announcements": [
+            {"type": row.type, "created_at": rfc3339(row.created_at), "data": json.loads(row.data)}
+            for row in connection.execute(
+                select(outbox).where(outbox.c.user_id == user_id).order_by(outbox.c.outbox_id)
+            )
         ],
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 
 from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.exposure import Exposure
@@ -153,44 +153,3 @@ def _newest(connection: Connection, condition: Any) -> Regeneration | None:
 def _with_shards(connection: Connection, row: Any) -> Regeneration:
     shards = shards_of(connection, row["regeneration_id"])
     return Regeneration(**{**row, "failed_shards": row["failed_shards"] or (), "progress": shards})
-
-
-def close_if_done(connection: Connection, regeneration_id: str, now: datetime) -> bool:
-    """End a regeneration whose shards are all through; tell whether this call did it."""
-    columns = regeneration_shards.c
-    open_shards = select(columns.shard).where(columns.regeneration_id == regeneration_id, columns.state != "succeeded")
-    done = connection.execute(
-        update(regenerations)
-        .where(
-            regenerations.c.regeneration_id == regeneration_id,
-            regenerations.c.state == "running",
-            ~open_shards.exists(),
-        )
-        .values(state="succeeded", finished_at=now)
-    )
-    return done.rowcount == 1
-
-
-def fail_regeneration(
-    connection: Connection, regeneration_id: str, failed_shards: Sequence[int], now: datetime
-) -> bool:
-    """End a regeneration of which shards failed for good (those that are through did not); tell whether it ran."""
-    found = get_regeneration(connection, regeneration_id)
-    done = {shard.shard for shard in found.progress if shard.state == "succeeded"} if found else set()
-    failed_shards = sorted(set(failed_shards) - done)
-    failed = connection.execute(
-        update(regenerations)
-        .where(regenerations.c.regeneration_id == regeneration_id, regenerations.c.state == "running")
-        .values(state="failed", finished_at=now, failed_shards=list(failed_shards))
-    )
-    return failed.rowcount == 1
-
-
-def end_regenerations_of(connection: Connection, drop_uid: str, now: datetime) -> int:
-    """End what still runs for a drop that is gone; its shards stop at their next block."""
-    ended = connection.execute(
-        update(regenerations)
-        .where(regenerations.c.drop_uid == drop_uid, regenerations.c.state == "running")
-        .values(state="failed", finished_at=now, failed_shards=[])
-    )
-    return int(ended.rowcount)

@@ -16,7 +16,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from recommendation.announcements import TRAINING_FINISHED, announce
 from recommendation.storage.dialects.writing import insert, next_generation
+from recommendation.storage.outbox import is_announcing, put
 from recommendation.storage.tables import training_runs
 
 ACTIVE_STATES = ("queued", "running")
@@ -50,6 +52,21 @@ class TrainingRun:
 
 
 _COLUMNS = [column for column in training_runs.c if column.name != "active"]
+_ANNOUNCED = (
+    "run_id",
+    "state",
+    "reason",
+    "model_version",
+    "queued_at",
+    "started_at",
+    "finished_at",
+    "duration_seconds",
+    "users",
+    "games",
+    "pairs",
+    "components",
+)
+"""What others are told of a run; `detail` may quote an error, so it stays here."""
 
 
 def queue_run(connection: Connection, now: datetime) -> tuple[TrainingRun, bool]:
@@ -103,7 +120,18 @@ def finish_run(connection: Connection, run_id: str, state: str, now: datetime, *
     began = run.started_at if run else None
     seconds = (now - began).total_seconds() if began else None
     values = {"state": state, "active": None, "finished_at": now, "duration_seconds": seconds, **results}
-    return _move(connection, run_id, ACTIVE_STATES, **values)
+    moved = _move(connection, run_id, ACTIVE_STATES, **values)
+    if moved:
+        _announce(connection, run_id, now)
+    return moved
+
+
+def _announce(connection: Connection, run_id: str, now: datetime) -> None:
+    run = get_run(connection, run_id) if is_announcing(connection) else None
+    if run is None:
+        return
+    data = {name: getattr(run, name) for name in _ANNOUNCED}
+    put(connection, [announce(TRAINING_FINISHED, run_id, now, data)])
 
 
 def close_lost_run(connection: Connection, now: datetime) -> str | None:

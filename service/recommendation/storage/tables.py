@@ -267,3 +267,17 @@ erasures = Table(
     Column("erased_at", UtcDateTime, nullable=False, index=True),
 )
 """Who was erased lately, as a digest: work that began before must not write them again."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("outbox_id", big, primary_key=True, autoincrement=True),
+    Column("event_id", String(36), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("user_id", id_type(), index=True),
+    Column("subject", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("data", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What was announced and no broker has yet; a row goes once its broker has acknowledged it."""

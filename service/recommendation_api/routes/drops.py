@@ -16,7 +16,7 @@ from recommendation.events import RowError, as_fields
 from recommendation.ids import is_id
 from recommendation.personal import ListSettings
 from recommendation.previewing import preview
-from recommendation.storage import drops, regenerations
+from recommendation.storage import drops, endings, regenerations
 from recommendation.storage.coverage import catalogue_coverage_after
 from recommendation.storage.games import games_named
 from recommendation.storage.idempotency import Answer
@@ -65,8 +65,7 @@ async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
     service = service_of(request)
 
     def end(connection: Connection, now: datetime) -> Answer:
-        drops.end_drop(connection, uid, now)
-        regenerations.end_regenerations_of(connection, uid, now)
+        endings.withdraw_drop(connection, uid, now)
         return Answer(204, b"")
 
     answer, replayed = await service.once(request, b"", end)
@@ -171,7 +170,7 @@ async def fail_regeneration(request: Request, regeneration_id: str) -> Response:
 
     def end(connection: Connection, now: datetime) -> Answer:
         _found(connection, regeneration_id)
-        regenerations.fail_regeneration(connection, regeneration_id, failed, now)
+        endings.fail_regeneration(connection, regeneration_id, failed, now)
         return Answer(200, orjson.dumps(regeneration_document(connection, _found(connection, regeneration_id))))
 
     answer, replayed = await service.once(request, body, end)

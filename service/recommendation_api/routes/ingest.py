@@ -22,6 +22,7 @@ from recommendation.storage.idempotency import Answer
 from recommendation.storage.interactions import Recorded, record
 from recommendation.storage.lists import delete_list, store_first_party
 from recommendation.storage.locks import share_with_erasure
+from recommendation.storage.outbox import put_feedback, put_interactions
 from recommendation_api import answers, schemas
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_rows, read_body
@@ -48,6 +49,7 @@ async def post_interactions(request: Request) -> Response:
     def count(connection: Connection, now: datetime) -> Answer:
         known = service.views.view.catalogue.by_id
         done = record(connection, events, service.settings.owning_events, now, known)
+        put_interactions(connection, [done.accepted], now)
         recorded.append(done)
         return _batch_answer(len(done.accepted), [*refused, *done.rejected], done.duplicates)
 
@@ -74,6 +76,7 @@ async def post_feedback(request: Request) -> Response:
         taken = {id(event) for event in done.accepted}
         kept = [item for _, item in given if id(item.interaction) in taken]
         store_feedback(connection, kept)
+        put_feedback(connection, [kept], now)
         recorded.append((done, kept))
         return _batch_answer(len(kept), [*refused, *done.rejected], done.duplicates)
 

@@ -1,0 +1,1 @@
+"""What announcements can be sent to."""
