@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs chart-golden alerts console release test-faults check-supply
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs chart-golden alerts console release test-faults load sbom check-supply
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -32,9 +32,11 @@ smoke: setup ## The same without staying up: assert that lists are personal and 
 test-faults: setup ## Kill processes, take the database away, send nonsense; RECOMMENDATION_FAULT_ROUNDS says how often
 	$(BIN)/python -m pytest -n 2 --dist load -m faults tests
 
-check-supply: setup ## Known vulnerabilities of what is pinned, and a bill of materials in build/sbom.json; asks the internet
-	mkdir -p build
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --format cyclonedx-json --output build/sbom.json
+sbom: setup ## Write a bill of materials into build/sbom.json, with licences; asks nobody
+	$(BIN)/python scripts/supply.py
+
+check-supply: setup ## The same, and ask the package index for known vulnerabilities; fails where it cannot be asked
+	$(BIN)/python scripts/supply.py --audit
 
 check: setup ## Types, lint, format, import contracts
 	$(BIN)/ruff check .
@@ -47,6 +49,9 @@ bench: setup ## Every benchmark beside its reference; `make bench-NAME` for one,
 
 bench-quick: setup ## The same with small sizes: shows that they run, says little of speed
 	$(BIN)/python -m benchmarks --quick
+
+load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training in the middle; fails on any failed request
+	$(BIN)/python -m benchmarks.load --minutes $(or $(MINUTES),10)
 
 bench-growth: setup ## Time and memory of training and regeneration at 1, 3 and 10 million pairs, with a plot
 	$(BIN)/python -m benchmarks.growth --plot docs/images/growth.svg

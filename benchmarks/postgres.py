@@ -83,6 +83,7 @@ class Server:
         self.administer(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)")
         # Files are copied as they are; by way of the log, the default, the next checkpoint would fall into a round.
         self.administer(f"CREATE DATABASE {copy} TEMPLATE template_{name} STRATEGY file_copy")
+        upgrade(self.url(copy))  # the template may be of an earlier revision
         return self.url(copy)
 
     def administer(self, statement: str) -> None:

@@ -29,11 +29,13 @@ _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw: answers a second, and times of answers in milliseconds."""
+    """What wrk saw: answers a second, times of answers in milliseconds, answers in all, and what went wrong."""
 
     rate: float
     p50: float
     p99: float
+    answers: int
+    errors: int
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def serving(application: str, environment: Mapping[str, str]) -> Iterator[str]:
     command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.NamedTemporaryFile("w+", prefix="api-", suffix=".log") as log:
         process = subprocess.Popen(
-            [*command, "--workers", "1", "--no-access-log"],
+            [*command, "--workers", "1", "--no-access-log", "--timeout-keep-alive", "75"],
             cwd=ROOT,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment},
             stdout=log,
@@ -113,16 +115,33 @@ def wrk(url: str, script: str, connections: int, seconds: float, **arguments: ob
     Raises:
         SystemExit: there was an error or an answer other than 2xx, so the rate means nothing.
     """
+    load = counted(url, script, connections, seconds, **arguments)
+    if load.errors:
+        raise SystemExit(f"wrk saw {load.errors} errors")
+    return load
+
+
+def counted(url: str, script: str, connections: int, seconds: float, **arguments: object) -> Load:
+    """Put load on a server as `wrk` does, and count what went wrong."""
     command = [str(_wrk()), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "--timeout", "30s"]
     command += ["-s", str(Path(__file__).parent / "wrk" / script), url]
     given = {name.upper(): str(value) for name, value in arguments.items()}
     library = str(TOOLS / "usr" / "lib" / "x86_64-linux-gnu")
     environment = {**os.environ, "LD_LIBRARY_PATH": library, **given}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise SystemExit(f"wrk saw errors:\n{said}")
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
-    return Load(rate, _percentile(said, "50"), _percentile(said, "99"))
+    answers = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
+    errors = _errors(said)
+    if errors:
+        print("\n".join(line.strip() for line in said.splitlines() if "Non-2xx" in line or "Socket errors" in line))
+    return Load(rate, _percentile(said, "50"), _percentile(said, "99"), answers, errors)
+
+
+def _errors(said: str) -> int:
+    """Count answers other than 2xx, and connections that failed."""
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
+    return sum(int(number) for found in (refused, broken) if found for number in found.groups())
 
 
 def _percentile(said: str, share: str) -> float:

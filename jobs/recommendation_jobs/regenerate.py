@@ -13,7 +13,12 @@ from recommendation.regeneration import regenerate_shard
 from recommendation.settings import Settings
 from recommendation.storage.coverage import catalogue_coverage_after
 from recommendation.storage.database import Database
-from recommendation.storage.regenerations import Regeneration, get_regeneration, open_regeneration
+from recommendation.storage.regenerations import (
+    Regeneration,
+    get_regeneration,
+    open_full_regeneration,
+    open_regeneration,
+)
 from recommendation_jobs import exits
 from recommendation_jobs.console import progress
 
@@ -48,6 +53,14 @@ def remake_all(settings: Settings, database: Database) -> int:
         opened = open_regeneration(connection, None, None, 1, clock())
     _remake(settings, database, opened.regeneration_id, 0, opened.users_targeted)
     return exits.DONE
+
+
+def finish_open(settings: Settings, database: Database) -> None:
+    """Carry on the regeneration for everyone that a process began and did not live to end, if there is one."""
+    with database.reading() as connection:
+        found = open_full_regeneration(connection)
+    if found is not None:
+        _remake(settings, database, found.regeneration_id, 0, found.users_targeted)
 
 
 def _remake(settings: Settings, database: Database, regeneration_id: str, shard: int, users: int) -> None:

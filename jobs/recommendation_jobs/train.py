@@ -31,4 +31,6 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
         prune.run(options, settings, database)
     if outcome.state == "succeeded" and options.regenerate:
         return regenerate.remake_all(settings, database)
+    if outcome.reason == "ended" and options.regenerate:
+        regenerate.finish_open(settings, database)
     return exits.DONE

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sqlalchemy import Connection
+
 from recommendation.clock import Clock
 from recommendation.engine import artifact
 from recommendation.engine.fit import fit
@@ -33,7 +35,11 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training: `succeeded`, `rejected`, `failed` or `skipped` (another trains just now)."""
+    """
+    What came of a training: `succeeded`, `rejected`, `failed` or `skipped`.
+
+    It is skipped because another trains just now (`locked`), or because the run that was named is over (`ended`).
+    """
 
     state: str
     run_id: str | None = None
@@ -66,17 +72,22 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
         database: where pairs come from and the model goes to.
         settings: engine, artifact and retention.
         clock: the time.
-        run_id: a queued run to carry out; without one, the queued run if there is one, else a new one.
+        run_id: a run to carry out; without one, the queued run if there is one, else a new one. Whoever tries a run
+            again, as Kubernetes does with a Job, finds it queued if its process was told to stop, and gets a new run
+            in its place if its process was lost.
         report: told each stage.
 
     Raises:
-        InvalidInput: the run is unknown or not queued.
+        InvalidInput: the run is unknown.
         StoreUnavailable: the database went away; the run is closed as `lost` by the next trainer.
     """
     with training_lock(database) as held:
         if not held:
             return Outcome("skipped", run_id, "locked", "another training is under way")
-        run_id, fence = _begin(database, clock, run_id)
+        begun = _begin(database, clock, run_id)
+        if isinstance(begun, Outcome):
+            return begun
+        run_id, fence = begun
         try:
             outcome = _train(database, settings, clock, run_id, fence, report)
         except StoreUnavailable:
@@ -84,8 +95,11 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
             raise
         except (RecommendationError, models.FencedOff) as error:
             outcome = _failed(error, run_id)
-        except BaseException as error:
+        except Exception as error:
             _end(database, clock, _failed(error, run_id))
+            raise
+        except BaseException:
+            _put_back(database, clock, run_id)
             raise
         if outcome.state == "failed":
             _end(database, clock, outcome)
@@ -93,15 +107,32 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
         return outcome
 
 
-def _begin(database: Database, clock: Clock, run_id: str | None) -> tuple[str, int]:
+def _begin(database: Database, clock: Clock, run_id: str | None) -> tuple[str, int] | Outcome:
+    """Start a run and take a fence, or say why there is nothing to start; the training lock is held."""
     with database.writing() as connection:
         now = clock()
         runs.close_lost_run(connection, now)
-        if run_id is None:
+        named = None if run_id is None else _named(connection, run_id)
+        if named is not None and named.state != "queued" and named.reason != runs.LOST:
+            return Outcome("skipped", named.run_id, "ended", f"run {named.run_id} is over: it {named.state}")
+        if named is None or named.state != "queued":
             run_id = runs.queue_run(connection, now)[0].run_id
-        if not runs.start_run(connection, run_id, now):
-            raise InvalidInput(f"run {run_id} is not queued")
-        return run_id, models.take_fence(connection)
+        if not runs.start_run(connection, str(run_id), now):
+            return Outcome("skipped", run_id, "ended", f"run {run_id} was closed before it began")
+        return str(run_id), models.take_fence(connection)
+
+
+def _named(connection: Connection, run_id: str) -> runs.TrainingRun:
+    found = runs.get_run(connection, run_id)
+    if found is None:
+        raise InvalidInput(f"there is no training run {run_id}")
+    return found
+
+
+def _put_back(database: Database, clock: Clock, run_id: str) -> None:
+    """Queue a run again whose process was told to stop, so that the next try can carry it out."""
+    with database.writing() as connection:
+        runs.requeue_run(connection, run_id, clock())
 
 
 def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, report: Report) -> Outcome:
@@ -201,9 +232,7 @@ def _copy_live(database: Database, settings: Settings) -> None:
         log.warning("the copy of the live model was not written: %s", error)
 
 
-def _failed(error: BaseException, run_id: str) -> Outcome:
-    if not isinstance(error, Exception):
-        return Outcome("failed", run_id, "stopped", "the process was told to stop")
+def _failed(error: Exception, run_id: str) -> Outcome:
     reasons = {InsufficientData: "insufficient_data", models.FencedOff: "overtaken", InvalidInput: "invalid_input"}
     reason = reasons.get(type(error), "error")
     return Outcome("failed", run_id, reason, str(error) or type(error).__name__)

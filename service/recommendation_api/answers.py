@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from recommendation_api.schemas import PROBLEMS
 
@@ -26,6 +26,12 @@ class BatchOut(BaseModel):
     accepted: int
     duplicates: int
     rejected: list[RejectedOut]
+
+
+class ListBatchOut(BatchOut):
+    """What became of recommendations of the shop's own."""
+
+    new_games: list[str] = Field(description="games that nobody had heard of before, and that are known from now on")
 
 
 class ReasonOut(BaseModel):

@@ -20,6 +20,7 @@ from recommendation.storage.loop_reads import LoopReads
 from recommendation.storage.readers import UserState
 from recommendation.storage.schema import is_usable, schema_state
 from recommendation_api import logs, plain_routes, problems
+from recommendation_api.addresses import StrictAddresses
 from recommendation_api.brokers.opening import open_broker
 from recommendation_api.brokers.port import Broker
 from recommendation_api.coalescer import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
@@ -27,6 +28,7 @@ from recommendation_api.drain import draining
 from recommendation_api.ingests import Ingests
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
+from recommendation_api.middleware import before_everything
 from recommendation_api.relay import Relay
 from recommendation_api.routes import console, drops, health, interactions, lists, offers, people, training
 from recommendation_api.service import Service
@@ -85,6 +87,7 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         app.include_router(console.router)
     lists.install(app, service, PREFIX)
     plain_routes.install(app, PREFIX, interactions.PLAIN_ROUTES)
+    before_everything(app, StrictAddresses)
     logs.install(app, service.metrics, PREFIX)
     return app
 

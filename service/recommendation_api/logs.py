@@ -25,6 +25,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recommendation_api.metrics import Metrics
+from recommendation_api.middleware import before_everything
 
 access_log = logging.getLogger("recommendation_api.access")
 
@@ -109,13 +110,7 @@ def install(app: FastAPI, metrics: Metrics, prefix: str) -> None:
         prefix: what the paths of included routers stand under.
     """
     metrics.expect_routes(lambda: _templates(app))
-    build = app.build_middleware_stack
-
-    def build_with_log() -> ASGIApp:
-        return RequestLog(build(), prefix, metrics.observe_request, write_access_line)
-
-    # Middleware that is added the usual way stands inside the one that answers unexpected errors, and misses them.
-    app.build_middleware_stack = build_with_log  # type: ignore[method-assign]
+    before_everything(app, lambda behind: RequestLog(behind, prefix, metrics.observe_request, write_access_line))
 
 
 def write_access_line(route: str, method: str, status: int, seconds: float, context: RequestContext) -> None:

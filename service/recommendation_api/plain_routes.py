@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation_api.auth import authorise
+from recommendation_api.middleware import before_everything
 from recommendation_api.problems import as_problem, problem_response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -69,13 +70,3 @@ def install(app: FastAPI, prefix: str, routes: Mapping[str, PlainRoute]) -> None
     """Put short ways before everything that an app does with a request."""
     whole = {prefix + path: route for path, route in routes.items()}
     before_everything(app, lambda behind: PlainPosts(behind, app, whole))
-
-
-def before_everything(app: FastAPI, put: Callable[[ASGIApp], ASGIApp]) -> None:
-    """Put something before all middleware of an app; what was put later comes first."""
-    build = app.build_middleware_stack
-
-    def build_behind() -> ASGIApp:
-        return put(build())
-
-    app.build_middleware_stack = build_behind  # type: ignore[method-assign]

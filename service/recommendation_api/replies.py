@@ -7,10 +7,11 @@ from recommendation.events import Rejection
 from recommendation.storage.idempotency import Answer
 
 
-def batch_answer(accepted: int, rejected: list[Rejection], duplicates: int) -> Answer:
-    """Say what became of the rows of a batch."""
+def batch_answer(accepted: int, rejected: list[Rejection], duplicates: int, **more: list[str]) -> Answer:
+    """Say what became of the rows of a batch, and whatever else a route has to say."""
     ordered = sorted(rejected, key=lambda rejection: rejection.index)
     document = {"accepted": accepted, "duplicates": duplicates, "rejected": [row.as_json() for row in ordered]}
+    document |= more
     return Answer(200, orjson.dumps(document))
 
 

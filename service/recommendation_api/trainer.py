@@ -58,9 +58,10 @@ class Trainer:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Stop children that are still at work; what they committed stays."""
+        """Stop children that are still at work; what they committed stays, and a training goes back into the queue."""
         for child in self._children:
-            child.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                child.terminate()
         for child in list(self._children):
             try:
                 await asyncio.wait_for(child.wait(), STOP_SECONDS)
@@ -98,13 +99,20 @@ class Trainer:
         }
         child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, env=environment)
         self._children.add(child)
-        try:
-            return await child.wait()
-        finally:
-            self._children.discard(child)
+        # Where this is cancelled, the child stays known, and is stopped by `close`.
+        code = await child.wait()
+        self._children.discard(child)
+        return code
 
     def _close_failed(self, run_id: str, code: int) -> None:
-        """Close the run of a child that ended without doing so; one that ended in order is closed already."""
-        with contextlib.suppress(StoreUnavailable), self._database.writing() as connection:
-            detail = f"the training process ended with code {code}; its log says why"
-            runs.finish_run(connection, run_id, "failed", self._clock(), reason="lost", detail=detail)
+        """
+        Close the run of a child that ended without doing so; one that ended in order is closed already.
+
+        While somebody trains, the run may be theirs: another replica starts a child for a queued run too.
+        """
+        with contextlib.suppress(StoreUnavailable):
+            if not training_lock_is_free(self._database):
+                return
+            with self._database.writing() as connection:
+                detail = f"the training process ended with code {code}; its log says why"
+                runs.finish_run(connection, run_id, "failed", self._clock(), reason=runs.LOST, detail=detail)

@@ -125,6 +125,24 @@ def test_replace_takes_the_whole_list_and_merge_only_the_games_named(store: Any)
     assert store.listed("a", source="editorial") == []
 
 
+def test_a_shop_without_any_interaction_opens_with_lists_of_its_own_and_hears_which_games_are_new(store: Any) -> None:
+    store.call("PUT", "/games", json={"game_id": "g1", "title": "Deep Harbour"})
+    rows = [{"game_id": game, "score": 1, "source": "editorial"} for game in ("g1", "g2", "typo-3", "g2")]
+    answer = store.post("/batch", {"recommendations": rows})
+    assert answer == {"accepted": 4, "duplicates": 0, "rejected": [], "new_games": ["g2", "typo-3"]}
+    assert store.listed("anybody") == ["g1", "g2", "typo-3"]
+    assert store.post("/batch", {"recommendations": rows})["new_games"] == []
+    store.call("PUT", "/games", json={"game_id": "typo-3", "available": False})
+    assert store.listed("anybody") == ["g1", "g2"]
+
+
+def test_a_game_of_a_rejected_recommendation_stays_unknown(store: Any) -> None:
+    rows = [{"game_id": "g1", "score": "high", "source": "editorial"}, {"game_id": "g2", "score": 1, "source": "cf"}]
+    answer = store.post("/batch", {"recommendations": rows})
+    assert (answer["accepted"], answer["new_games"]) == (0, [])
+    assert store.call("GET", "/game/g1/similar").status_code == 404
+
+
 def test_a_list_with_a_rejected_row_stays_as_it_was(store: Any) -> None:
     good = {"user_id": "a", "game_id": "g1", "score": 1, "source": "editorial"}
     store.post("/batch", {"recommendations": [good]})

@@ -2,8 +2,9 @@
 
 import json
 
+import pytest
 import yaml
-from rendering import CHART, Object, render
+from rendering import CHART, Object, Refused, render
 from variants import variant
 
 IGNORE_DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
@@ -175,6 +176,22 @@ def test_the_operator_may_do_what_its_rules_say_and_nothing_in_other_namespaces(
     assert release.one("Role", "operator")["rules"] == rules
     assert all("secrets" not in rule["resources"] for rule in rules)
     assert release.of("ClusterRoleBinding") == []
+
+
+def test_alerts_link_their_runbooks_where_somebody_said_where_these_are() -> None:
+    release = render({"monitoring": {"rules": True, "runbookBaseUrl": "https://wiki.example.com/games/runbooks"}})
+    (found,) = release.of("PrometheusRule")
+    expected = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+    for rule in (rule for group in expected["groups"] for rule in group["rules"]):
+        page = rule["annotations"]["runbook"].removeprefix("docs/runbooks/")
+        rule["annotations"]["runbook_url"] = f"https://wiki.example.com/games/runbooks/{page}"
+    assert found["spec"] == expected
+
+
+@pytest.mark.parametrize("bad", ["wiki.example.com", "https://wiki.example.com/", "https://a b", "ftp://a"])
+def test_what_is_no_address_for_runbooks_is_refused(bad: str) -> None:
+    with pytest.raises(Refused, match="runbookBaseUrl"):
+        render({"monitoring": {"rules": True, "runbookBaseUrl": bad}})
 
 
 def test_alerts_and_dashboard_are_handed_through_unchanged_when_asked_for() -> None:

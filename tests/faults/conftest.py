@@ -1,6 +1,7 @@
 """An app over SQLite that malformed things are sent to."""
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "storage"))  # its small shop serves here too
 
+from own_postgres import OwnPostgres
 from processes import STARTED
 
 from recommendation.settings import Settings
@@ -23,7 +25,7 @@ def no_process_stays() -> Iterator[None]:
         process = STARTED.pop()
         if process.poll() is None:
             process.kill()
-            process.wait()
+            process.wait(30)
 
 
 @pytest.fixture
@@ -37,3 +39,19 @@ def client(app_settings: Settings) -> Iterator[TestClient]:
     """A running app."""
     with TestClient(create_app(app_settings), raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[OwnPostgres]:
+    """A PostgreSQL server for the tests of one module."""
+    # A socket's path may have about a hundred characters.
+    server = OwnPostgres(tempfile.mkdtemp(prefix="own-pg-"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_postgres(own_server: OwnPostgres) -> OwnPostgres:
+    """The module's server, with an empty store."""
+    own_server.fresh()
+    return own_server

@@ -1,8 +1,12 @@
-"""A batch process that ends or stops itself at a place that is told: `train STAGE SIGNAL`, `regenerate ID N PLACE`."""
+"""
+A batch process that ends or stops itself at a place that is told.
+
+`train STAGE SIGNAL`, `regenerate ID SHARD BLOCKS PLACE`, or a whole batch command: `command STAGE SIGNAL ARGUMENT...`.
+"""
 
 import os
 import signal
-import sys
+from collections.abc import Sequence
 from typing import Any
 
 from recommendation import regeneration, training
@@ -32,8 +36,8 @@ def train(database: Database, place: str, number: int) -> None:
     print(outcome.state, outcome.reason, flush=True)
 
 
-def regenerate(database: Database, name: str, blocks: int, inside: bool) -> None:
-    left = [blocks]
+def regenerate(database: Database, name: str, shard: str, blocks: str, place: str) -> None:
+    left = [int(blocks)]
     regeneration.USERS_AT_ONCE = 3
 
     def one_less(*_: Any) -> None:
@@ -41,7 +45,7 @@ def regenerate(database: Database, name: str, blocks: int, inside: bool) -> None
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    if inside:
+    if place == "inside":
         advance = regeneration.advance_shard
 
         def advance_and_die(*arguments: Any) -> bool:
@@ -50,13 +54,37 @@ def regenerate(database: Database, name: str, blocks: int, inside: bool) -> None
             return moved
 
         regeneration.advance_shard = advance_and_die
-    report = (lambda _: None) if inside else one_less
-    regeneration.regenerate_shard(database, name, 0, ListSettings(10), 10**9, SteadyClock(), report)
+    report = one_less if place == "between" else lambda _: None
+    regeneration.regenerate_shard(database, name, int(shard), ListSettings(10), 10**9, SteadyClock(), report)
 
 
-if __name__ == "__main__":
+def command(place: str, number: int, arguments: list[str]) -> int:
+    """Carry out a batch command; at a stage of its training it sends itself a signal."""
+    from recommendation_jobs import __main__, train
+
+    whole = train.train
+
+    def train_and_signal(*given: Any) -> Any:
+        *others, report = given
+
+        def report_and_signal(stage: str) -> None:
+            report(stage)
+            if stage == place:
+                os.kill(os.getpid(), number)
+
+        return whole(*others, report_and_signal)
+
+    train.train = train_and_signal
+    return __main__.main(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; return an exit code."""
+    if arguments[0] == "command":
+        return command(arguments[1], int(arguments[2]), list(arguments[3:]))
     opened = Database(load_settings().database_url)
-    if sys.argv[1] == "train":
-        train(opened, sys.argv[2], int(sys.argv[3]))
+    if arguments[0] == "train":
+        train(opened, arguments[1], int(arguments[2]))
     else:
-        regenerate(opened, sys.argv[2], int(sys.argv[3]), sys.argv[4] == "inside")
+        regenerate(opened, *arguments[1:])
+    return 0

@@ -1,6 +1,7 @@
 """The service as real processes on loopback, to be killed."""
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ PREFIX = "/api/v1/recommendation"
 ROUNDS = int(os.environ.get("RECOMMENDATION_FAULT_ROUNDS", "3"))
 """How often each process is killed; raise it for a long night."""
 
-STARTED: list[subprocess.Popen[bytes]] = []
+STARTED: list[Any] = []
 """Every process of the present test; those that a failure left behind are killed after it."""
 
 
@@ -44,11 +45,11 @@ def environment(url: str, folder: Path, **more: str) -> dict[str, str]:
 class Api:
     """One API process."""
 
-    def __init__(self, url: str, folder: Path, **more: str) -> None:
-        self.port = free_port()
+    def __init__(self, url: str, folder: Path, port: int | None = None, **more: str) -> None:
+        self.port = port or free_port()
         command = [sys.executable, "-m", "uvicorn", "recommendation_api.main:app", "--port", str(self.port)]
         self.log = folder / f"api-{self.port}.log"
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, env=environment(url, folder, **more), cwd=folder, stdout=log, stderr=log
             )
@@ -86,8 +87,52 @@ class Api:
         self.process.wait()
 
 
-def doomed(url: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a batch process that ends itself at a given place."""
-    command = [sys.executable, str(FOLDER / "doomed_job.py"), *arguments]
-    STARTED.append(subprocess.Popen(command, env=environment(url, folder), cwd=folder))
-    return STARTED[-1]
+class Doomed:
+    """
+    A batch process that ends itself at a given place, or is killed from here.
+
+    It is forked from a server that has everything loaded, so that a round costs its work and not a start of Python.
+    """
+
+    def __init__(self, url: str, folder: Path, *arguments: str) -> None:
+        variables = {name: value for name, value in environment(url, folder).items() if name not in os.environ}
+        self._process = _FORKS.Process(target=_carry_out, args=(variables, str(folder), arguments))
+        self._process.start()
+        STARTED.append(self)
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return int(self._process.pid or 0)
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait until it is over; return its exit code, or minus the signal that ended it."""
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, "it goes on and on"
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal; one that is over gets none."""
+        if self._process.exitcode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self._process.kill()
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["recommendation.training", "recommendation.regeneration", "recommendation_jobs.train"])
+
+
+def _carry_out(variables: dict[str, str], folder: str, arguments: tuple[str, ...]) -> None:
+    os.environ.update(variables)
+    os.chdir(folder)
+    sys.path.insert(0, str(FOLDER))
+    import doomed_job
+
+    sys.exit(doomed_job.main(arguments))

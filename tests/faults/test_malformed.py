@@ -1,6 +1,7 @@
 """A corpus of malformed bodies, paths and headers: each is refused with a problem document, none is a fault."""
 
 import json
+import random
 import socket
 import time
 from pathlib import Path
@@ -179,6 +180,119 @@ def test_clients_that_send_a_byte_now_and_then_do_not_hold_up_others(sqlite_url:
     assert time.monotonic() - began < 20
     slow[0].settimeout(40)
     assert b" 408 " in slow[0].recv(4096)
+    for connection in slow:
+        connection.close()
+    api.kill()
+
+
+def damaged(body: bytes, chance: random.Random) -> bytes:
+    """Return a body with some of its bytes gone, doubled, changed, or moved."""
+    data = bytearray(body)
+    for _ in range(chance.randint(1, 4)):
+        place = chance.randrange(len(data) + 1)
+        match chance.randrange(5):
+            case 0:
+                del data[place : place + chance.randint(1, 8)]
+            case 1:
+                data[place:place] = data[place : place + chance.randint(1, 40)] * chance.randint(1, 50)
+            case 2:
+                data[place : place + 1] = bytes([chance.randrange(256)])
+            case 3:
+                data[place:place] = chance.choice(
+                    [b"\0", b"\xff", b"[" * 2000, b"9" * 400, b"1e400", b'"', b"{}", b","]
+                )
+            case _:
+                data = data[place:] + data[:place]
+    return bytes(data)
+
+
+def test_a_thousand_bodies_that_chance_has_damaged_are_taken_or_refused_and_reads_go_on(client: TestClient) -> None:
+    chance = random.Random(20_261_122)
+    refused = 0
+    for number in range(1000):
+        method, path, body = ROUTES[number % len(ROUTES)]
+        content = damaged(json.dumps([body] * 3 if number % 3 == 0 else body).encode(), chance)
+        answer = client.request(method, PREFIX + path, content=content)
+        assert is_in_order(answer), (path, content[:300], answer.text)
+        refused += answer.status_code >= 400
+    assert refused > 500
+    assert client.get(f"{PREFIX}/user/a").status_code == 200
+    assert client.get(f"{PREFIX}/drops").status_code == 200
+
+
+BODY = json.dumps(ROUTES[0][2]).encode()
+LINE = f"POST {PREFIX}/interactions HTTP/1.1\r\nHost: h\r\n".encode()
+RAW = {
+    "two lengths": LINE + b"Content-Length: 5\r\nContent-Length: 50\r\n\r\n" + BODY,
+    "negative length": LINE + b"Content-Length: -1\r\n\r\n" + BODY,
+    "length in words": LINE + b"Content-Length: ten\r\n\r\n" + BODY,
+    "length and chunks": LINE
+    + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
+    "endless chunk": LINE + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n" + BODY,
+    "chunk of no number": LINE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + BODY,
+    "folded header": LINE + b"X-A: a\r\n b\r\n\r\n",
+    "header without a name": LINE + b": a\r\n\r\n",
+    "space in a name": LINE + b"Content Length: 5\r\n\r\n",
+    "nul in a header": LINE + b"X-A: a\0b\r\n\r\n",
+    "huge header": LINE + b"X-A: " + b"a" * 200_000 + b"\r\n\r\n",
+    "thousand headers": LINE + b"".join(b"X-%d: a\r\n" % n for n in range(5000)) + b"\r\n",
+    "no version": b"GET /readyz\r\n\r\n",
+    "other version": b"GET /readyz HTTP/9.9\r\nHost: h\r\n\r\n",
+    "huge address": b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n",
+    "nul in an address": b"GET /a\0b HTTP/1.1\r\nHost: h\r\n\r\n",
+    "bytes in an address": b"GET /api/v1/recommendation/user/\xff\xfe HTTP/1.1\r\nHost: h\r\n\r\n",
+    "no request at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+    "method of its own": b"PROPFIND /readyz HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a body cut off": LINE + b"Content-Length: 500\r\n\r\n" + BODY,
+}
+
+
+HARMLESS = {"folded header", "no version", "other version", "huge header", "thousand headers"}
+"""These leave no doubt where a request ends, so they may be answered."""
+
+
+def raw_answer(port: int, sent: bytes) -> bytes:
+    """Send bytes, say that there are no more, and return what comes back before the line is closed."""
+    received = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        try:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(65536):
+                received += part
+        except ConnectionError:
+            return received  # it hung up before everything was sent, which is an answer too
+    return received
+
+
+@pytest.mark.faults
+def test_requests_that_break_http_itself_are_refused_or_hung_up_on_and_the_next_is_served(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    from processes import Api
+
+    api = Api(sqlite_url, tmp_path, RECOMMENDATION_TRAINING="queued")
+    for name, sent in RAW.items():
+        received = raw_answer(api.port, sent)
+        statuses = [int(line.split()[1]) for line in received.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+        assert all(200 <= status < 500 for status in statuses), (name, received[:300])
+        assert statuses == [] or statuses[0] >= 400 or name in HARMLESS, (name, statuses)
+        assert b"smuggled" not in received
+        assert api.call("GET", "/user/ann")[0] == 200, name
+    assert api.call("GET", "/user/a/export")[1]["interactions"] == [], "nothing of it was counted"
+    assert "Traceback" not in api.log.read_text()
+    api.kill()
+
+
+@pytest.mark.faults
+def test_clients_that_never_end_their_headers_do_not_hold_up_others(sqlite_url: str, tmp_path: Path) -> None:
+    from processes import Api
+
+    api = Api(sqlite_url, tmp_path, RECOMMENDATION_TRAINING="queued")
+    slow = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(200)]
+    for connection in slow:
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: h\r\nX-A: a")
+    assert all(api.call("GET", "/user/ann")[0] == 200 for _ in range(20))
     for connection in slow:
         connection.close()
     api.kill()

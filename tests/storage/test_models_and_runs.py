@@ -14,7 +14,7 @@ from recommendation.storage import models, runs
 from recommendation.storage.database import Database
 from recommendation.storage.locks import training_lock, training_lock_is_free
 from recommendation.storage.views import ViewLoader
-from recommendation.training import train
+from recommendation.training import Outcome, train
 
 MANY = 10**9
 
@@ -106,6 +106,62 @@ def test_the_next_holder_of_the_lock_closes_the_run_of_one_that_died(database: D
         found = runs.get_run(connection, dead.run_id)
     assert found is not None
     assert (found.state, found.reason) == ("failed", "lost")
+
+
+class Stopped(BaseException):
+    """As the batch command raises it when it is told to stop."""
+
+
+def again(database: Database, folder: Path, run_id: str) -> Outcome:
+    """Try a run again, as Kubernetes does with a Job that ended with 1."""
+    return train(database, settings_of(database, folder), SteadyClock(), run_id, lambda stage: None)
+
+
+@pytest.mark.parametrize("place", ["extract", "fit", "gate", "publish"])
+def test_a_training_that_is_told_to_stop_goes_back_into_the_queue_and_the_next_try_carries_it_out(
+    place: str, database: Database, tmp_path: Path
+) -> None:
+    checkerboard(database)
+
+    def stop(stage: str) -> None:
+        if stage == place:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        trained(database, tmp_path, stop)
+    with database.reading() as connection:
+        queued = runs.active_run(connection)
+    assert queued is not None
+    assert (queued.state, queued.started_at) == ("queued", None)
+    outcome = again(database, tmp_path, queued.run_id)
+    assert (outcome.state, outcome.run_id) == ("succeeded", queued.run_id)
+
+
+def test_another_try_of_a_run_whose_process_was_lost_gets_a_run_in_its_place(
+    database: Database, tmp_path: Path
+) -> None:
+    checkerboard(database)
+    with database.writing() as connection:
+        lost, _ = runs.queue_run(connection, START)
+        runs.start_run(connection, lost.run_id, START)
+    outcome = again(database, tmp_path, lost.run_id)
+    assert outcome.state == "succeeded"
+    assert outcome.run_id != lost.run_id
+    with database.reading() as connection:
+        found = runs.get_run(connection, lost.run_id)
+    assert found is not None
+    assert (found.state, found.reason) == ("failed", "lost")
+
+
+def test_another_try_of_a_run_that_is_over_trains_nothing(database: Database, tmp_path: Path) -> None:
+    checkerboard(database)
+    done = trained(database, tmp_path)
+    outcome = again(database, tmp_path, str(done.run_id))
+    assert (outcome.state, outcome.reason) == ("skipped", "ended")
+    with database.reading() as connection:
+        assert len(models.all_models(connection)) == 1
+    with pytest.raises(InvalidInput, match="no training run"):
+        again(database, tmp_path, "none")
 
 
 def test_a_run_that_nobody_starts_in_fifteen_minutes_failed_for_want_of_a_runner(database: Database) -> None:

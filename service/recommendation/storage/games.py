@@ -14,15 +14,22 @@ from recommendation.storage.tables import games
 
 def ensure_games(
     connection: Connection, names: Iterable[str], now: datetime, known: Container[str], titled: bool = False
-) -> None:
-    """Make games known that were never seen before; `titled` where their ids are names that people read."""
+) -> list[str]:
+    """
+    Make games known that were never seen before; `titled` where their ids are names that people read.
+
+    Returns:
+        The ids that were new, in order.
+    """
     wanted = sorted(name for name in names if name not in known)
     missing = sorted(set(wanted) - _existing(connection, wanted))
     rows = [
         {"game_id": name, "title": name if titled else None, "available": True, "updated_at": now} for name in missing
     ]
-    if insert_new(connection, games, rows, "game_id"):
+    new = insert_new(connection, games, rows, "game_id")
+    if new:
         bump(connection, "catalogue", now)
+    return sorted(new)
 
 
 def put_games(connection: Connection, given: Sequence[Game], now: datetime) -> None:

@@ -116,6 +116,19 @@ def get_regeneration(connection: Connection, regeneration_id: str) -> Regenerati
     return _newest(connection, regenerations.c.regeneration_id == regeneration_id)
 
 
+def open_full_regeneration(connection: Connection) -> Regeneration | None:
+    """Read the newest regeneration for everyone, in one shard and by the live model, that is not through."""
+    columns = regenerations.c
+    return _newest(
+        connection,
+        (columns.state == "running")
+        & columns.active_since.is_(None)
+        & columns.drop_uid.is_(None)
+        & (columns.shards == 1)
+        & (columns.model_version == live_version(connection)),
+    )
+
+
 def list_regenerations(connection: Connection, limit: int) -> list[Regeneration]:
     """Read the newest regenerations, newest first."""
     query = select(*_COLUMNS).order_by(regenerations.c.generation.desc()).limit(limit)

@@ -4,7 +4,8 @@ Training runs: the row is the truth of a run, never the process or the Job that 
     queued -> running -> succeeded | rejected | failed
 
 At most one run is queued or running (`active`); a second request is given the first. A holder of the training lock
-that finds a run still `running` knows that its holder died, and closes it as `lost`.
+that finds a run still `running` knows that its holder died, and closes it as `lost`. A process that is told to stop
+puts its run back into the queue.
 """
 
 import uuid
@@ -24,6 +25,9 @@ ACTIVE_STATES = ("queued", "running")
 STATES = (*ACTIVE_STATES, "succeeded", "rejected", "failed")
 START_WITHIN = timedelta(minutes=15)
 """How long a queued run waits for somebody to start it."""
+
+LOST = "lost"
+"""Reason of a failed run whose process ended without a word."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,11 @@ def start_run(connection: Connection, run_id: str, now: datetime) -> bool:
     return _move(connection, run_id, ("queued",), state="running", started_at=now)
 
 
+def requeue_run(connection: Connection, run_id: str, now: datetime) -> bool:
+    """Put a running run back into the queue, where its wait begins anew; tell whether it was running."""
+    return _move(connection, run_id, ("running",), state="queued", queued_at=now, started_at=None)
+
+
 def finish_run(connection: Connection, run_id: str, state: str, now: datetime, **results: Any) -> bool:
     """End a run with its results; tell whether it was still active."""
     run = get_run(connection, run_id)
@@ -130,7 +139,7 @@ def close_lost_run(connection: Connection, now: datetime) -> str | None:
     run = active_run(connection)
     if run is None or run.state != "running":
         return None
-    finish_run(connection, run.run_id, "failed", now, reason="lost", detail="its process ended without a word")
+    finish_run(connection, run.run_id, "failed", now, reason=LOST, detail="its process ended without a word")
     return run.run_id
 
 

@@ -19,7 +19,7 @@ from recommendation.view import StoreView
 from recommendation_api import answers, schemas
 from recommendation_api.auth import holder_of, needs
 from recommendation_api.cursors import decode_cursor
-from recommendation_api.plain_routes import before_everything
+from recommendation_api.middleware import before_everything
 from recommendation_api.problems import Problem, as_problem, problem_response
 from recommendation_api.rendering import json_response, list_body, send_plainly, tagged_response
 from recommendation_api.service import Service, service_of

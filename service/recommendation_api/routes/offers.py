@@ -26,13 +26,16 @@ from recommendation_api.service import service_of
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, answers.BatchOut, schemas.MODE))
+@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, answers.ListBatchOut, schemas.MODE))
 async def post_batch(request: Request) -> Response:
     """
     Upsert the shop's own recommendations, for one user or (without `user_id`) for everyone.
 
     `mode` is `merge` (over the items of the same games) or `replace` (the whole list), for each user and source that
     the request names; where one of its rows is rejected, that list stays as it was.
+
+    A game that was never heard of becomes known, as with its first interaction, so that a shop can open with lists of
+    its own; `new_games` names them, and an id that was mistyped is among them.
     """
     service = service_of(request)
     body = await read_body(request, service.settings.max_body_bytes)
@@ -45,10 +48,10 @@ async def post_batch(request: Request) -> Response:
     def store(connection: Connection, now: datetime) -> Answer:
         share_with_erasure(connection)  # before any row, as every writer: or two could wait for each other
         games = {item.game_id for items in lists.values() for item in items}
-        ensure_games(connection, games, now, service.views.view.catalogue.by_id)
+        new_games = ensure_games(connection, games, now, service.views.view.catalogue.by_id)
         if lists:
             store_first_party(connection, lists, mode == "replace", now)
-        return batch_answer(sum(map(len, lists.values())), refused, 0)
+        return batch_answer(sum(map(len, lists.values())), refused, 0, new_games=new_games)
 
     answer, replayed = await service.once(request, body, store)
     return answered(answer, replayed)

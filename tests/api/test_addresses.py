@@ -1,0 +1,50 @@
+"""Ids in addresses: what is not UTF-8 is refused, so that no two bad ids are one person or one game."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+PATHS = [
+    ("GET", "/user/{}"),
+    ("GET", "/user/{}?limit=5"),
+    ("GET", "/user/{}?source=cf"),
+    ("GET", "/user/{}/why?game_id=g"),
+    ("GET", "/user/a/why?game_id={}"),
+    ("GET", "/user/a?exclude={}"),
+    ("GET", "/user/{}/export"),
+    ("POST", "/user/{}/generate"),
+    ("DELETE", "/user/{}"),
+    ("DELETE", "/user/{}/lists/editorial"),
+    ("DELETE", "/user/a/lists/{}"),
+    ("GET", "/game/{}/similar"),
+    ("GET", "/train/{}"),
+    ("POST", "/models/{}/promote"),
+    ("PUT", "/drops/{}"),
+    ("DELETE", "/drops/{}"),
+    ("POST", "/drops/{}/preview"),
+    ("GET", "/regenerations/{}"),
+    ("POST", "/regenerations/{}/fail"),
+]
+
+
+BAD = ["%FF", "a%C3", "%C0%AF", "%ED%A0%80", "%EF%BF%BD%FE"]
+
+
+def test_an_id_that_is_not_utf8_is_refused_wherever_an_address_has_one(store: Any) -> None:
+    for method, path in PATHS:
+        for bad in BAD:
+            answer = store.call(method, path.format(bad))
+            assert answer.status_code == 400, (method, path, bad)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["code"] == "malformed_address"
+            assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("name", ["\ufffd", "Zo\u00eb 100%", "\U0001f600"])
+def test_an_id_that_is_utf8_is_taken_whatever_it_says(name: str, store: Any) -> None:
+    in_path = quote(name)
+    store.interact((name, name, "played"), ("b", "g", "viewed"))
+    assert store.listed(in_path) == ["g"]
+    assert [row["game_id"] for row in store.get(f"/user/{in_path}/export")["interactions"]] == [name]
+    assert store.get(f"/user/{in_path}/why", params={"game_id": name})["code"] == "owned"

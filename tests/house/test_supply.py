@@ -1,0 +1,62 @@
+"""The bill of materials names everything that is pinned, and a check that could not ask is no all-clear."""
+
+import json
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "supply.py"
+
+
+def loaded() -> Any:
+    """The script as a module; scripts are on nobody's path."""
+    spec = spec_from_file_location("supply", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+supply = loaded()
+CLEAN = {"name": "numpy", "version": "2.0", "vulns": []}
+BAD = {"name": "old", "version": "0.1", "vulns": [{"id": "PYSEC-1"}, {"id": "PYSEC-2"}]}
+SKIPPED = {"name": "numpy", "skip_reason": "not found"}
+
+
+def test_the_bill_names_every_pinned_version_once_and_is_the_same_each_time() -> None:
+    versions = supply.pinned((ROOT / "constraints.txt").read_text())
+    bill = supply.bill_of(versions)
+    assert {part["name"]: part["version"] for part in bill["components"]} == versions
+    assert len(bill["components"]) == len(versions) > 50
+    assert supply.bill_of(dict(reversed(versions.items()))) == bill
+
+
+def test_the_command_writes_the_bill_without_asking_anybody() -> None:
+    nobody = {"PATH": "/usr/bin:/bin", "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    subprocess.run([sys.executable, SCRIPT], env=nobody, check=True, capture_output=True)
+    bill = json.loads((ROOT / "build" / "sbom.json").read_text())
+    named = {part["name"]: part for part in bill["components"]}
+    assert named["numpy"]["purl"].startswith("pkg:pypi/numpy@")
+    assert named["numpy"]["licenses"]
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "said"),
+    [
+        ([CLEAN], 0, "1 asked about"),
+        ([CLEAN, BAD], supply.VULNERABLE, "old 0.1: PYSEC-1, PYSEC-2"),
+        ([CLEAN, SKIPPED], supply.NOT_ASKED, "1 of 2 could not be asked about; the first: not found"),
+        ([BAD, SKIPPED], supply.VULNERABLE, "old 0.1"),
+        ([], supply.NOT_ASKED, "nothing to ask about"),
+    ],
+)
+def test_only_a_check_that_asked_about_all_of_it_is_an_all_clear(found: list[object], code: int, said: str) -> None:
+    ended, sentence = supply.verdict(found)
+    assert ended == code
+    assert said in sentence
