@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from sqlalchemy import select
 
 from recommendation.events import Interaction
 from recommendation.lists import EVERYONE, StoredList, pack
@@ -15,6 +16,7 @@ from recommendation.storage.interactions import record
 from recommendation.storage.lists import WORTH_COPYING, lists_of, store_lists
 from recommendation.storage.readers import read_users
 from recommendation.storage.streams import stream_users
+from recommendation.storage.tables import user_game_interactions
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -96,8 +98,8 @@ def test_pairs_that_another_writer_made_known_meanwhile_are_added_up(
         with database.writing() as connection:
             imports.merge_table(connection, part)
     with database.reading() as connection:
-        known = read_users(connection, ["a", "b"])
-    scores = {(user, pair.game_id): pair.score_millionths for user in known for pair in known[user].pairs}
+        rows = connection.execute(select(user_game_interactions)).all()
+    scores = {(row.user_id, row.game_id): row.score_millionths for row in rows}
     assert scores == {("a", "x"): 2, ("a", "y"): 60, ("b", "x"): 600}
 
 
