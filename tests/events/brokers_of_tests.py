@@ -9,11 +9,11 @@ from typing import Any
 from shop import OWNING, START, WEIGHTS
 from sqlalchemy import Connection, select
 
-from recommendation.announcements import cloud_event
+from recommendation.announcements import cloud_event, interactions_accepted
 from recommendation.events import parse_interactions
 from recommendation.storage.database import Database
 from recommendation.storage.interactions import record
-from recommendation.storage.outbox import Waiting, put_interactions
+from recommendation.storage.outbox import Waiting, put
 from recommendation.storage.tables import outbox
 from recommendation_api.brokers.port import Sent
 
@@ -68,7 +68,7 @@ def ingest(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime
     events, refused = parse_interactions(rows, WEIGHTS, now)
     assert not refused, refused
     done = record(connection, events, OWNING, now)
-    put_interactions(connection, [done.accepted], now)
+    put(connection, interactions_accepted([done.accepted], now))
 
 
 def ingested(database: Database, rows: Sequence[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from brokers_of_tests import MemoryBroker, ingest, ingested, waiting_data, waiti
 from shop import START, checkerboard, event, publish_bytes, settings_of, trained
 from sqlalchemy import func, select
 
-from recommendation.announcements import cloud_event, feedback_received
+from recommendation.announcements import cloud_event, feedback_received, interactions_accepted
 from recommendation.catalogue import Catalogue, Game
 from recommendation.clock import SteadyClock, parse_rfc3339
 from recommendation.drops import Drop
@@ -23,7 +23,7 @@ from recommendation.storage import endings, models, regenerations, runs
 from recommendation.storage.database import Database
 from recommendation.storage.drops import put_drop
 from recommendation.storage.erasures import erase_user
-from recommendation.storage.outbox import backlog, put_feedback, put_interactions
+from recommendation.storage.outbox import backlog, put
 from recommendation.storage.people import export_user
 from recommendation.storage.tables import outbox
 from recommendation.weights import parse_weights
@@ -52,7 +52,7 @@ def test_there_is_one_for_each_request_and_user_even_where_requests_share_a_tran
         return [Interaction(user, "g1", "played", 3_000_000, START) for user in users]
 
     with announcing.writing() as connection:
-        put_interactions(connection, [request("ann", "bob", "ann"), request("ann"), request()], START)
+        put(connection, interactions_accepted([request("ann", "bob", "ann"), request("ann"), request()], START))
     assert waiting_types(announcing) == [("interactions.accepted", user) for user in ("ann", "bob", "ann")]
     assert [len(data["interactions"]) for data in waiting_data(announcing)] == [2, 1, 1]
 
@@ -93,7 +93,7 @@ def test_no_row_is_written_where_no_broker_is_set(database: Database, tmp_path: 
         opened = regenerations.open_regeneration(connection, "d-1", None, 1, START)
         models.promote(connection, publish_bytes(connection, b"other"), START)
         given = parse_feedback({"user_id": "ann", "game_id": "g1", "action": "clicked"}, parse_weights(""), START)
-        put_feedback(connection, [[given]], START)
+        put(connection, feedback_received([[given]], START))
         endings.withdraw_drop(connection, "d-1", START)
         assert not endings.fail_regeneration(connection, opened.regeneration_id, [0], START)
     assert only_row_count(database) == 0
@@ -219,7 +219,6 @@ def test_the_envelope_is_cloudevents_and_every_attribute_is_a_string(announcing:
 
 
 def test_what_a_user_did_in_one_request_is_told_in_parts_where_a_broker_would_not_take_it_whole() -> None:
-    from recommendation.announcements import interactions_accepted
 
     long = "ü" * 128
     events = [Interaction("ann", f"{long}{n}", "played", 1, START, f"{long}{n}") for n in range(10_000)]

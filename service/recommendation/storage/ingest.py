@@ -3,8 +3,7 @@ Several requests that bring events, in one transaction: a commit and a handful o
 
 Each gets the answer it would have got had they come one after the other. Every statement stands for all requests:
 claim the keys, hold off erasures, see who was erased, claim the event ids (where there are any), make games known
-(where there are new ones), add to the pairs, keep the answers,
-announce what was counted (where somebody listens).
+(where there are new ones), add to the pairs, keep the answers, announce what was counted (where somebody listens).
 """
 
 from collections.abc import Callable, Container, Sequence

@@ -10,15 +10,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from recommendation.announcements import Announcement, feedback_received, interactions_accepted
-from recommendation.events import Interaction
-from recommendation.feedback import Feedback
+from recommendation.announcements import Announcement
 from recommendation.storage.database import Database
-from recommendation.storage.dialects.writing import insert_rows
+from recommendation.storage.dialects.writing import as_given, insert_rows
 from recommendation.storage.locks import outbox_turn, wait_for_outbox_order
 from recommendation.storage.tables import outbox
 
@@ -48,23 +45,6 @@ def is_announcing(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("announces"))
 
 
-def put_interactions(connection: Connection, requests: Sequence[Sequence[Interaction]], now: datetime) -> None:
-    """
-    Announce what was counted, as the last thing that a transaction locks; nothing where no broker is set.
-
-    Args:
-        requests: the accepted interactions of each request that shares this transaction.
-    """
-    if is_announcing(connection):
-        put(connection, interactions_accepted(requests, now))
-
-
-def put_feedback(connection: Connection, requests: Sequence[Sequence[Feedback]], now: datetime) -> None:
-    """Announce feedback that was counted; as `put_interactions`."""
-    if is_announcing(connection):
-        put(connection, feedback_received(requests, now))
-
-
 def put(connection: Connection, announcements: Sequence[Announcement]) -> None:
     """
     Write announcements into the caller's transaction; nothing where no broker is set.
@@ -85,11 +65,7 @@ def put(connection: Connection, announcements: Sequence[Announcement]) -> None:
         }
         for announcement in announcements
     ]
-    insert_rows(connection, outbox, rows, _as_it_is)
-
-
-def _as_it_is(insert: Any) -> Any:
-    return insert
+    insert_rows(connection, outbox, rows, as_given)
 
 
 class Turn:
