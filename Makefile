@@ -67,7 +67,7 @@ bench-quality: setup ## Compare the lists' quality with peers (about 12 minutes;
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/quality.py
 
-clean: ## Remove what the other targets made
+clean: ## Remove what the other targets made, but for .tools and models
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo
 
 chart: setup ## Lint, render, validate and test the chart and what goes into the images

@@ -211,14 +211,17 @@ def _invite(base: str) -> None:
     user = urllib.parse.quote(_some_users()[0], safe="")
     event = '{"user_id": "you", "game_id": "%s", "event_type": "wishlisted"}'
     game = _get(f"{base}{PREFIX}/popular?limit=1")["items"][0]["game_id"]
-    print(f"""
+    print(
+        f"""
 The API is up: {base}/docs and {base}/console. Three lines to try:
 
   curl '{base}{PREFIX}/user/{user}?limit=5'
   curl -X POST {base}{PREFIX}/interactions -H 'Content-Type: application/json' -d '[{event % game}]'
   curl '{base}{PREFIX}/user/you?limit=5'
 
-Ctrl-C ends it.""")
+Ctrl-C ends it.""",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

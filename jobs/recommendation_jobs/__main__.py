@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 from recommendation.errors import RecommendationError, StoreUnavailable
 from recommendation.settings import load_settings
-from recommendation.storage.database import Database
 from recommendation_jobs import exits
 from recommendation_jobs.console import start_logging
+from recommendation_jobs.store import opened
 
 log = logging.getLogger("recommendation_jobs")
 
@@ -75,11 +75,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.command in FILE_COMMANDS:
         return int(module.run(options))
     settings = load_settings()
-    database = Database(settings.database_url, settings.database_pool_size, announces=settings.announces)
-    try:
+    with opened(settings) as database:
         return int(module.run(options, settings, database))
-    finally:
-        database.close()
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

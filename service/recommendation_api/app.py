@@ -189,7 +189,7 @@ def _look_for_schema(service: Service) -> None:
         log.warning("not ready: %s", error)
         return
     if not is_usable(state):
-        log.warning("not ready: the database %s; run 'alembic upgrade head'", state.value)
+        log.warning("not ready: the database %s; run 'python -m recommendation.migrate'", state.value)
         return
     service.views.refresh()
     # Catalogue and model stay for long: without them a collection of garbage holds a read up for no millisecond.

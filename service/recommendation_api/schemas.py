@@ -26,6 +26,10 @@ GameId = UserId
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
+SOURCE_RULE = "`editorial`, or `rule:` and a name of 1 to 64 letters, digits and `._-`"
+Source = Annotated[str, Path(description=SOURCE_RULE)]
+
+
 class Strict(BaseModel):
     """Refuses unknown fields."""
 
@@ -61,7 +65,7 @@ class RecommendationIn(Strict):
     user_id: Id | None = Field(None, description="absent: for everyone")
     game_id: Id
     score: float
-    source: str = Field(pattern=r"^(editorial|rule:[A-Za-z0-9._-]{1,64})$")
+    source: str = Field(pattern=r"^(editorial|rule:[A-Za-z0-9._-]{1,64})$", description=SOURCE_RULE)
     reason: str | None = Field(None, max_length=300)
     position: int | None = Field(None, ge=1, le=1000)
     expires_at: Moment | None = None

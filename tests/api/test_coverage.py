@@ -31,3 +31,14 @@ def test_exposure_counts_the_top_tens_that_readers_are_shown(store: Any) -> None
     assert [game["lists"] for game in found["most_listed"]] == [count for _, count in shown.most_common(10)]
     assert found["catalogue_coverage"] == len(shown) / found["games_available"]
     assert 0 <= found["gini"] < 1
+
+
+def test_what_a_regeneration_covered_does_not_change_with_the_catalogue(store: Any) -> None:
+    store.checkerboard()
+    store.train()
+    opened = store.post("/regenerations", {})
+    remake(store, opened, 0)
+    before = store.get(f"/regenerations/{opened['id']}")["catalogue_coverage_after"]
+    store.call("PUT", "/games", json=[{"game_id": f"late-{number}"} for number in range(16)])
+    assert store.get(f"/regenerations/{opened['id']}")["catalogue_coverage_after"] == before > 0
+    assert store.get("/coverage")["catalogue_coverage"] < before

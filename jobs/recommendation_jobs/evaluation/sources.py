@@ -17,6 +17,7 @@ from recommendation.storage.models import live_version
 from recommendation.storage.views import load_model
 from recommendation.view import LiveModel
 from recommendation_jobs.evaluation.trial import Trial
+from recommendation_jobs.store import opened
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +53,9 @@ def source(options: argparse.Namespace) -> Source:
 
 
 def _from_database(options: argparse.Namespace, settings: Settings) -> Source:
-    database = Database(settings.database_url, settings.database_pool_size)
-    try:
+    with opened(settings) as database:
         data = _pairs(database, settings, utc_now())
         live = _live(database, settings) if options.live else None
-    finally:
-        database.close()
     split = _split(data, options)
     if live is None:
         return Source(Trial(split, options.k))

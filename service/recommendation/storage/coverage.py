@@ -90,11 +90,14 @@ def catalogue_coverage_after(connection: Connection, regeneration: Regeneration)
     """
     Return the catalogue coverage once a regeneration is through.
 
-    Lists outside its audience are still those of the last full one, so their games count too.
+    Lists outside its audience are still those of the last full one, so their games count too. It is the share of the
+    games that were available when it ended.
     """
     seen = regeneration.exposure()
     previous = last_full(connection, regeneration.generation) if regeneration.active_since is not None else None
     if previous is not None:
         seen = Exposure.joined(seen, previous.exposure())
-    available = available_games(connection)
+    available = regeneration.games_available
+    if available is None:
+        available = available_games(connection)
     return min(1.0, len(seen.keys) / available) if available else 0.0

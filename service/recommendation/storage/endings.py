@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select, update
 from recommendation.announcements import DROP_FINISHED, REGENERATION_FINISHED, Announcement, announce
 from recommendation.storage.coverage import catalogue_coverage_after
 from recommendation.storage.drops import end_drop, get_drop
+from recommendation.storage.games import AVAILABLE_GAMES
 from recommendation.storage.outbox import is_announcing, put
 from recommendation.storage.regenerations import Regeneration, get_regeneration
 from recommendation.storage.tables import regeneration_shards, regenerations
@@ -24,7 +25,7 @@ def close_if_done(connection: Connection, regeneration_id: str, now: datetime) -
             regenerations.c.state == "running",
             ~open_shards.exists(),
         )
-        .values(state="succeeded", finished_at=now)
+        .values(state="succeeded", finished_at=now, games_available=AVAILABLE_GAMES)
     )
     if done.rowcount:
         put(connection, _announced(connection, regeneration_id, now))
@@ -41,7 +42,7 @@ def fail_regeneration(
     failed = connection.execute(
         update(regenerations)
         .where(regenerations.c.regeneration_id == regeneration_id, regenerations.c.state == "running")
-        .values(state="failed", finished_at=now, failed_shards=list(failed_shards))
+        .values(state="failed", finished_at=now, failed_shards=list(failed_shards), games_available=AVAILABLE_GAMES)
     )
     if failed.rowcount:
         put(connection, _announced(connection, regeneration_id, now))
@@ -56,7 +57,7 @@ def withdraw_drop(connection: Connection, drop_uid: str, now: datetime) -> None:
     ended = connection.execute(
         update(regenerations)
         .where(of_drop, regenerations.c.state == "running")
-        .values(state="failed", finished_at=now, failed_shards=[])
+        .values(state="failed", finished_at=now, failed_shards=[], games_available=AVAILABLE_GAMES)
         .returning(regenerations.c.regeneration_id)
     )
     told = [line for found in ended.scalars().all() for line in _announced(connection, found, now)]

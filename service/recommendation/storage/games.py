@@ -92,6 +92,10 @@ def _replacing(insert: Any) -> Any:
     return insert.on_conflict_do_update(index_elements=["game_id"], set_={name: new[name] for name in names})
 
 
+AVAILABLE_GAMES = select(func.count()).where(games.c.available.is_(True)).scalar_subquery()
+"""How many games may be listed, inside a statement."""
+
+
 def available_games(connection: Connection) -> int:
     """Count the games that may be listed."""
-    return int(connection.execute(select(func.count()).where(games.c.available.is_(True))).scalar_one())
+    return int(connection.execute(select(AVAILABLE_GAMES)).scalar_one())

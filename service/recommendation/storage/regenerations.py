@@ -31,6 +31,7 @@ class Regeneration:
     model_version: str
     users_targeted: int
     catalogue_coverage_before: float | None
+    games_available: int | None
     failed_shards: Sequence[int]
     started_at: datetime
     finished_at: datetime | None

@@ -192,6 +192,7 @@ regenerations = Table(
     Column("model_version", Text, nullable=False),
     Column("users_targeted", Integer, nullable=False),
     Column("catalogue_coverage_before", Float),
+    Column("games_available", Integer),
     Column("failed_shards", JSON),
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),

@@ -38,7 +38,7 @@ async def readyz(request: Request) -> Response:
     if service.is_draining:
         raise Problem(503, "draining", "this replica is shutting down")
     if not service.is_ready:
-        detail = "the database or its schema was not seen yet; run 'alembic upgrade head'"
+        detail = "the database or its schema was not seen yet; run 'python -m recommendation.migrate'"
         raise Problem(503, "not_ready", detail, {"Retry-After": "2"})
     return json_response({"status": "ready"})
 
@@ -70,6 +70,7 @@ async def get_settings(request: Request) -> Response:
             "CF_MIN_INTERACTIONS": engine.min_interactions,
             "CF_MAX_RECOMMENDATIONS": settings.list_length,
             "INTERACTION_HALF_LIFE_DAYS": settings.half_life_days,
+            "RECOMMENDATION_GATE_BUDGET": settings.gate_budget,
             "RECOMMENDATION_FRESH_READS": settings.fresh_reads,
             "RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS": settings.idempotency_retention_days,
             "RECOMMENDATION_MODELS_KEPT": settings.models_kept,

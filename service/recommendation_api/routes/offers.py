@@ -60,7 +60,7 @@ async def post_batch(request: Request) -> Response:
 @router.delete(
     "/user/{user_id}/lists/{source}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED
 )
-async def remove_list(request: Request, user_id: schemas.UserId, source: str) -> Response:
+async def remove_list(request: Request, user_id: schemas.UserId, source: schemas.Source) -> Response:
     """Clear one list of the shop's own; 204 also where there was none."""
     service = service_of(request)
     named = parse_source(source)

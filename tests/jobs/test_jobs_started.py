@@ -1,0 +1,19 @@
+"""How every job begins: it looks at the database first, and says what to do about it."""
+
+from pathlib import Path
+
+import pytest
+
+from recommendation_jobs.__main__ import main
+
+COMMANDS = [["train"], ["regenerate"], ["prune"], ["evaluate", "--database"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_job_on_a_database_without_a_schema_says_how_to_make_one_and_may_be_tried_again(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RECOMMENDATION_DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
+    monkeypatch.setenv("RECOMMENDATION_MODEL_PATH", str(tmp_path / "models" / "cf.pkl"))
+    assert main(command) == 1
+    assert "has no schema; run 'python -m recommendation.migrate'" in capfd.readouterr().err
