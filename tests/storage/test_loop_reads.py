@@ -237,3 +237,8 @@ def test_a_process_with_thousands_of_clients_opens_connections_too(postgres_url:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
         database.close()
     assert set(found) == set(WHO)
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed_while_it_is_asked_too() -> None:
+    """Keepalives are not sent while something is unacknowledged."""
+    assert Database("postgresql://nobody@127.0.0.1:1/none").connect_arguments["tcp_user_timeout"] == 25_000
