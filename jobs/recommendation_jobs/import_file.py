@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -169,8 +169,10 @@ class _Import:
         with self.database.writing() as connection:
             if not claim_chunk(connection, self.digest, number, now):
                 return  # a twin of this process was faster
-            claimed = _without_repeats(connection, checked, now)
-            events = _without_erased(connection, claimed.events, self.begun)
+            # Before ids are claimed: whoever is left out uses up none, and all writers lock in one order.
+            wanted = replace(checked, events=_without_erased(connection, checked.events, self.begun))
+            claimed = _without_repeats(connection, wanted, now)
+            events = claimed.events
             games = self._merge(connection, events, now)
             conflicts = len(claimed.conflicts)
             finish_chunk(connection, self.digest, number, len(events), len(checked.refused) + conflicts)

@@ -204,7 +204,8 @@ def route_template(scope: Scope, prefix: str) -> str:
         return f"{mounted}/{{path}}" if mounted else UNMATCHED
     path: str = route.path
     # A router that was included knows its own part of the path only.
-    if scope["path"].startswith(prefix) and not path.startswith(prefix):
+    asked: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    if asked.startswith(prefix) and not path.startswith(prefix):
         return prefix + path
     return path
 

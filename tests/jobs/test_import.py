@@ -272,6 +272,23 @@ def test_a_person_erased_during_an_import_is_not_brought_back(
     assert sorted(files.scores(database)) == [("u", "a"), ("u", "b"), ("u", "c")]
 
 
+def test_events_of_a_person_erased_during_an_import_use_up_no_ids(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "CHUNK_ROWS", 1)
+    file = files.write(tmp_path / "w.csv", "user,game,hours,event_id", "u,a,1,1", "v,a,1,2", "u,b,1,2")
+    merge = import_file.merge_table
+
+    def merge_then_erase(connection: Connection, table: pa.Table) -> None:
+        merge(connection, table)
+        if table.num_rows and "a" in table["game_id"].to_pylist():
+            erase_user(connection, "v", utc_now())
+
+    monkeypatch.setattr(import_file, "merge_table", merge_then_erase)
+    assert files.run_import(database, file, "--event-type", "played") == exits.DONE
+    assert sorted(files.scores(database)) == [("u", "a"), ("u", "b")]
+
+
 def test_real_playing_times_are_taken_as_they_are(database: Database, test_data: Path) -> None:
     assert files.run_import(database, test_data / "steam-play.csv.gz", "--event-type", "played") == exits.DONE
     found = files.scores(database)

@@ -108,6 +108,12 @@ def test_an_access_line_has_the_template_and_not_the_path_or_query(client: TestC
     }
 
 
+def test_behind_a_proxy_that_keeps_its_own_prefix_a_route_is_named_as_everywhere(metrics: Metrics) -> None:
+    client = TestClient(make_app(metrics), root_path="/shop")
+    client.get(f"/shop{PREFIX}/user/{SECRET}")
+    assert count(metrics, f"{PREFIX}/user/{{user_id}}", "200") == 1
+
+
 def test_paths_that_no_route_takes_are_one_series(client: TestClient, metrics: Metrics, written: Written) -> None:
     for path in ("/a", f"/{SECRET}", f"{PREFIX}/user/a/b/c"):
         assert client.get(path).status_code == 404

@@ -8,7 +8,8 @@ from sqlalchemy import select, text
 from recommendation.errors import TransactionLost
 from recommendation.storage.database import Database
 from recommendation.storage.dialects.arrays import array_text
-from recommendation.storage.dialects.writing import _from_arrays, as_given, insert_new, insert_rows
+from recommendation.storage.dialects.prepared import PreparedStatement
+from recommendation.storage.dialects.writing import as_given, insert_new, insert_rows
 from recommendation.storage.tables import event_ids, games
 from recommendation.storage.types import UtcDateTime
 
@@ -64,13 +65,17 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
 
 @pytest.mark.postgres
-def test_behind_a_pooler_that_changes_sessions_a_write_is_lost_once_and_then_sent_whole(postgres_url: str) -> None:
+def test_behind_a_pooler_that_changes_sessions_one_write_is_lost_and_all_are_sent_whole_from_then_on(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PreparedStatement, "_are_prepared", True)
     database = Database(postgres_url)
 
     def write(name: str) -> None:
-        row = {"event_id": name, "fingerprint": b"1", "received_at": MOMENT}
+        rows = [{"event_id": name + end, "fingerprint": b"1", "received_at": MOMENT} for end in "12"]
         with database.writing() as connection:
-            insert_new(connection, event_ids, [row], "event_id")
+            insert_new(connection, event_ids, rows[:1], "event_id")
+            insert_rows(connection, event_ids, rows[1:], as_given)
 
     write("a")
     with database.writing() as connection:
@@ -79,9 +84,8 @@ def test_behind_a_pooler_that_changes_sessions_a_write_is_lost_once_and_then_sen
         write("b")
     write("c")
     with database.reading() as connection:
-        assert set(connection.execute(select(event_ids.c.event_id)).scalars()) == {"a", "c"}
+        assert set(connection.execute(select(event_ids.c.event_id)).scalars()) == {"a1", "a2", "c1", "c2"}
     database.close()
-    _from_arrays.cache_clear()
 
 
 @pytest.mark.postgres

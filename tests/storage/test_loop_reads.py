@@ -1,17 +1,22 @@
 """Reads for an event loop: what a plain read says, whatever becomes of the connection in between."""
 
 import asyncio
+import os
+import resource
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from recommendation.errors import StoreUnavailable
 from recommendation.events import Interaction
 from recommendation.lists import FirstPartyItem, StoredList, pack
 from recommendation.storage.database import Database
+from recommendation.storage.dialects import on_loop
 from recommendation.storage.dialects.connecting import driver_url
+from recommendation.storage.dialects.on_loop import LoopConnection, open_connection
 from recommendation.storage.interactions import record
 from recommendation.storage.lists import store_first_party, store_lists
 from recommendation.storage.loop_reads import LoopReads
@@ -153,3 +158,87 @@ def test_nobody_there_is_said_in_time() -> None:
     reads = LoopReads(Database("postgresql://nobody@127.0.0.1:1/none"), 1)
     with pytest.raises(StoreUnavailable):
         read_on_a_loop(reads, WHO)
+
+
+async def opened_on_loop(database: Database) -> LoopConnection:
+    arguments = database.engine, database.connect_arguments, ()
+    return LoopConnection(await asyncio.to_thread(open_connection, *arguments))
+
+
+@pytest.mark.postgres
+def test_a_lost_connection_takes_no_other_one_along_that_was_given_its_descriptor(postgres_url: str) -> None:
+    """Otherwise reads over the new one waited for ever, after a restart of the server."""
+    database = Database(postgres_url)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+
+    async def story() -> Any:
+        lost = await opened_on_loop(database)
+        await asyncio.to_thread(administer, postgres_url, others + "pg_backend_pid()")
+        while lost.is_usable:
+            await asyncio.sleep(0.01)
+        new = await opened_on_loop(database)
+        assert new._descriptor == lost._descriptor
+        new._next_look.cancel()
+        lost.close()
+        try:
+            return await asyncio.wait_for(new.run("SELECT 1", ()), 5)
+        finally:
+            new.close()
+
+    assert asyncio.run(story()) == [(1,)]
+    database.close()
+
+
+@pytest.mark.postgres
+def test_an_answer_of_which_the_loop_does_not_tell_is_found_all_the_same(postgres_url: str) -> None:
+    """As on uvloop, which stops watching a socket that has an error."""
+    database = Database(postgres_url)
+
+    async def story() -> Any:
+        connection = await opened_on_loop(database)
+        asyncio.get_running_loop().remove_reader(connection._descriptor)
+        try:
+            return await asyncio.wait_for(connection.run("SELECT 1", ()), 5)
+        finally:
+            connection.close()
+
+    assert asyncio.run(story()) == [(1,)]
+    database.close()
+
+
+@pytest.mark.postgres
+def test_a_server_that_says_nothing_is_given_up(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_loop, "_ANSWER_SECONDS", 0.1)
+    database = Database(postgres_url)
+
+    async def story() -> bool:
+        connection = await opened_on_loop(database)
+        with pytest.raises(DBAPIError, match="in time"):
+            await asyncio.wait_for(connection.run("SELECT pg_sleep(20)", ()), 5)
+        return connection.is_usable
+
+    assert not asyncio.run(story())
+    database.close()
+
+
+@pytest.mark.postgres
+def test_a_process_with_thousands_of_clients_opens_connections_too(postgres_url: str) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] != resource.RLIM_INFINITY and before[1] < 1400:
+        pytest.skip("this process may not open so many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 1400), before[1]))
+    database = Database(postgres_url)
+    clients = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        (found,) = read_on_a_loop(LoopReads(database, 1), WHO)
+    finally:
+        for client in clients:
+            os.close(client)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        database.close()
+    assert set(found) == set(WHO)
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed_while_it_is_asked_too() -> None:
+    """Keepalives are not sent while something is unacknowledged."""
+    assert Database("postgresql://nobody@127.0.0.1:1/none").connect_arguments["tcp_user_timeout"] == 25_000

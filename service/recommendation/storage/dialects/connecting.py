@@ -48,6 +48,8 @@ def engine_options(url: str, pool_size: int, wait_seconds: int, statement_timeou
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        # No sign of life is asked for while what was sent is not acknowledged; it would be sent again for 15 minutes.
+        "tcp_user_timeout": 25_000,
     }
     if statement_timeout_ms:
         connect_args["options"] = f"-c statement_timeout={statement_timeout_ms}"

@@ -17,6 +17,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 _CONNECT_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
+"""How often a connection is looked at unasked: uvloop tells only once of a socket that has an error."""
+
+_ANSWER_SECONDS = 30.0
+"""A read takes milliseconds; a server that says nothing for so long is taken for gone."""
+
 _PLAN_ONCE = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 """
 For connections that read by key and do nothing else.
@@ -55,9 +61,10 @@ def open_connection(engine: Engine, arguments: dict[str, Any], first: Sequence[s
 def _wait(connection: Any, until: float) -> None:
     """Wait until the connection is idle; the driver's own waiting would know no end."""
     while (state := connection.poll()) != extensions.POLL_OK:
-        reads, writes = ([connection], []) if state == extensions.POLL_READ else ([], [connection])
+        socket = select.poll()  # `select.select` takes no socket behind the thousandth
+        socket.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
         left = until - time.monotonic()
-        if left <= 0 or not any(select.select(reads, writes, [], left)):
+        if left <= 0 or not socket.poll(left * 1000):
             raise psycopg2.OperationalError("the database does not answer in time")
 
 
@@ -75,8 +82,11 @@ class LoopConnection:
         self._cursor = connection.cursor()
         self._descriptor: int = connection.fileno()
         self._answer: asyncio.Future[Rows] | None = None
+        self._asked_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._descriptor, self._advance)
+        self._is_watched = True
+        self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     @property
     def is_usable(self) -> bool:
@@ -102,18 +112,32 @@ class LoopConnection:
             self._answer = answer
             self._end(error)
         else:
-            self._answer = answer
+            self._answer, self._asked_at = answer, self._loop.time()
             self._advance()
         return answer
 
     def close(self) -> None:
         """Give the connection back to the server; who waits for an answer is told."""
+        self._unwatch()
         if not self._connection.closed:
-            if not self._loop.is_closed():
-                self._loop.remove_reader(self._descriptor)
-                self._loop.remove_writer(self._descriptor)
             self._connection.close()
         self._end(psycopg2.OperationalError("the connection was closed"))
+
+    def _unwatch(self) -> None:
+        """Stop watching the socket, once: when it is closed, the next connection may be given its number."""
+        if self._is_watched and not self._loop.is_closed():
+            self._loop.remove_reader(self._descriptor)
+            self._loop.remove_writer(self._descriptor)
+        self._is_watched = False
+        self._next_look.cancel()
+
+    def _look(self) -> None:
+        """See to a connection of which the loop may not tell any more."""
+        self._advance()
+        if self.is_busy and self._loop.time() - self._asked_at > _ANSWER_SECONDS:
+            self._end(psycopg2.OperationalError("the database does not answer in time"))
+        if self._is_watched:
+            self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     def _advance(self) -> None:
         try:
@@ -134,10 +158,9 @@ class LoopConnection:
         """Tell who waits; a connection after whose error nothing is known of it is closed."""
         answer, self._answer = self._answer, None
         is_lost = bool(self._connection.closed) or isinstance(error, psycopg2.OperationalError)
+        if is_lost:
+            self._unwatch()
         if is_lost and not self._connection.closed:
             self.close()
-        elif is_lost and not self._loop.is_closed():
-            self._loop.remove_reader(self._descriptor)
-            self._loop.remove_writer(self._descriptor)
         if answer is not None and not answer.done():
             answer.set_exception(_named(error, is_lost))

@@ -15,8 +15,11 @@ class PreparedStatement:
 
     It is prepared in a session at its first use there. Where a pooler between us and the server gives a statement to
     another session than the one that prepared it, that transaction is lost (`is_lost`) and may be done again, and
-    the statement is sent whole from then on.
+    every statement of this process is sent whole from then on: were each to find out by itself, a transaction of
+    several would be lost more often than it is done again.
     """
+
+    _are_prepared = True
 
     def __init__(self, text: str) -> None:
         """
@@ -27,7 +30,6 @@ class PreparedStatement:
         """
         self._text = text
         self._name = f"write_{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
-        self._is_prepared = True
 
     def rows(self, connection: Connection, given: Mapping[str, str]) -> Sequence[Any]:
         """Carry it out, and return what it returns."""
@@ -35,10 +37,10 @@ class PreparedStatement:
         with driver_cursor(connection) as cursor:
             try:
                 cursor.execute(
-                    self._prepared(connection, cursor, list(given)) if self._is_prepared else self._text, given
+                    self._prepared(connection, cursor, list(given)) if self._are_prepared else self._text, given
                 )
             except (driver.errors.InvalidSqlStatementName, driver.errors.DuplicatePreparedStatement):
-                self._is_prepared = False
+                PreparedStatement._are_prepared = False
                 raise
             return cursor.fetchall() if cursor.description else ()
 
