@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     except RecommendationError as error:
         log.error("%s", error)
         return exits.DO_NOT_TRY_AGAIN
+    except OSError as error:
+        log.error("a disk or a file does not do what is asked of it: %s", error)
+        return exits.TRY_AGAIN
     except (Stopped, KeyboardInterrupt):
         log.warning("stopped; what was committed stays, and the next start takes it up from there")
         return exits.TRY_AGAIN

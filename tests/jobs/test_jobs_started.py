@@ -1,5 +1,6 @@
-"""How every job begins: it looks at the database first, and says what to do about it."""
+"""How every job begins: it looks at the database first, and says what to do about it; and how a disk ends one."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,15 @@ def test_a_job_on_a_database_without_a_schema_says_how_to_make_one_and_may_be_tr
     monkeypatch.setenv("RECOMMENDATION_MODEL_PATH", str(tmp_path / "models" / "cf.pkl"))
     assert main(command) == 1
     assert "has no schema; run 'python -m recommendation.migrate'" in capfd.readouterr().err
+
+
+def test_a_scratch_folder_that_cannot_be_written_is_named_and_may_be_tried_again(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    events = tmp_path / "events.csv"
+    events.write_text("user_id,game_id,event_type\nann,g1,played\n")
+    monkeypatch.setenv("RECOMMENDATION_DATABASE_URL", database_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        assert main(["import", str(events)]) == 1
+    assert "nowhere" in capfd.readouterr().err
