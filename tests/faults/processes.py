@@ -1,5 +1,6 @@
 """The service as real processes on loopback, to be killed."""
 
+import http.client
 import json
 import multiprocessing
 import os
@@ -70,7 +71,7 @@ class Api:
             with error:
                 content = error.read()
             return error.code, json.loads(content) if content else None, error.headers
-        except OSError:
+        except (OSError, http.client.HTTPException):  # nobody there, or killed while it answered
             return 0, None, {}
 
     def until(self, condition: Any, seconds: float = 90) -> None:
