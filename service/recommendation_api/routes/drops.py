@@ -22,7 +22,9 @@ from recommendation.storage.games import games_named
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.regenerations import Regeneration
 from recommendation.storage.shards import MAX_SHARDS
-from recommendation_api import answers, schemas
+from recommendation_api import schemas
+from recommendation_api.answers import answer
+from recommendation_api.answers.drops import DropsOut, DropTakenOut, PreviewOut, RegenerationOut, RegenerationsOut
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_json, read_body
 from recommendation_api.problems import Problem
@@ -36,7 +38,7 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 
 @router.put(
     "/drops/{uid}",
-    responses=answers.answer(answers.DropTakenOut),
+    responses=answer(DropTakenOut),
     openapi_extra={**schemas.one(schemas.DropIn), **schemas.RETRIED},
 )
 async def put_drop(request: Request, uid: schemas.UserId) -> Response:
@@ -72,7 +74,7 @@ async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
     return answered(answer, replayed)
 
 
-@router.get("/drops", responses=answers.answer(answers.DropsOut))
+@router.get("/drops", responses=answer(DropsOut))
 def get_drops(request: Request) -> Response:
     """Read the drops that stand or wait, in the order in which they are served."""
     service = service_of(request)
@@ -82,9 +84,7 @@ def get_drops(request: Request) -> Response:
     return json_response({"drops": [drop_document(drop, now) for drop in found]})
 
 
-@router.post(
-    "/drops/{uid}/preview", responses=answers.answer(answers.PreviewOut), openapi_extra=schemas.one(schemas.DropIn)
-)
+@router.post("/drops/{uid}/preview", responses=answer(PreviewOut), openapi_extra=schemas.one(schemas.DropIn))
 async def preview_drop(request: Request, uid: schemas.UserId) -> Response:
     """Say whom a drop would reach and what it would displace; writes nothing."""
     service = service_of(request)
@@ -114,7 +114,7 @@ def _previewer(
 @router.post(
     "/regenerations",
     status_code=201,
-    responses=answers.answer(answers.RegenerationOut, 201),
+    responses=answer(RegenerationOut, 201),
     openapi_extra={**schemas.one(schemas.RegenerationIn), **schemas.RETRIED},
 )
 async def post_regeneration(request: Request) -> Response:
@@ -139,14 +139,14 @@ async def post_regeneration(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@router.get("/regenerations/{regeneration_id}", responses=answers.answer(answers.RegenerationOut))
+@router.get("/regenerations/{regeneration_id}", responses=answer(RegenerationOut))
 def get_regeneration(request: Request, regeneration_id: str) -> Response:
     """Follow a regeneration; every number is true at this moment."""
     with service_of(request).database.reading() as connection:
         return json_response(regeneration_document(connection, _found(connection, regeneration_id)))
 
 
-@router.get("/regenerations", responses=answers.answer(answers.RegenerationsOut))
+@router.get("/regenerations", responses=answer(RegenerationsOut))
 def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
     """Read the newest regenerations, newest first."""
     with service_of(request).database.reading() as connection:
@@ -156,7 +156,7 @@ def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=10
 
 @router.post(
     "/regenerations/{regeneration_id}/fail",
-    responses=answers.answer(answers.RegenerationOut),
+    responses=answer(RegenerationOut),
     openapi_extra={**schemas.one(schemas.FailIn), **schemas.RETRIED},
 )
 async def fail_regeneration(request: Request, regeneration_id: str) -> Response:

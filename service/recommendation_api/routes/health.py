@@ -10,7 +10,9 @@ from starlette.responses import PlainTextResponse, Response
 from recommendation.clock import rfc3339
 from recommendation.engine.settings import EngineSettings
 from recommendation.storage.coverage import read_coverage
-from recommendation_api import answers, schemas
+from recommendation_api import schemas
+from recommendation_api.answers import answer
+from recommendation_api.answers.operations import CoverageOut, SettingsOut
 from recommendation_api.auth import needs
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response
@@ -49,7 +51,7 @@ def metrics(request: Request) -> Response:
     return Response(service_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@settings_router.get("/coverage", responses=answers.answer(answers.CoverageOut))
+@settings_router.get("/coverage", responses=answer(CoverageOut))
 def get_coverage(request: Request) -> Response:
     """Read what everyone's lists cover, and how evenly games share their top tens, as of the last full regeneration."""
     with service_of(request).database.reading() as connection:
@@ -57,7 +59,7 @@ def get_coverage(request: Request) -> Response:
     return json_response({**asdict(found), "finished_at": found.finished_at and rfc3339(found.finished_at)})
 
 
-@settings_router.get("/settings", responses=answers.answer(answers.SettingsOut))
+@settings_router.get("/settings", responses=answer(SettingsOut))
 async def get_settings(request: Request) -> Response:
     """Read the weights and settings in force; no secret is among them."""
     settings = service_of(request).settings

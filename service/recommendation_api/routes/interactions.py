@@ -17,7 +17,8 @@ from recommendation.storage.feedback import store_feedback
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.ingest import Ingest, Ingested
 from recommendation.storage.interactions import Indexed, Recorded
-from recommendation_api import answers, schemas
+from recommendation_api import schemas
+from recommendation_api.answers.batches import BatchOut
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_rows, read_body
 from recommendation_api.plain_routes import PlainRoute
@@ -27,7 +28,7 @@ from recommendation_api.service import Service, request_key, service_of
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-@router.post("/interactions", **schemas.bulk("events", schemas.InteractionIn, answers.BatchOut))
+@router.post("/interactions", **schemas.bulk("events", schemas.InteractionIn, BatchOut))
 async def post_interactions(request: Request) -> Response:
     """
     Count 1 to 10,000 events, in one transaction.
@@ -51,7 +52,7 @@ async def post_interactions(request: Request) -> Response:
     return answered(ingested.answer, ingested.recorded is None)
 
 
-@router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, answers.BatchOut))
+@router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, BatchOut))
 async def post_feedback(request: Request) -> Response:
     """Say what users did with a list; it counts as an interaction, and the next GET knows it."""
     service = service_of(request)

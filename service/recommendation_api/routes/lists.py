@@ -16,7 +16,9 @@ from recommendation.ids import is_id
 from recommendation.reading import ActiveList, PageRequest, active_list
 from recommendation.storage.readers import UserState
 from recommendation.view import StoreView
-from recommendation_api import answers, schemas
+from recommendation_api import schemas
+from recommendation_api.answers import answer
+from recommendation_api.answers.lists import ListOut, PopularOut, SimilarOut, WhyOut
 from recommendation_api.auth import holder_of, needs
 from recommendation_api.cursors import decode_cursor
 from recommendation_api.middleware import before_everything
@@ -32,7 +34,7 @@ Limit = Annotated[int, Query(ge=1, le=100, description="places on a page")]
 MANY = 100
 
 
-@reading.get("/user/{user_id}", response_model=None, responses=answers.answer(answers.ListOut))
+@reading.get("/user/{user_id}", response_model=None, responses=answer(ListOut))
 async def get_list(
     request: Request,
     user_id: schemas.UserId,
@@ -139,7 +141,7 @@ def put_together(service: Service, view: StoreView, state: UserState, page: Page
     return active
 
 
-@making.post("/user/{user_id}/generate", response_model=None, responses=answers.answer(answers.ListOut))
+@making.post("/user/{user_id}/generate", response_model=None, responses=answer(ListOut))
 async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20) -> Response:
     """Make and store a user's list now, from their present interactions and the live model; 409 before there is one."""
     service = service_of(request)
@@ -155,7 +157,7 @@ async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20)
     return Response(list_body(active, limit, view.catalogue), media_type="application/json")
 
 
-@reading.get("/popular", response_model=None, responses=answers.answer(answers.PopularOut))
+@reading.get("/popular", response_model=None, responses=answer(PopularOut))
 async def get_popular(request: Request, limit: Limit = 20) -> Response:
     """Read the games with most distinct users in the last days; all time where that gives fewer than 100."""
     service = service_of(request)
@@ -170,7 +172,7 @@ async def get_popular(request: Request, limit: Limit = 20) -> Response:
     return tagged_response(request, orjson.dumps({"items": items}))
 
 
-@reading.get("/game/{game_id}/similar", response_model=None, responses=answers.answer(answers.SimilarOut))
+@reading.get("/game/{game_id}/similar", response_model=None, responses=answer(SimilarOut))
 async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 20) -> Response:
     """Read the nearest games by their factors; 404 for a game that neither catalogue nor model knows."""
     service = service_of(request)
@@ -195,7 +197,7 @@ async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 
     return tagged_response(request, orjson.dumps(document))
 
 
-@reading.get("/user/{user_id}/why", response_model=None, responses=answers.answer(answers.WhyOut))
+@reading.get("/user/{user_id}/why", response_model=None, responses=answer(WhyOut))
 async def get_why(request: Request, user_id: schemas.UserId, game_id: Annotated[str, Query()]) -> Response:
     """Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not."""
     service = service_of(request)

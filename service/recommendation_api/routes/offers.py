@@ -16,7 +16,8 @@ from recommendation.storage.games import ensure_games, put_games
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.lists import delete_list, store_first_party
 from recommendation.storage.locks import share_with_erasure
-from recommendation_api import answers, schemas
+from recommendation_api import schemas
+from recommendation_api.answers.batches import BatchOut, ListBatchOut
 from recommendation_api.auth import needs
 from recommendation_api.bodies import parse_rows, read_body
 from recommendation_api.problems import Problem
@@ -26,7 +27,7 @@ from recommendation_api.service import service_of
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, answers.ListBatchOut, schemas.MODE))
+@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, ListBatchOut, schemas.MODE))
 async def post_batch(request: Request) -> Response:
     """
     Upsert the shop's own recommendations, for one user or (without `user_id`) for everyone.
@@ -73,7 +74,7 @@ async def remove_list(request: Request, user_id: schemas.UserId, source: schemas
     return answered(answer, replayed)
 
 
-@router.put("/games", **schemas.bulk("games", schemas.GameIn, answers.BatchOut))
+@router.put("/games", **schemas.bulk("games", schemas.GameIn, BatchOut))
 async def put_catalogue(request: Request) -> Response:
     """Say what there is to know of games; a game is not listed before `released_at`, nor while not `available`."""
     service = service_of(request)

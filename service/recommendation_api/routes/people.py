@@ -11,7 +11,9 @@ from starlette.responses import Response
 from recommendation.storage.erasures import erase_user
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.people import export_user
-from recommendation_api import answers, schemas
+from recommendation_api import schemas
+from recommendation_api.answers import answer
+from recommendation_api.answers.operations import ErasedOut, ExportOut
 from recommendation_api.auth import needs
 from recommendation_api.rendering import json_response
 from recommendation_api.replies import answered
@@ -20,7 +22,7 @@ from recommendation_api.service import service_of
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])
 
 
-@router.delete("/user/{user_id}", responses=answers.answer(answers.ErasedOut), openapi_extra=schemas.RETRIED)
+@router.delete("/user/{user_id}", responses=answer(ErasedOut), openapi_extra=schemas.RETRIED)
 async def erase(request: Request, user_id: schemas.UserId) -> Response:
     """Erase a person everywhere; the receipt counts what went from each table."""
     service = service_of(request)
@@ -32,7 +34,7 @@ async def erase(request: Request, user_id: schemas.UserId) -> Response:
     return answered(answer, replayed)
 
 
-@router.get("/user/{user_id}/export", responses=answers.answer(answers.ExportOut))
+@router.get("/user/{user_id}/export", responses=answer(ExportOut))
 def export(request: Request, user_id: schemas.UserId) -> Response:
     """Read everything that is kept of a person."""
     service = service_of(request)

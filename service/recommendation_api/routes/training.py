@@ -14,7 +14,9 @@ from recommendation.storage import models, runs
 from recommendation.storage.idempotency import Answer
 from recommendation.storage.regenerations import open_regeneration
 from recommendation.storage.runs import TrainingRun
-from recommendation_api import answers, schemas
+from recommendation_api import schemas
+from recommendation_api.answers import answer
+from recommendation_api.answers.training import ModelsOut, PromotedOut, RunOut, RunsOut
 from recommendation_api.auth import needs
 from recommendation_api.problems import Problem
 from recommendation_api.rendering import json_response
@@ -27,9 +29,7 @@ models_router = APIRouter(tags=["training"], dependencies=[needs("admin")])
 State = Literal["queued", "running", "succeeded", "rejected", "failed"]
 
 
-@runs_router.post(
-    "/train", status_code=202, responses=answers.answer(answers.RunOut, 202), openapi_extra=schemas.RETRIED
-)
+@runs_router.post("/train", status_code=202, responses=answer(RunOut, 202), openapi_extra=schemas.RETRIED)
 async def post_train(request: Request) -> Response:
     """Queue a training, or join the one under way; reads go on meanwhile. `Location` is where to follow it."""
     service = service_of(request)
@@ -44,7 +44,7 @@ async def post_train(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@runs_router.get("/train/{run_id}", responses=answers.answer(answers.RunOut))
+@runs_router.get("/train/{run_id}", responses=answer(RunOut))
 def get_run(request: Request, run_id: str) -> Response:
     """Read a run: state, duration, sizes, quality, error."""
     with service_of(request).database.reading() as connection:
@@ -54,7 +54,7 @@ def get_run(request: Request, run_id: str) -> Response:
     return json_response(run_document(run))
 
 
-@runs_router.get("/train", responses=answers.answer(answers.RunsOut))
+@runs_router.get("/train", responses=answer(RunsOut))
 def list_runs(
     request: Request, state: State | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> Response:
@@ -64,7 +64,7 @@ def list_runs(
     return json_response({"runs": [run_document(run) for run in found]})
 
 
-@models_router.get("/models", responses=answers.answer(answers.ModelsOut))
+@models_router.get("/models", responses=answer(ModelsOut))
 def get_models(request: Request) -> Response:
     """Read the versions that are kept, newest first, with their quality and the share of stored lists each made."""
     with service_of(request).database.reading() as connection:
@@ -78,9 +78,7 @@ def get_models(request: Request) -> Response:
     return json_response({"live": live, "models": documents})
 
 
-@models_router.post(
-    "/models/{version}/promote", responses=answers.answer(answers.PromotedOut), openapi_extra=schemas.RETRIED
-)
+@models_router.post("/models/{version}/promote", responses=answer(PromotedOut), openapi_extra=schemas.RETRIED)
 async def promote(request: Request, version: str) -> Response:
     """
     Make a kept version live: forward, or back.

@@ -1,0 +1,91 @@
+"""Answers about drops and regenerations."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class PlacementOut(BaseModel):
+    """Where a drop's games stand."""
+
+    slots: int
+    first_position: int
+
+
+class DropOut(BaseModel):
+    """A drop."""
+
+    uid: str
+    name: str
+    generation: int
+    state: Literal["scheduled", "standing", "ended"]
+    games: list[str]
+    release_time: str
+    ends_at: str
+    placement: PlacementOut
+
+
+class LiveModelOut(BaseModel):
+    """The live version and its age."""
+
+    version: str
+    age_seconds: float
+
+
+class DropTakenOut(DropOut):
+    """A drop that was made known, and what the operator decides by."""
+
+    unknown_similar: list[str]
+    live_model: LiveModelOut | None
+    now: str
+
+
+class DropsOut(BaseModel):
+    """Drops, in the order in which they are served."""
+
+    drops: list[DropOut]
+
+
+class DisplacedOut(BaseModel):
+    """A game that a drop pushes down."""
+
+    game_id: str
+    lists: int
+
+
+class PreviewOut(BaseModel):
+    """What a drop would do."""
+
+    users_targeted: int
+    lists_touched: int
+    exact: bool
+    displaced: list[DisplacedOut]
+    unknown_similar: list[str]
+
+
+class RegenerationOut(BaseModel):
+    """A regeneration, as far as it is."""
+
+    id: str
+    state: Literal["running", "succeeded", "failed"]
+    drop_uid: str | None
+    shards: int
+    shards_done: int
+    failed_shards: list[int]
+    model_version: str
+    users_targeted: int
+    users_regenerated: int
+    users_personal: int
+    users_failed: int
+    catalogue_coverage_before: float | None
+    catalogue_coverage_after: float | None
+    release_coverage: float | None
+    active_since: str | None
+    started_at: str
+    finished_at: str | None
+
+
+class RegenerationsOut(BaseModel):
+    """Regenerations, newest first."""
+
+    regenerations: list[RegenerationOut]

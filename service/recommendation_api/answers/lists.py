@@ -1,0 +1,91 @@
+"""Answers to readers."""
+
+from pydantic import BaseModel
+
+
+class ReasonOut(BaseModel):
+    """Why a game is listed."""
+
+    code: str
+    text: str
+    because: str | None
+
+
+class ItemOut(BaseModel):
+    """One place of a list."""
+
+    game_id: str
+    rank: int
+    score: float
+    source: str
+    reason: ReasonOut
+    model_version: str | None
+    generated_at: str | None
+    expires_at: str | None
+
+
+class ListOut(BaseModel):
+    """A page of a user's list."""
+
+    user_id: str
+    items: list[ItemOut]
+    next_cursor: str | None
+    model_version: str | None
+    generated_at: str | None
+    personal: bool
+
+
+class PopularItemOut(BaseModel):
+    """A game that many play."""
+
+    rank: int
+    game_id: str
+    title: str | None
+    users: int
+
+
+class PopularOut(BaseModel):
+    """Games by distinct users."""
+
+    items: list[PopularItemOut]
+
+
+class SimilarItemOut(BaseModel):
+    """A near game; `score` is the cosine of the factors."""
+
+    rank: int
+    game_id: str
+    title: str | None
+    score: float
+
+
+class SimilarOut(BaseModel):
+    """The nearest games."""
+
+    game_id: str
+    in_model: bool
+    items: list[SimilarItemOut]
+    model_version: str
+
+
+class ContributionOut(BaseModel):
+    """What one of the user's games adds to a score."""
+
+    game_id: str
+    title: str | None
+    contribution: float
+
+
+class WhyOut(BaseModel):
+    """Why a game is in a user's list, or why not; the contributions sum to the score."""
+
+    user_id: str
+    game_id: str
+    shown: bool
+    code: str
+    text: str
+    rank: int | None
+    source: str | None
+    score: float | None
+    contributions: list[ContributionOut]
+    model_version: str | None

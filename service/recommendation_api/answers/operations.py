@@ -1,0 +1,50 @@
+"""Answers about a person's data, coverage and settings."""
+
+from pydantic import BaseModel, JsonValue
+
+
+class ListedGameOut(BaseModel):
+    """A game, and in how many top tens it stands."""
+
+    game_id: str
+    title: str | None
+    lists: int
+
+
+class CoverageOut(BaseModel):
+    """What everyone's lists cover, and how evenly games share them."""
+
+    regeneration_id: str | None
+    finished_at: str | None
+    catalogue_coverage: float | None
+    user_coverage: float | None
+    games_available: int
+    games_listed: int
+    places: int
+    gini: float
+    share_of_top: float
+    most_listed: list[ListedGameOut]
+
+
+class ErasedOut(BaseModel):
+    """How many rows went from each table."""
+
+    erased: dict[str, int]
+
+
+class ExportOut(BaseModel):
+    """Everything that is kept of a person."""
+
+    user_id: str
+    interactions: list[dict[str, JsonValue]]
+    feedback: list[dict[str, JsonValue]]
+    lists: list[dict[str, JsonValue]]
+    announcements: list[dict[str, JsonValue]]
+
+
+class SettingsOut(BaseModel):
+    """Weights and settings in force."""
+
+    weights: dict[str, float]
+    owning_events: list[str]
+    settings: dict[str, JsonValue]

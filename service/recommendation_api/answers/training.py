@@ -1,0 +1,65 @@
+"""Answers about training runs and model versions."""
+
+from typing import Literal
+
+from pydantic import BaseModel, JsonValue
+
+
+class RunOut(BaseModel):
+    """A training run."""
+
+    run_id: str
+    state: Literal["queued", "running", "succeeded", "rejected", "failed"]
+    reason: str | None
+    detail: str | None
+    queued_at: str
+    started_at: str | None
+    finished_at: str | None
+    duration_seconds: float | None
+    users: int | None
+    games: int | None
+    pairs: int | None
+    components: int | None
+    quality: dict[str, JsonValue] | None
+    model_version: str | None
+
+
+class RunsOut(BaseModel):
+    """Training runs, newest first."""
+
+    runs: list[RunOut]
+
+
+class ModelOut(BaseModel):
+    """A model version that is kept."""
+
+    version: str
+    number: int
+    run_id: str
+    created_at: str
+    sha256: str
+    format: int
+    bytes: int
+    users: int
+    games: int
+    pairs: int
+    components: int
+    settings: dict[str, JsonValue]
+    quality: dict[str, JsonValue]
+    live: bool
+    list_share: float
+
+
+class ModelsOut(BaseModel):
+    """Model versions, newest first."""
+
+    live: str | None
+    models: list[ModelOut]
+
+
+class PromotedOut(BaseModel):
+    """A change of the live version."""
+
+    live: str
+    before: str | None
+    regeneration_id: str | None
