@@ -1,11 +1,25 @@
 """How every job begins: it looks at the database first, and says what to do about it; and how a disk ends one."""
 
+import logging
+import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from recommendation_jobs.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """A job takes a process for its own: its log and what SIGTERM does."""
+    handlers, level, on_term = list(logging.root.handlers), logging.root.level, signal.getsignal(signal.SIGTERM)
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    signal.signal(signal.SIGTERM, on_term)
+
 
 COMMANDS = [["train"], ["regenerate"], ["prune"], ["evaluate", "--database"]]
 
