@@ -44,10 +44,16 @@ check: setup ## Types, lint, format, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## Every benchmark beside its reference; `make bench-NAME` for one, all under 40 minutes on 2 cores
+PEERS := $(VENV)/.peers
+
+$(PEERS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	touch $@
+
+bench: setup $(PEERS) ## Every benchmark beside its reference; `make bench-NAME` for one
 	$(BIN)/python -m benchmarks
 
-bench-quick: setup ## The same with small sizes: shows that they run, says little of speed
+bench-quick: setup $(PEERS) ## The same with small sizes: shows that they run, says little of speed
 	$(BIN)/python -m benchmarks --quick
 
 load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training in the middle; fails on any failed request
@@ -56,15 +62,14 @@ load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training 
 bench-growth: setup ## Time and memory of training and regeneration at 1, 3 and 10 million pairs, with a plot
 	$(BIN)/python -m benchmarks.growth --plot docs/images/growth.svg
 
-bench-%: setup
+bench-%: setup $(PEERS)
 	$(BIN)/python -m benchmarks $*
 
 format: setup ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-quality: setup ## Compare the lists' quality with peers (about 12 minutes; downloads MovieLens-100k)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+bench-quality: setup $(PEERS) ## Compare the lists' quality with peers (about 12 minutes; downloads MovieLens-100k)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/quality.py
 
 clean: ## Remove what the other targets made, but for .tools and models

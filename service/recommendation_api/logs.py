@@ -72,7 +72,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        context = _context.get()
+        context = current_request()
         if context is not None:
             line["request_id"] = context.request_id
             if context.traceparent:
