@@ -63,6 +63,25 @@ def joined_numbers(store: Store, column: ColumnElement[Any]) -> Joined:
     return Joined(func.aggregate_strings(cast(column, String), ","), _decimal)
 
 
+def joined_numbers_of_groups(store: Store, column: ColumnElement[Any]) -> Joined:
+    """
+    Join whole numbers of 64 bits within each group; all groups' values together are read as one array of int64.
+
+    Texts, as a cursor takes these with less work than bytes.
+    """
+    if is_postgres(store):
+        return Joined(func.encode(_bytes_of(func.int8send(column)), "hex"), lambda texts: _binary(_from_hex(texts)))
+    return Joined(func.aggregate_strings(cast(column, String), ","), lambda texts: _decimal(",".join(texts)))
+
+
+def joined_times_of_groups(store: Store, column: ColumnElement[Any]) -> Joined:
+    """Join times within each group; read as microseconds since 1970, one array of int64."""
+    if is_postgres(store):
+        sent = func.encode(_bytes_of(func.timestamptz_send(column)), "hex")
+        return Joined(sent, lambda texts: _binary(_from_hex(texts)) + _YEAR_2000)
+    return joined_numbers_of_groups(store, microseconds(store, column))
+
+
 def joined_times(store: Store, column: ColumnElement[Any]) -> Joined:
     """Join times; read as microseconds since 1970, an array of int64."""
     if is_postgres(store):
@@ -188,6 +207,10 @@ def _texts(value: str | memoryview) -> bytes:
 
 def _binary(value: bytes | memoryview) -> NDArray[np.int64]:
     return np.frombuffer(value, ">i8").astype(np.int64)
+
+
+def _from_hex(texts: Sequence[str]) -> bytes:
+    return bytes.fromhex("".join(texts))
 
 
 def _decimal(value: str) -> NDArray[np.int64]:
