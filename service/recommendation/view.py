@@ -74,6 +74,8 @@ class StoreView:
     def warm(self) -> None:
         """Work out now what readers would otherwise wait for: milliseconds for a large catalogue."""
         _ = self.on_sale, self.unlisted_rows, self.keys
+        if self.live is not None:
+            self.live.model.warm()
 
     @cached_property
     def unlisted_rows(self) -> npt.NDArray[np.int32]:
