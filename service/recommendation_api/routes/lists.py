@@ -1,6 +1,7 @@
 """Lists: reading one, making one now, popular and similar games, and why."""
 
 import re
+from collections.abc import Awaitable
 from typing import Annotated, Any
 
 import numpy as np
@@ -75,21 +76,22 @@ class PlainLists:
         self._service = service
         self._start = f"{prefix}/user/"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a plain request, and hand every other on."""
         user_id, limit = self._asked(scope)
         if limit is None:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._answer(user_id, limit, scope, receive, send)
+
+    async def _answer(self, user_id: str, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self
-        request = Request(scope, receive)
         try:
-            body = await self._body(request, user_id, limit)
+            body = await self._body(scope, user_id, limit)
         except Exception as error:
             await problem_response(as_problem(error))(scope, receive, send)
         else:
             if _knows_a_tag(scope):
-                await tagged_response(request, body)(scope, receive, send)
+                await tagged_response(Request(scope), body)(scope, receive, send)
             else:
                 await send_plainly(send, body)
 
@@ -103,9 +105,9 @@ class PlainLists:
             return "", None
         return user_id, _plain_limit(scope["query_string"])
 
-    async def _body(self, request: Request, user_id: str, limit: int) -> bytes:
+    async def _body(self, scope: Scope, user_id: str, limit: int) -> bytes:
         service = self._service
-        holder_of(request, service, _READ)
+        holder_of(scope, service, _READ)
         await service.views.settle()
         view = service.views.view
         page = _FIRST_PAGE if limit == _FIRST_PAGE.limit else PageRequest(limit)
