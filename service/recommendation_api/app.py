@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from recommendation.clock import SteadyClock
 from recommendation.errors import SettingsError, StoreUnavailable
-from recommendation.generating import generate_lists
+from recommendation.generating import ListMaker
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
 from recommendation.storage.database import Database
@@ -119,8 +119,10 @@ def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) ->
     writes = WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes)
     list_settings = ListSettings(settings.list_length, settings.half_life_days)
 
+    maker = ListMaker(database, list_settings, clock)
+
     async def make(user_ids: Sequence[str]) -> Mapping[str, UserState]:
-        return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
+        return await writes.run(lambda: maker.make(user_ids, views.view))
 
     def write_events(requests: Sequence[Ingest]) -> Sequence[Outcome]:
         now, known_games = clock(), views.view.catalogue.by_id

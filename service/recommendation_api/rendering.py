@@ -114,6 +114,11 @@ async def send_plainly(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+def json_body_response(body: bytes) -> Response:
+    """Answer with a page that nobody keeps."""
+    return Response(body, media_type="application/json")
+
+
 def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with JSON."""
     return Response(orjson.dumps(document), status, headers, "application/json")

@@ -16,8 +16,10 @@ from recommendation.lists import (
     encode_first_party,
     merged,
 )
+from recommendation.storage.dialects.making import insert_where_there
 from recommendation.storage.dialects.writing import insert_copied, insert_rows, next_generation, only_new
-from recommendation.storage.locks import share_with_erasure
+from recommendation.storage.erasures import still_there, user_digest
+from recommendation.storage.locks import SHARE, share_with_erasure
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import user_lists
 
@@ -39,6 +41,29 @@ def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
         insert_rows(connection, user_lists, rows, _if_newer)
     else:
         insert_copied(connection, user_lists, list(rows[0]), lambda: _as_binary(rows), lambda: rows, _if_newer)
+
+
+def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredList], generation: int) -> set[str]:
+    """
+    Write lists, as `store_lists`, of those users who have interactions and were not erased since a number was taken.
+
+    Args:
+        connection: of `Database.round_trips`.
+        lists: one at least.
+
+    Returns:
+        Who they are.
+    """
+    rows = [_as_row(stored) for stored in sorted(lists, key=lambda stored: (stored.user_id, stored.source))]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+
+    def step_by_step() -> set[str]:
+        there = still_there(connection, columns["user_id"], generation)
+        store_lists(connection, [stored for stored in lists if stored.user_id in there])
+        return there
+
+    digests = [user_digest(user_id) for user_id in columns["user_id"]]
+    return insert_where_there(connection, columns, digests, SHARE, step_by_step)
 
 
 _COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
