@@ -134,7 +134,7 @@ def _this_hour(now: datetime) -> datetime:
 _FOR_YOU = Reason("for_you", "Chosen for you")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Offers:
     """What each source proposes of the games that may be shown to a user now."""
 
