@@ -18,8 +18,10 @@ from recommendation.lists import (
     encode_first_party,
     merged,
 )
+from recommendation.storage.dialects.making import insert_where_there
 from recommendation.storage.dialects.writing import insert_copied, insert_rows, next_generation, only_new
-from recommendation.storage.locks import share_with_erasure
+from recommendation.storage.erasures import still_there, user_digest
+from recommendation.storage.locks import SHARE, share_with_erasure
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import user_lists
 
@@ -41,6 +43,29 @@ def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
         insert_rows(connection, user_lists, _as_rows(ordered), _if_newer)
     else:
         insert_copied(connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_newer)
+
+
+def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredList], generation: int) -> set[str]:
+    """
+    Write lists, as `store_lists`, of those users who have interactions and were not erased since a number was taken.
+
+    Args:
+        connection: of `Database.round_trips`.
+        lists: one at least.
+
+    Returns:
+        Who they are.
+    """
+    ordered = sorted(lists, key=attrgetter("user_id", "source"))
+    columns = {name: [getattr(stored, name) for stored in ordered] for name in _NAMES}
+
+    def step_by_step() -> set[str]:
+        there = still_there(connection, columns["user_id"], generation)
+        store_lists(connection, [stored for stored in lists if stored.user_id in there])
+        return there
+
+    digests = [user_digest(user_id) for user_id in columns["user_id"]]
+    return insert_where_there(connection, columns, digests, SHARE, step_by_step)
 
 
 _NAMES = ("user_id", "source", "generation", "generated_at", "model_version", "events_seen", "items")

@@ -31,14 +31,13 @@ class PreparedStatement:
         self._text = text
         self._name = f"write_{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
-    def rows(self, connection: Connection, given: Mapping[str, str]) -> Sequence[Any]:
-        """Carry it out, and return what it returns."""
+    def rows(self, connection: Connection, given: Mapping[str, str], first: str = "") -> Sequence[Any]:
+        """Carry it out, `first` before it in the same round trip, and return what it returns."""
         driver: Any = connection.dialect.loaded_dbapi
         with driver_cursor(connection) as cursor:
             try:
-                cursor.execute(
-                    self._prepared(connection, cursor, list(given)) if self._are_prepared else self._text, given
-                )
+                text = self._prepared(connection, cursor, list(given)) if self._are_prepared else self._text
+                cursor.execute(f"{first}; {text}" if first else text, given)
             except (driver.errors.InvalidSqlStatementName, driver.errors.DuplicatePreparedStatement):
                 PreparedStatement._are_prepared = False
                 raise
