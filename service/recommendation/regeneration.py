@@ -31,7 +31,7 @@ from recommendation.storage.streams import UserBlock, stream_users
 from recommendation.storage.views import load_model
 from recommendation.view import StoreView
 
-USERS_AT_ONCE = 4096
+USERS_AT_ONCE = 2048
 NICENESS = 5
 """A quarter of a processor where somebody else wants all of it, and next to no wait for who has just been woken."""
 TOP_PLACES = 10
