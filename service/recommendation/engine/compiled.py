@@ -24,6 +24,9 @@ LANES = 8
 AT_ONCE = 4
 """Own games, and components, that are taken in one go over the listed games."""
 
+FETCHED_AT_ONCE = 16
+"""Numbers of float32 in a line of the cache."""
+
 LEAST = float(np.finfo(np.float32).min)
 
 _NONE = np.int32(0)
@@ -108,6 +111,8 @@ class Space(NamedTuple):
     """Zeros between users; shape (columns,)."""
     place: NDArray[np.int32]
     """-1 between users; shape (columns,)."""
+    fetched: NDArray[np.float32]
+    """Takes what was read ahead of its use, without which the compiler would leave out reading it; shape (1,)."""
     listed: NDArray[np.float64]
     """Factors of the listed games, and zeros; shape (components, n), each rounded up."""
     scales: NDArray[np.float64]
@@ -137,6 +142,7 @@ def space(users: int, columns: int, groups: int, components: int, n: int) -> Spa
         keys=np.empty(columns, np.int64),
         direct=np.zeros(columns, np.float32),
         place=np.full(columns, -1, np.int32),
+        fetched=np.zeros(1, np.float32),
         listed=np.zeros((depth, width)),
         scales=np.zeros(width),
         most=np.empty(width),
@@ -182,6 +188,7 @@ def rank_users(
                 scores[row] = -np.inf
         bar = _bar(fitted, taste, scores, space, lists.rows.shape[1])
         found = space.found[: _reaching(scores, bar, space)]
+        space.fetched[0] = _fetch(fitted.factors, found)
         _score_exactly(fitted, taste, found, space.exact, space.direct, scores)
         _forget_direct(fitted, own, space.direct)
         kept = _put_in_order(found, scores, space.score_bits[user], space.keys, lists.rows[user], lists.scores[user])
@@ -276,6 +283,16 @@ def _reaching(scores: NDArray[np.float32], bar: np.float32, space: Space) -> int
                 space.found[count] = column
                 count += scores[column] + space.direct[column] >= bar
     return count
+
+
+@_inner
+def _fetch(factors: NDArray[np.float32], rows: NDArray[np.int32]) -> np.float32:
+    """Read of every row what brings it into the cache: many at a time, where each sum would wait for its own."""
+    read = np.float32(0.0)
+    for row in rows:
+        for component in range(0, factors.shape[1], FETCHED_AT_ONCE):
+            read += factors[row, component]
+    return read
 
 
 @_inner
