@@ -16,6 +16,7 @@ from typing import Any
 
 from recommendation.errors import StoreUnavailable, TransactionLost
 from recommendation.storage.ingest import Ingest, Ingested, Outcome
+from recommendation_api.quick_ingests import QuickIngests
 from recommendation_api.write_gate import WriteGate
 
 log = logging.getLogger(__name__)
@@ -39,16 +40,18 @@ Waiting = tuple[Ingest, asyncio.Future[Ingested]]
 class Ingests:
     """Gathers requests into transactions."""
 
-    def __init__(self, write: Write, gate: WriteGate) -> None:
+    def __init__(self, write: Write, gate: WriteGate, quick: QuickIngests | None = None) -> None:
         """
         Start nothing yet.
 
         Args:
             write: carries out requests in one transaction, in a thread.
             gate: counts those who wait, and gives the writers their turn among all writes.
+            quick: is asked first, where there is such a way.
         """
         self._write = write
         self._gate = gate
+        self._quick = quick
         self._threads = ThreadPoolExecutor(WRITERS, "ingest")
         self._waiting: deque[Waiting] = deque()
         self._writer: Task = None
@@ -64,6 +67,8 @@ class Ingests:
             StoreUnavailable: nothing of it was written.
         """
         with self._gate.admitted():
+            if self._quick is not None and (counted := await self._quick.take(request)) is not None:
+                return counted
             answer: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
             self._waiting.append((request, answer))
             self._dispatch()
