@@ -44,6 +44,10 @@ PREFIX = "/api/v1/recommendation"
 LOOK_FOR_SCHEMA_SECONDS = 1.0
 VERSION = "0.1.0"
 
+COLLECT_AFTER = 20_000
+"""Objects that came and did not go before garbage is looked for. With Python's 700 the requests under way, which leave
+hardly any, were looked through so often that it took a tenth of a write's time."""
+
 
 def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     """
@@ -215,4 +219,5 @@ def _look_for_schema(service: Service) -> None:
     service.views.refresh()
     # Catalogue and model stay for long: without them a collection of garbage holds a read up for no millisecond.
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     service.is_ready = True

@@ -6,17 +6,13 @@ else's lock, holds up nobody else: those who wait, and those who come, go the wa
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from recommendation.storage.ingest import Ingest, Ingested
+from recommendation_api.gathering import MOST_REQUESTS, PATIENCE_SECONDS, deliver, gather_more
 from recommendation_api.write_gate import WriteGate
-
-PATIENCE_SECONDS = 0.1
-"""How long a group may be held up."""
-
-MOST_REQUESTS = 64
-"""What goes together at most: a group's locks are held until its commit."""
 
 Count = Callable[[Sequence[Ingest]], Awaitable[Sequence[Ingested | None]]]
 Waiting = tuple[Ingest, asyncio.Future[Ingested | None]]
@@ -59,10 +55,13 @@ class QuickIngests:
 
     async def _count_on(self) -> None:
         while group := self._next_group():
+            began = time.perf_counter()
             async with self._gate.turn:
                 outcomes = await self._counted([request for request, _ in group])
             for (_, answer), outcome in zip(group, outcomes, strict=True):
-                _deliver(answer, outcome)
+                deliver(answer, outcome)
+            # Those who were answered now send their next ones.
+            await gather_more(len(group), time.perf_counter() - began)
         self._counter = None
 
     async def _counted(self, requests: Sequence[Ingest]) -> Sequence[Ingested | Exception | None]:
@@ -86,13 +85,4 @@ class QuickIngests:
     def _give_way(self) -> None:
         self._is_held_up = True
         while self._waiting:
-            _deliver(self._waiting.popleft()[1], None)
-
-
-def _deliver(answer: asyncio.Future[Ingested | None], outcome: Ingested | Exception | None) -> None:
-    if answer.done():
-        return
-    if isinstance(outcome, Exception):
-        answer.set_exception(outcome)
-    else:
-        answer.set_result(outcome)
+            deliver(self._waiting.popleft()[1], None)
