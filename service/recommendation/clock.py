@@ -35,10 +35,10 @@ class SteadyClock:
 
     def reserve(self, count: int) -> datetime:
         """Return a time such that it and the `count - 1` microseconds after it are given to nobody else."""
-        first = self()
         with self._lock:
-            self._last = max(self._last, first + count * TICK)
-        return first
+            first = max(self._source(), self._last + TICK)
+            self._last = first + count * TICK
+            return first
 
 
 def rfc3339(moment: datetime) -> str:

@@ -15,7 +15,8 @@ from recommendation.generating import generate_lists
 from recommendation.personal import ListSettings
 from recommendation.settings import Settings
 from recommendation.storage.database import Database
-from recommendation.storage.ingest import Ingest, Outcome, ingest
+from recommendation.storage.ingest import Ingest, Ingested, Outcome, ingest
+from recommendation.storage.loop_ingests import LoopIngests
 from recommendation.storage.loop_reads import LoopReads
 from recommendation.storage.readers import UserState
 from recommendation.storage.schema import is_usable, schema_state
@@ -29,6 +30,7 @@ from recommendation_api.ingests import Ingests
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.metrics import Metrics
 from recommendation_api.middleware import before_everything
+from recommendation_api.quick_ingests import QuickIngests
 from recommendation_api.relay import Relay
 from recommendation_api.routes import console, drops, health, interactions, lists, offers, people, training
 from recommendation_api.service import Service
@@ -41,6 +43,10 @@ log = logging.getLogger(__name__)
 PREFIX = "/api/v1/recommendation"
 LOOK_FOR_SCHEMA_SECONDS = 1.0
 VERSION = "0.1.0"
+
+COLLECT_AFTER = 20_000
+"""Objects that came and did not go before garbage is looked for. With Python's 700 the requests under way, which leave
+hardly any, were looked through so often that it took a tenth of a write's time."""
 
 
 def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
@@ -110,6 +116,9 @@ def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) ->
     # Half of a small pool stays for everything else.
     readers = min(READERS, settings.database_pool_size // 2)
     pool_size = settings.database_pool_size - LoopReads.connections(settings.database_url, readers)
+    # What is announced is written step by step.
+    counts_quickly = broker is None and pool_size > 1 and LoopIngests.is_possible(settings.database_url)
+    pool_size -= counts_quickly
     database = Database(settings.database_url, pool_size, settings.statement_timeout_ms, broker is not None)
     reads = LoopReads(database, readers, settings.half_life_days is not None)
     views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
@@ -122,6 +131,9 @@ def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) ->
     async def make(user_ids: Sequence[str]) -> Mapping[str, UserState]:
         return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
 
+    loop_ingests = LoopIngests(database, settings.owning_events) if counts_quickly else None
+    quick = None if loop_ingests is None else _quick_ingests(loop_ingests, views, writes, clock)
+
     def write_events(requests: Sequence[Ingest]) -> Sequence[Outcome]:
         now, known_games = clock(), views.view.catalogue.by_id
         with database.writing() as connection:
@@ -133,9 +145,10 @@ def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) ->
         views=views,
         reads=Coalescer(reads.read, readers),
         loop_reads=reads,
+        loop_ingests=loop_ingests,
         makes=Coalescer(make, MAKERS, MOST_MADE_TOGETHER),
         writes=writes,
-        ingests=Ingests(write_events, writes),
+        ingests=Ingests(write_events, writes, quick),
         trainer=Trainer(settings, database, clock),
         relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
@@ -143,6 +156,16 @@ def _service(settings: Settings, keys: KeyRing | None, broker: Broker | None) ->
         clock=clock,
         list_settings=list_settings,
     )
+
+
+def _quick_ingests(loop_ingests: LoopIngests, views: ViewHolder, writes: WriteGate, clock: SteadyClock) -> QuickIngests:
+    def takes(request: Ingest) -> bool:
+        return loop_ingests.takes(request, views.view.catalogue.by_id)
+
+    async def count(requests: Sequence[Ingest]) -> Sequence[Ingested | None]:
+        return await loop_ingests.count(requests, clock())
+
+    return QuickIngests(takes, count, writes)
 
 
 @asynccontextmanager
@@ -165,6 +188,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await asyncio.to_thread(service.relay.close)
         service.loop_reads.close()
         service.ingests.close()
+        if service.loop_ingests is not None:
+            service.loop_ingests.close()
         await asyncio.to_thread(service.metrics.close)
         await asyncio.to_thread(service.database.close)
 
@@ -194,4 +219,5 @@ def _look_for_schema(service: Service) -> None:
     service.views.refresh()
     # Catalogue and model stay for long: without them a collection of garbage holds a read up for no millisecond.
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     service.is_ready = True

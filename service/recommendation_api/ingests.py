@@ -16,18 +16,17 @@ from typing import Any
 
 from recommendation.errors import StoreUnavailable, TransactionLost
 from recommendation.storage.ingest import Ingest, Ingested, Outcome
+from recommendation_api.gathering import MOST_REQUESTS, PATIENCE_SECONDS, deliver, gather_more
+from recommendation_api.quick_ingests import QuickIngests
 from recommendation_api.write_gate import WriteGate
 
 log = logging.getLogger(__name__)
 
-WRITERS, PATIENCE_SECONDS = 3, 0.1
-"""One writes, so that groups are large; while it is held up this long, by a lock of somebody else's, another does."""
+WRITERS = 3
+"""One writes, so that groups are large; while it is held up another does."""
 
-MOST_REQUESTS, MOST_EVENTS = 64, 2_000
-"""What goes together at most: a group's locks are held until its commit, and all of it is done again if one fails."""
-
-CROWD, MOST_GATHERING_SECONDS = 3, 0.005
-"""After so many came together more are waited for, as long as a transaction takes but no longer than this."""
+MOST_EVENTS = 2_000
+"""What goes together at most: all of it is done again if one request fails."""
 
 TRIES = 3
 
@@ -39,16 +38,18 @@ Waiting = tuple[Ingest, asyncio.Future[Ingested]]
 class Ingests:
     """Gathers requests into transactions."""
 
-    def __init__(self, write: Write, gate: WriteGate) -> None:
+    def __init__(self, write: Write, gate: WriteGate, quick: QuickIngests | None = None) -> None:
         """
         Start nothing yet.
 
         Args:
             write: carries out requests in one transaction, in a thread.
             gate: counts those who wait, and gives the writers their turn among all writes.
+            quick: is asked first, where there is such a way.
         """
         self._write = write
         self._gate = gate
+        self._quick = quick
         self._threads = ThreadPoolExecutor(WRITERS, "ingest")
         self._waiting: deque[Waiting] = deque()
         self._writer: Task = None
@@ -64,6 +65,8 @@ class Ingests:
             StoreUnavailable: nothing of it was written.
         """
         with self._gate.admitted():
+            if self._quick is not None and (counted := await self._quick.take(request)) is not None:
+                return counted
             answer: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
             self._waiting.append((request, answer))
             self._dispatch()
@@ -84,14 +87,13 @@ class Ingests:
         crowd, seconds = 0, 0.0
         try:
             while self._waiting and self._writer is task:
-                if crowd >= CROWD:
-                    await asyncio.sleep(min(seconds, MOST_GATHERING_SECONDS))
+                await gather_more(crowd, seconds)
                 async with self._gate.turn:
                     group, began = self._next_group(), time.perf_counter()
                     outcomes = await self._written([request for request, _ in group])
                 crowd, seconds = len(group), time.perf_counter() - began
                 for (_, answer), outcome in zip(group, outcomes, strict=True):
-                    _deliver(answer, outcome)
+                    deliver(answer, outcome)
         finally:
             # No await lies between the last look at who waits and this, or somebody could be missed.
             self._tasks.discard(task)
@@ -150,12 +152,3 @@ class Ingests:
             return self._carry_out([request])[0]
         except StoreUnavailable as error:
             return error
-
-
-def _deliver(answer: asyncio.Future[Ingested], outcome: Outcome | Exception) -> None:
-    if answer.done():
-        return
-    if isinstance(outcome, Exception):
-        answer.set_exception(outcome)
-    else:
-        answer.set_result(outcome)

@@ -12,6 +12,7 @@ from recommendation.personal import ListSettings
 from recommendation.settings import Settings
 from recommendation.storage.database import Database
 from recommendation.storage.idempotency import Answer, RequestKey, claim, keep
+from recommendation.storage.loop_ingests import LoopIngests
 from recommendation.storage.loop_reads import LoopReads
 from recommendation.storage.readers import UserState
 from recommendation_api.coalescer import Coalescer
@@ -37,6 +38,7 @@ class Service:
     reads: Coalescer[UserState]
     """Reads what is kept of a user."""
     loop_reads: LoopReads
+    loop_ingests: LoopIngests | None
     makes: Coalescer[UserState]
     """Makes and stores a user's list, and reads what is kept of them."""
     writes: WriteGate

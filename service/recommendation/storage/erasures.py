@@ -55,7 +55,7 @@ def erased_since(connection: Connection, users: Collection[str], since: datetime
     """
     Return which of some users were erased at that time or later, and when; until the transaction ends no more are.
 
-    To be called in the writing transaction, before it locks a row of anything but its keys.
+    To be called in the writing transaction, before it locks a row.
     """
     rows = read_sharing_with_erasure(connection, _SINCE, {"since": since})
     moments = {bytes(row.user_digest): row.erased_at for row in rows}

@@ -132,6 +132,20 @@ def keep_all(connection: Connection, answers: Sequence[tuple[RequestKey, Answer]
         update_columns(connection, idempotent_answers, columns, _NAME)
 
 
+def answer_columns(
+    answers: Sequence[tuple[RequestKey | None, Answer]], now: datetime
+) -> dict[str, list[str | bytes | int | dict[str, str] | datetime | None]]:
+    """Return answers, and the keys that have one, as columns of `idempotent_answers`."""
+    return {
+        **{part: [getattr(key, part, None) for key, _ in answers] for part in _NAME},
+        "request_digest": [getattr(key, "digest", None) for key, _ in answers],
+        "status": [answer.status for _, answer in answers],
+        "headers": [answer.headers for _, answer in answers],
+        "body": [answer.body for _, answer in answers],
+        "answered_at": [now for _ in answers],
+    }
+
+
 def forget_answers(connection: Connection, before: datetime) -> int:
     """Forget answers older than the retention; return how many."""
     gone = connection.execute(delete(idempotent_answers).where(idempotent_answers.c.answered_at < before))

@@ -2,7 +2,7 @@
 Several requests that bring events, in one transaction: a commit and a handful of statements for all of them.
 
 Each gets the answer it would have got had they come one after the other. Every statement stands for all requests:
-claim the keys, hold off erasures, see who was erased, claim the event ids (where there are any), make games known
+hold off erasures, see who was erased, claim the keys, claim the event ids (where there are any), make games known
 (where there are new ones), add to the pairs, keep the answers, announce what was counted (where somebody listens).
 """
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from recommendation.announcements import Announcement
 from recommendation.storage.idempotency import Answer, KeyReusedError, RequestKey, claim_all, keep_all
-from recommendation.storage.interactions import Indexed, Recorded, record_all
+from recommendation.storage.interactions import Indexed, Recorded, erased_among, record_all
 from recommendation.storage.outbox import is_announcing, put
 
 
@@ -26,6 +26,8 @@ class Ingest:
     key: RequestKey | None
     end: Callable[[Connection, Recorded], Answer]
     """Is told what became of the events, does what else belongs into the transaction, and answers."""
+    expected: Answer | None = None
+    """What `end` answers where every event is counted, and does nothing else; None where it does."""
     announce: Callable[[Recorded, datetime], Sequence[Announcement]] = lambda done, now: ()
     """Says what others are told of it; only asked where somebody is."""
 
@@ -60,11 +62,12 @@ def ingest(
     Raises:
         InvalidInput: as for `record_all`; nothing may be committed.
     """
+    erased = erased_among(connection, [request.events for request in requests])
     keyed = [request for request in requests if request.key is not None]
     claimed = claim_all(connection, [request.key for request in keyed if request.key is not None], now)
     earlier = {id(request): found for request, found in zip(keyed, claimed, strict=True) if found is not None}
     work = [request for request in requests if id(request) not in earlier]
-    recorded = record_all(connection, [request.events for request in work], owning_events, now, known_games)
+    recorded = record_all(connection, [request.events for request in work], owning_events, now, known_games, erased)
     done = {
         id(request): Ingested(request.end(connection, mine), mine) for request, mine in zip(work, recorded, strict=True)
     }

@@ -21,7 +21,7 @@ from recommendation.lists import (
 from recommendation.storage.dialects.making import insert_where_there
 from recommendation.storage.dialects.writing import insert_copied, insert_rows, next_generation, only_new
 from recommendation.storage.erasures import still_there, user_digest
-from recommendation.storage.locks import SHARE, share_with_erasure
+from recommendation.storage.locks import SHARE_WITH_ERASURE, share_with_erasure
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import user_lists
 
@@ -65,7 +65,7 @@ def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredLis
         return there
 
     digests = [user_digest(user_id) for user_id in columns["user_id"]]
-    return insert_where_there(connection, columns, digests, SHARE, step_by_step)
+    return insert_where_there(connection, columns, digests, SHARE_WITH_ERASURE, step_by_step)
 
 
 _NAMES = ("user_id", "source", "generation", "generated_at", "model_version", "events_seen", "items")

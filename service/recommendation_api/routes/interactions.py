@@ -47,7 +47,8 @@ async def post_interactions(request: Request) -> Response:
     def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
         return interactions_accepted([done.accepted], now)
 
-    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, announce))
+    expected = batch_answer(len(events), refused, 0)
+    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, expected, announce))
     _count(service, ingested, len(refused))
     return answered(ingested.answer, ingested.recorded is None)
 
@@ -72,7 +73,7 @@ async def post_feedback(request: Request) -> Response:
     def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
         return feedback_received([kept(done)], now)
 
-    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, announce))
+    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, announce=announce))
     _count(service, ingested, len(refused))
     for item in kept(ingested.recorded) if ingested.recorded else ():
         kind = source_class(item.source or "")

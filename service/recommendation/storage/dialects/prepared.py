@@ -1,12 +1,12 @@
 """Statements of a write that PostgreSQL plans once in a session, and not once in a transaction."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
-from recommendation.storage.dialects.connecting import driver_cursor
+from recommendation.storage.dialects.connecting import OTHER_SESSION, driver_cursor
 
 
 class PreparedStatement:
@@ -33,20 +33,36 @@ class PreparedStatement:
 
     def rows(self, connection: Connection, given: Mapping[str, str], first: str = "") -> Sequence[Any]:
         """Carry it out, `first` before it in the same round trip, and return what it returns."""
-        driver: Any = connection.dialect.loaded_dbapi
         with driver_cursor(connection) as cursor:
             try:
-                text = self._prepared(connection, cursor, list(given)) if self._are_prepared else self._text
+                if self._are_prepared:
+                    self._prepare(connection, cursor, given)
+                text = self.execution(given)
                 cursor.execute(f"{first}; {text}" if first else text, given)
-            except (driver.errors.InvalidSqlStatementName, driver.errors.DuplicatePreparedStatement):
-                PreparedStatement._are_prepared = False
+            except OTHER_SESSION:
+                self.give_up_preparing()
                 raise
             return cursor.fetchall() if cursor.description else ()
 
-    def _prepared(self, connection: Connection, cursor: Any, names: Sequence[str]) -> str:
+    def _prepare(self, connection: Connection, cursor: Any, names: Iterable[str]) -> None:
         prepared = connection.info.setdefault("prepared", set())
         if self._name not in prepared:
-            text = self._text % {name: f"${place}" for place, name in enumerate(names, 1)}
-            cursor.execute(f"PREPARE {self._name} AS {text}")
+            cursor.execute(self.preparation(names))
             prepared.add(self._name)
+
+    @staticmethod
+    def give_up_preparing() -> None:
+        """Send every statement whole from now on."""
+        PreparedStatement._are_prepared = False
+
+    def preparation(self, names: Iterable[str]) -> str:
+        """Return the statement that prepares it, with its parameters in this order; nothing where none is prepared."""
+        if not self._are_prepared:
+            return ""
+        return f"PREPARE {self._name} AS {self._text % {name: f'${place}' for place, name in enumerate(names, 1)}}"
+
+    def execution(self, names: Iterable[str]) -> str:
+        """Return the statement that carries it out in a session that prepared it, or in any where none is prepared."""
+        if not self._are_prepared:
+            return self._text
         return f"EXECUTE {self._name} ({', '.join(f'%({name})s' for name in names)})"

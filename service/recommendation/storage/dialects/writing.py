@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import TypeEngine
 
 from recommendation.storage.dialects.arrays import array_text, array_type
 from recommendation.storage.dialects.connecting import driver_cursor, is_postgres
@@ -70,7 +71,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finis
 def insert_columns(connection: Connection, table: Table, columns: Columns, finish: Finish) -> None:
     """Insert rows as `insert_rows` does, given column by column, at least one row."""
     if is_postgres(connection):
-        _from_arrays(table, tuple(columns), finish).rows(connection, _arrays(table, columns))
+        _from_arrays(table, tuple(columns), finish).rows(connection, given_arrays(table, columns))
     else:
         connection.execute(finish(insert(connection, table)), _rows(columns))
 
@@ -142,7 +143,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: 
         return set()
     if is_postgres(connection):
         statement = _from_arrays(table, tuple(rows[0]), only_new, key)
-        new = statement.rows(connection, _arrays(table, _columns(rows)))
+        new = statement.rows(connection, given_arrays(table, _columns(rows)))
     else:
         returning = only_new(sqlite.insert(table)).returning(*(table.c[name] for name in key))
         new = connection.execute(returning, list(rows)).all()
@@ -152,7 +153,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: 
 def update_columns(connection: Connection, table: Table, columns: Columns, key: tuple[str, ...]) -> None:
     """Set the columns that are given, besides the key's, in the rows of these keys, which are there."""
     if is_postgres(connection):
-        _update_from_arrays(table, tuple(columns), key).rows(connection, _arrays(table, columns))
+        _update_from_arrays(table, tuple(columns), key).rows(connection, given_arrays(table, columns))
     else:
         rows = [{f"given_{name}": value for name, value in row.items()} for row in _rows(columns)]
         connection.execute(_update_of_rows(table, tuple(columns), key), rows)
@@ -165,19 +166,20 @@ def update_columns(connection: Connection, table: Table, columns: Columns, key: 
 def _from_arrays(
     table: Table, names: tuple[str, ...], finish: Finish, returned: tuple[str, ...] = ()
 ) -> PreparedStatement:
-    given = select(*_given(table, names).values())
+    given = select(*given_columns(table, names).values())
     statement = finish(postgresql.insert(table).from_select(names, given, include_defaults=False))
-    return _compiled(statement.returning(*(table.c[name] for name in returned)) if returned else statement)
+    return compiled(statement.returning(*(table.c[name] for name in returned)) if returned else statement)
 
 
 @lru_cache(maxsize=16)
 def _update_from_arrays(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> PreparedStatement:
-    given = _given(table, names)
+    given = given_columns(table, names)
     same = and_(*(table.c[name] == given[name] for name in key))
-    return _compiled(update(table).where(same).values({name: given[name] for name in names if name not in key}))
+    return compiled(update(table).where(same).values({name: given[name] for name in names if name not in key}))
 
 
-def _compiled(statement: Any) -> PreparedStatement:
+def compiled(statement: Any) -> PreparedStatement:
+    """Write a statement as PostgreSQL's driver takes it."""
     return PreparedStatement(str(statement.compile(dialect=_DRIVER)))
 
 
@@ -187,15 +189,28 @@ def _update_of_rows(table: Table, names: tuple[str, ...], key: tuple[str, ...]) 
     return update(table).where(same).values({name: bindparam(f"given_{name}") for name in names if name not in key})
 
 
-def _given(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
-    """The rows of the arrays that `_arrays` writes, as columns to select from."""
-    columns = [table.c[name] for name in names]
-    arrays = [cast(bindparam(f"{c.name}_array", type_=String), ARRAY(array_type(c.type))) for c in columns]
-    given = func.unnest(*arrays).table_valued(*names, name="given").render_derived()
-    return {c.name: cast(given.c[c.name], c.type) if isinstance(c.type, JSON) else given.c[c.name] for c in columns}
+def given_columns(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
+    """The rows of the arrays that `given_arrays` writes, as columns to select from."""
+    return columns_of_arrays({name: table.c[name].type for name in names})
 
 
-def _arrays(table: Table, columns: Columns) -> dict[str, str]:
+def columns_of_arrays(types: Mapping[str, TypeEngine[Any]], numbered: str | None = None) -> dict[str, Any]:
+    """
+    Rows of arrays of these types, as columns to select from.
+
+    Args:
+        numbered: name of one column more, with the rows' numbers from 1 on.
+    """
+    arrays = [cast(bindparam(f"{name}_array", type_=String), ARRAY(array_type(kind))) for name, kind in types.items()]
+    given = func.unnest(*arrays).table_valued(*types, with_ordinality=numbered, name="given").render_derived()
+    columns = {
+        name: cast(given.c[name], kind) if isinstance(kind, JSON) else given.c[name] for name, kind in types.items()
+    }
+    return columns | ({numbered: given.c[numbered]} if numbered else {})
+
+
+def given_arrays(table: Table, columns: Columns) -> dict[str, str]:
+    """Write rows that are given column by column."""
     return {f"{name}_array": array_text(table.c[name].type, values) for name, values in columns.items()}
 
 
