@@ -1,9 +1,8 @@
 """
 Lists of many users at once, the same to the bit as each user alone gets from `Model.recommend`.
 
-A float32 product scores every game of a few users, few enough for the scores to stay in the processor's cache; compiled
-loops do the rest, user by user, while they are there. The jobs rank so; the API ranks in NumPy (`alone.py`) and never
-imports this, nor Numba with it.
+A float32 product scores every game for some hundred users; compiled loops do the rest, user by user. The jobs rank so;
+the API ranks in NumPy (`alone.py`) and never imports this, nor Numba with it.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from recommendation.engine.model import Histories, Model
 THREADS = 2
 """Threads that a job ranks with; shards share larger work."""
 
-CELLS = 1_300_000
-"""Scores at once (users x games): 5 MB, which a processor's cache holds."""
+CELLS = 5_200_000
+"""Scores at once (users x games), 21 MB: with fewer the product spends more on laying out the factors again."""
 
 MOST_USERS = 256
 LEAST_USERS = 16
