@@ -6,16 +6,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from recommendation.block_lists import BlockLists
 from recommendation.catalogue import Catalogue
 from recommendation.clock import Clock
 from recommendation.errors import InvalidInput
 from recommendation.exposure import Exposure
 from recommendation.lists import PACKED_ITEM, StoredList
+from recommendation.one_by_one import OneByOne
 from recommendation.personal import ListSettings
 from recommendation.placing import placed
 from recommendation.storage.database import Database
@@ -41,6 +42,16 @@ Report = Callable[[int], None]
 """Told how many users were done."""
 
 
+class Lists(Protocol):
+    """Makes the lists of several users."""
+
+    def of(self, block: UserBlock, generation: int, now: datetime) -> list[StoredList]:
+        """Rank for them; those without a list are left out."""
+
+
+MakeLists = Callable[[StoreView, ListSettings], Lists]
+
+
 class Overtaken(Exception):
     """Another process works on the same shard and is ahead."""
 
@@ -53,14 +64,14 @@ def regenerate_shard(
     max_bytes: int,
     clock: Clock,
     report: Report,
-    threads: int = 1,
+    make_lists: MakeLists = OneByOne,
 ) -> Regeneration:
     """
     Remake the lists of a shard's users, from where it was left.
 
     Args:
         report: told after each block that was written.
-        threads: how many rank; BLAS should then use one each.
+        make_lists: ranks for a block of users with the model and games of a view.
 
     Raises:
         InvalidInput: there is no such regeneration or shard, or it was ended.
@@ -71,9 +82,7 @@ def regenerate_shard(
         if shard.state != "succeeded":
             release = _release_keys(database, regeneration.drop_uid, view.catalogue)
             try:
-                _work(
-                    database, regeneration, shard, BlockLists(view, settings, threads), release, settings, clock, report
-                )
+                _work(database, regeneration, shard, make_lists(view, settings), release, settings, clock, report)
             except Overtaken:
                 continue
         with database.writing() as connection:
@@ -102,7 +111,7 @@ def _work(
     database: Database,
     regeneration: Regeneration,
     shard: Shard,
-    lists: BlockLists,
+    lists: Lists,
     release: frozenset[int],
     settings: ListSettings,
     clock: Clock,
@@ -134,7 +143,7 @@ def _remake(
     regeneration: Regeneration,
     shard: Shard,
     blocks: Iterator[UserBlock],
-    lists: BlockLists,
+    lists: Lists,
     release: frozenset[int],
     clock: Clock,
     report: Report,

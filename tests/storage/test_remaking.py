@@ -11,8 +11,10 @@ from shop import START, at_once, checkerboard, event, everything, send, trained
 from sqlalchemy import text
 
 from recommendation import regeneration as engine_room
+from recommendation.block_lists import BlockLists
 from recommendation.clock import SteadyClock
 from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.one_by_one import OneByOne
 from recommendation.personal import ListSettings
 from recommendation.regeneration import regenerate_shard
 from recommendation.storage import endings, regenerations
@@ -64,6 +66,15 @@ def killed_after(blocks: int) -> Any:
             raise Killed
 
     return report
+
+
+def test_the_lists_of_a_promotion_are_those_that_the_jobs_make(shop: Database) -> None:
+    found = []
+    for make_lists in (OneByOne, BlockLists):
+        regenerate_shard(shop, opened(shop), 0, ListSettings(10), 10**9, lambda: START, lambda users: None, make_lists)
+        found.append({user: replace(stored, generation=0) for user, stored in listed(shop).items()})
+    assert found[0] == found[1]
+    assert len(found[0]) == 16
 
 
 @pytest.mark.parametrize("blocks", [1, 3, 5])
