@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 
 from benchmarks import data
 from benchmarks.harness import Result, Sizes, compare, seconds
-from recommendation.engine.batch import BatchRanker
-from recommendation.engine.model import Model, RankingBlock
+from recommendation.engine.batch import BatchRanker, RankingBlock
+from recommendation.engine.model import Model
 from recommendation.engine.sparse import SparseLinks
 from recommendation.vocabulary import Vocabulary
 

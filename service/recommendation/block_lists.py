@@ -5,8 +5,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from recommendation.engine.batch import BatchRanker
-from recommendation.engine.model import RankingBlock
+from recommendation.engine.batch import BatchRanker, RankingBlock
 from recommendation.errors import InvalidInput
 from recommendation.lists import LEAST_SCORE, PACKED_ITEM, StoredList
 from recommendation.personal import ListSettings

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from recommendation.clock import parse_rfc3339, rfc3339
 from recommendation.events import RowError, as_fields, optional_id, required_id
@@ -95,7 +96,7 @@ def decode_first_party(items: bytes) -> list[FirstPartyItem]:
             parse_rfc3339(row["e"]) if "e" in row else None,
             row["u"],
         )
-        for row in json.loads(items)
+        for row in orjson.loads(items)
     ]
 
 

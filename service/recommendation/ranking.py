@@ -1,14 +1,16 @@
 """
 The order of a list: one pure function over what every source proposes.
 
-Filter first; then pins take their positions, drops the places they were given, and the rest follows source by source,
-each by score, `popular` last. A game appears once.
+What may not be shown is left out by whoever proposes. Pins take their positions, drops the places they were given, and
+the rest follows source by source, each by score, `popular` last. A game appears once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from recommendation.catalogue import Game
 
 SOURCE_ORDER = ("editorial", "rule", "drop", "cf", "popular")
 
@@ -21,6 +23,16 @@ class Reason(NamedTuple):
     because: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where items come from: most items of a list share one."""
+
+    source: str
+    model_version: str | None = None
+    generated_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
 class Candidate(NamedTuple):
     """
     One game that one source proposes.
@@ -30,15 +42,22 @@ class Candidate(NamedTuple):
     later wins.
     """
 
-    game_id: str
-    source: str
+    game: Game
     score: float
     reason: Reason
+    origin: Origin
     position: int | None = None
     updated: int = 0
-    model_version: str | None = None
-    generated_at: datetime | None = None
-    expires_at: datetime | None = None
+
+    @property
+    def game_id(self) -> str:
+        """Its game."""
+        return self.game.game_id
+
+    @property
+    def source(self) -> str:
+        """Who proposes it."""
+        return self.origin.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +86,6 @@ def source_rank(source: str) -> int:
 def order(
     proposals: Sequence[Iterable[Candidate]],
     placements: Sequence[Placement],
-    is_shown: Callable[[str], bool],
     limit: int,
     offset: int = 0,
 ) -> list[Candidate]:
@@ -76,9 +94,9 @@ def order(
 
     Args:
         proposals: the candidates of each source, sources in their order, each sorted by score (best first), ties by
-            `game_id`. They are read only as far as needed.
-        placements: standing drops, earlier release first.
-        is_shown: whether a game may stand in this list; owned, dismissed and earlier pages are left out by it.
+            `game_id`; none of a game that may not stand here (owned, dismissed, on earlier pages). They are read only
+            as far as needed.
+        placements: standing drops, earlier release first, of such games too.
         limit: places on this page.
         offset: places on the pages before.
 
@@ -86,27 +104,25 @@ def order(
         At most `limit` candidates, the first of them at place `offset + 1`. Where candidates run out before a pinned
         place, the pins close up.
     """
-    pins, plain = _split(proposals, is_shown)
+    pins, plain = _split(proposals)
+    if not pins and not placements:
+        return _first(plain, set(), limit)
     taken = _seat_pins(pins, offset)
     seated = {pin.game_id for pin in taken.values()}
-    _seat_drops(placements, is_shown, taken, seated, offset)
+    _seat_drops(placements, taken, seated, offset)
     wanted = limit - sum(place <= offset + limit for place in taken)
-    others = _first(plain, is_shown, seated, wanted)
-    return _merged(taken, others, limit, offset) if taken else others
+    return _merged(taken, _first(plain, seated, wanted), limit, offset)
 
 
-def _first(
-    proposals: Sequence[Iterable[Candidate]], is_shown: Callable[[str], bool], seated: set[str], wanted: int
-) -> list[Candidate]:
-    """Return the first games that may be shown and have no seat, source by source, each game once."""
+def _first(proposals: Sequence[Iterable[Candidate]], names: set[str], wanted: int) -> list[Candidate]:
+    """Return the first candidates, source by source, each game once; `names` are of games that have a seat."""
     listed: list[Candidate] = []
-    names = set(seated)
     if wanted <= 0:
         return listed
     for proposal in proposals:
         for candidate in proposal:
-            game_id = candidate.game_id
-            if game_id not in names and is_shown(game_id):
+            game_id = candidate[0].game_id
+            if game_id not in names:
                 names.add(game_id)
                 listed.append(candidate)
                 if len(listed) == wanted:
@@ -114,14 +130,12 @@ def _first(
     return listed
 
 
-def _split(
-    proposals: Sequence[Iterable[Candidate]], is_shown: Callable[[str], bool]
-) -> tuple[list[Candidate], list[Iterable[Candidate]]]:
+def _split(proposals: Sequence[Iterable[Candidate]]) -> tuple[list[Candidate], list[Iterable[Candidate]]]:
     pins: list[Candidate] = []
     plain: list[Iterable[Candidate]] = []
     for proposal in proposals:
         if isinstance(proposal, list | tuple) and any(item.position is not None for item in proposal):
-            pins.extend(item for item in proposal if item.position is not None and is_shown(item.game_id))
+            pins.extend(item for item in proposal if item.position is not None)
             plain.append([item for item in proposal if item.position is None])
         else:
             plain.append(proposal)
@@ -156,20 +170,14 @@ def _next_free(taken: dict[int, Candidate], place: int) -> int:
     return place
 
 
-def _seat_drops(
-    placements: Sequence[Placement],
-    is_shown: Callable[[str], bool],
-    taken: dict[int, Candidate],
-    seated: set[str],
-    offset: int,
-) -> None:
+def _seat_drops(placements: Sequence[Placement], taken: dict[int, Candidate], seated: set[str], offset: int) -> None:
     placed = 0
     for placement in placements:
         place = max(placement.first_position, offset + 1)
         for candidate in placement.candidates:
             if placed >= placement.slots:
                 break
-            if candidate.game_id in seated or not is_shown(candidate.game_id):
+            if candidate.game_id in seated:
                 continue
             place = _next_free(taken, place)
             taken[place] = candidate

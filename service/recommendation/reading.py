@@ -4,15 +4,15 @@ The active list of a user: what `GET /user/{id}` answers.
 A pure function of the user's rows and the shared view, so that replicas agree and an ETag means something.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from typing import NamedTuple
 
-from recommendation.catalogue import Catalogue
+from recommendation.catalogue import Game
 from recommendation.lists import FirstPartyItem, StoredList, unpack
 from recommendation.personal import ListSettings, is_fresh, personal_list
-from recommendation.ranking import Candidate, Placement, Reason, order, source_class, source_rank
+from recommendation.ranking import Candidate, Origin, Placement, Reason, order, source_class, source_rank
 from recommendation.storage.readers import UserState
 from recommendation.view import FirstPartyList, StandingDrop, StoreView
 
@@ -36,21 +36,19 @@ class PageRequest:
         return not self.sources or source in self.sources or source_class(source) in self.sources
 
 
-@dataclass(frozen=True)
-class ActiveList:
+class ActiveList(NamedTuple):
     """One page of a list, with what it was made from."""
 
     user_id: str
     items: Sequence[Candidate]
-    offset: int
+    before: frozenset[str]
+    """Games on the pages before."""
     model_version: str | None
     generated_at: datetime | None
     is_personal: bool
     was_folded_in: bool = False
     ranked_at: datetime | None = None
     """The moment from which the ages of interactions counted, where there is a personal list and a half-life."""
-    shown: frozenset[str] = field(default_factory=frozenset)
-    """Games on this page and those before."""
 
 
 def active_list(
@@ -62,44 +60,56 @@ def active_list(
     Owned, dismissed and expired items are left out as of this moment. A stored list that is stale is not used where a
     model is live: the user's present interactions are folded in instead.
     """
-    stored, folded = _present_list(state, view, settings, fresh_reads, now)
-    owned = state.owned
-    hidden = owned.union(state.dismissed, request.exclude, request.shown)
-    by_id, on_sale = view.catalogue.by_id, view.on_sale
-
-    def is_shown(game_id: str) -> bool:
-        if game_id in hidden:
-            return False
-        return game_id in on_sale or ((game := by_id.get(game_id)) is not None and game.is_listed(now))
-
-    personal: Iterable[Candidate] = _cf_candidates(stored, view.catalogue, owned) if stored else ()
+    offers = _Offers(view, _hidden(state, request), now)
+    first_party = offers.first_party(state, request)
+    length = settings.length if view.drops or first_party else _enough(request, settings)
+    stored, folded = _present_list(state, view, settings, length, fresh_reads, now)
+    personal = offers.personal(stored, state.owned) if stored is not None and request.wants("cf") else ()
     placements: list[Placement] = []
-    if view.drops:
-        personal = list(personal)
-        placements = _placements(personal, view, now) if request.wants("drop") else []
-    proposals: list[Iterable[Candidate]] = [
-        *_first_party(state, view, request, now),
-        personal if request.wants("cf") else (),
-        _popular_candidates(view) if request.wants("popular") else (),
-    ]
-    items = order(proposals, placements, is_shown, request.limit, len(request.shown))
+    if view.drops and stored is not None and request.wants("drop"):
+        placements = _placements(list(offers.personal(stored, state.owned)), view, now)
+    popular = offers.popular() if request.wants("popular") else ()
+    items = order([*first_party, personal, popular], placements, request.limit, len(request.shown))
     return ActiveList(
         user_id=state.user_id,
         items=items,
-        offset=len(request.shown),
+        before=request.shown,
         model_version=stored.model_version if stored else None,
-        generated_at=max((item.generated_at for item in items if item.generated_at), default=None),
+        generated_at=_newest(items),
         is_personal=stored is not None,
         was_folded_in=folded,
         ranked_at=_this_hour(now) if folded else stored.generated_at if stored else None,
-        shown=request.shown | {item.game_id for item in items},
     )
 
 
+def _newest(items: Sequence[Candidate]) -> datetime | None:
+    made, newest = None, None
+    for item in items:
+        if item[3] is not made:
+            made = item[3]
+            if made.generated_at and (newest is None or made.generated_at > newest):
+                newest = made.generated_at
+    return newest
+
+
+def _hidden(state: UserState, request: PageRequest) -> Set[str]:
+    """Games that may not be on the page, whatever the catalogue says of them."""
+    hidden = state.owned
+    for more in (state.dismissed, request.exclude, request.shown):
+        if more:
+            hidden = hidden | more
+    return hidden
+
+
+def _enough(request: PageRequest, settings: ListSettings) -> int:
+    """Items of a personal list that a page can need where nobody else's stand between them."""
+    return min(settings.length, request.limit + len(request.exclude) + len(request.shown))
+
+
 def _present_list(
-    state: UserState, view: StoreView, settings: ListSettings, fresh_reads: bool, now: datetime
+    state: UserState, view: StoreView, settings: ListSettings, length: int, fresh_reads: bool, now: datetime
 ) -> tuple[StoredList | None, bool]:
-    """Return the personal list to serve, and whether it was folded in just now."""
+    """Return the personal list to serve, and whether it was folded in just now: its first `length` items, then."""
     stored = state.lists.get("cf")
     if view.live is None:
         return stored, False
@@ -110,7 +120,7 @@ def _present_list(
         return stored, False
     # What a fold-in says depends on the model and the events, so its date is theirs: two replicas agree on it.
     newest = max(view.live.created_at, state.newest_event_at)
-    made = personal_list(state, view, settings, 0, _this_hour(now))
+    made = personal_list(state, view, ListSettings(length, settings.half_life_days), 0, _this_hour(now))
     if made is None:
         return None, False
     return StoredList(made.user_id, "cf", 0, newest, made.items, made.model_version, made.events_seen), True
@@ -124,59 +134,78 @@ def _this_hour(now: datetime) -> datetime:
 _FOR_YOU = Reason("for_you", "Chosen for you")
 
 
-@lru_cache(maxsize=32_768)
-def _because_of(game_id: str, name: str, is_owned: bool) -> Reason:
-    """Popular games are the reason of very many items."""
-    verb = "have" if is_owned else "were interested in"
-    return Reason("because_of_game", f"Because you {verb} {name}", game_id)
+@dataclass(slots=True)
+class _Offers:
+    """What each source proposes of the games that may be shown to a user now."""
 
+    view: StoreView
+    hidden: Set[str]
+    now: datetime
 
-def _cf_candidates(stored: StoredList, catalogue: Catalogue, owned: Set[str]) -> Iterator[Candidate]:
-    by_key = catalogue.by_key
-    version, generated_at = stored.model_version, stored.generated_at
-    for key, score, because_key in unpack(stored.items):
-        game = by_key.get(key)
+    def personal(self, stored: StoredList, owned: Set[str]) -> Iterator[Candidate]:
+        """Yield the items of a personal list; who reads it stops after a page."""
+        origin = Origin("cf", stored.model_version, stored.generated_at)
+        game_of, reasons, hidden = self.view.listed(self.now).get, self.view.reasons, self.hidden
+        make = tuple.__new__  # the constructor of a named tuple is a function of Python's and takes twice as long
+        for key, score, because_key in unpack(stored.items):
+            game = game_of(key)
+            if game is None or game.game_id in hidden:
+                continue
+            because = reasons.get(because_key) or self._because_of(because_key)
+            reason = because[1] if because[0] in owned else because[2]
+            yield make(Candidate, (game, score, reason, origin, None, 0))
+
+    def _because_of(self, key: int) -> tuple[str, Reason, Reason]:
+        """Return what a game is as a reason, and keep it: popular games are the reason of very many items."""
+        game = self.view.catalogue.by_key.get(key)
         if game is None:
-            continue
-        because = by_key.get(because_key)
-        reason = _because_of(because.game_id, because.name, because.game_id in owned) if because else _FOR_YOU
-        # Past the constructor of a named tuple, which is a function of Python's that takes twice as long.
-        yield tuple.__new__(Candidate, (game.game_id, "cf", score, reason, None, 0, version, generated_at, None))
+            return "", _FOR_YOU, _FOR_YOU
+        had, interested = (
+            Reason("because_of_game", f"Because you {verb} {game.name}", game.game_id)
+            for verb in ("have", "were interested in")
+        )
+        self.view.reasons[key] = found = game.game_id, had, interested
+        return found
+
+    def popular(self) -> Iterator[Candidate]:
+        """Yield popular games."""
+        origin = Origin("popular", generated_at=self.view.popular_at)
+        for game_id, users in self.view.popular:
+            game = self._shown(game_id)
+            if game is not None:
+                reason = Reason("popular", f"Popular: {users} player{'s' if users != 1 else ''}")
+                yield Candidate(game, float(users), reason, origin)
+
+    def first_party(self, state: UserState, request: PageRequest) -> list[list[Candidate]]:
+        """Return the shop's own candidates, a list for each class of source; a user's own item wins over everyone's."""
+        if not self.view.everyone and state.lists.keys() <= _MADE_BY_US:
+            return []
+        found: dict[tuple[str, str], tuple[FirstPartyItem, datetime]] = {}
+        own = {s: FirstPartyList.of(row) for s, row in state.lists.items() if source_class(s) in _FIRST_PARTY_REASONS}
+        for source, given in (*self.view.everyone.items(), *own.items()):
+            for item in given.items:
+                found[source, item.game_id] = item, given.generated_at
+        classes: dict[int, list[Candidate]] = {0: [], 1: []}
+        for (source, game_id), (item, generated_at) in found.items():
+            game = self._shown(game_id)
+            if game and request.wants(source) and (item.expires_at is None or item.expires_at > self.now):
+                classes[source_rank(source)].append(_candidate(game, source, item, generated_at))
+        return [sorted(group, key=lambda c: (-c.score, c.game_id)) for group in classes.values()]
+
+    def _shown(self, game_id: str) -> Game | None:
+        game = self.view.catalogue.by_id.get(game_id)
+        return None if game is None or game_id in self.hidden else self.view.listed(self.now).get(game.key)
 
 
-def _popular_candidates(view: StoreView) -> Iterator[Candidate]:
-    for game_id, users in view.popular:
-        reason = Reason("popular", f"Popular: {users} player{'s' if users != 1 else ''}")
-        yield Candidate(game_id, "popular", float(users), reason, generated_at=view.popular_at)
-
-
-def _first_party(state: UserState, view: StoreView, request: PageRequest, now: datetime) -> list[list[Candidate]]:
-    """Return the shop's own candidates, a list for each class of source; the user's own item wins over everyone's."""
-    if not view.everyone and state.lists.keys() <= _MADE_BY_US:
-        return []
-    found: dict[tuple[str, str], Candidate] = {}
-    own = {s: FirstPartyList.of(row) for s, row in state.lists.items() if source_class(s) in _FIRST_PARTY_REASONS}
-    for source, given in (*view.everyone.items(), *own.items()):
-        for item in given.items:
-            found[source, item.game_id] = _candidate(source, item, given.generated_at)
-    classes: dict[int, list[Candidate]] = {0: [], 1: []}
-    for (source, _), candidate in found.items():
-        if request.wants(source) and (candidate.expires_at is None or candidate.expires_at > now):
-            classes[source_rank(source)].append(candidate)
-    return [sorted(group, key=lambda c: (-c.score, c.game_id)) for group in classes.values()]
-
-
-def _candidate(source: str, item: FirstPartyItem, generated_at: datetime) -> Candidate:
+def _candidate(game: Game, source: str, item: FirstPartyItem, generated_at: datetime) -> Candidate:
     kind = source_class(source)
     return Candidate(
-        item.game_id,
-        source,
+        game,
         item.score,
         Reason(kind, item.reason or _FIRST_PARTY_REASONS[kind]),
-        position=item.position,
-        updated=item.updated,
-        generated_at=generated_at,
-        expires_at=item.expires_at,
+        Origin(source, generated_at=generated_at, expires_at=item.expires_at),
+        item.position,
+        item.updated,
     )
 
 
@@ -198,12 +227,6 @@ def _placements(personal: Sequence[Candidate], view: StoreView, now: datetime) -
 
 
 def _as_drop(item: Candidate, drop: StandingDrop) -> Candidate:
-    return Candidate(
-        item.game_id,
-        "drop",
-        item.score,
-        Reason("new_release", "New release. " + item.reason.text, item.reason.because),
-        model_version=item.model_version,
-        generated_at=item.generated_at,
-        expires_at=drop.ends_at,
-    )
+    reason = Reason("new_release", "New release. " + item.reason.text, item.reason.because)
+    made = item.origin
+    return Candidate(item.game, item.score, reason, Origin("drop", made.model_version, made.generated_at, drop.ends_at))

@@ -1,5 +1,6 @@
 """Making the lists of one shard of a regeneration, block by block, so that it can be stopped and taken up anywhere."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -14,13 +15,13 @@ from recommendation.catalogue import Catalogue
 from recommendation.clock import Clock
 from recommendation.errors import InvalidInput
 from recommendation.exposure import Exposure
-from recommendation.lists import StoredList
+from recommendation.lists import PACKED_ITEM, StoredList
 from recommendation.personal import ListSettings
 from recommendation.placing import placed
 from recommendation.storage.database import Database
 from recommendation.storage.drops import get_drop
 from recommendation.storage.endings import close_if_done
-from recommendation.storage.erasures import still_there
+from recommendation.storage.erasures import erased_after, wait_for_erasures
 from recommendation.storage.games import load_catalogue
 from recommendation.storage.lists import store_lists
 from recommendation.storage.locks import share_with_erasure
@@ -31,6 +32,8 @@ from recommendation.storage.views import load_model
 from recommendation.view import StoreView
 
 USERS_AT_ONCE = 2048
+NICENESS = 5
+"""A quarter of a processor where somebody else wants all of it, and next to no wait for who has just been woken."""
 TOP_PLACES = 10
 """Places that count for catalogue coverage."""
 
@@ -105,6 +108,7 @@ def _work(
     clock: Clock,
     report: Report,
 ) -> None:
+    wait_for_erasures(database)
     with database.snapshot() as snapshot:
         blocks = stream_users(
             snapshot,
@@ -135,15 +139,26 @@ def _remake(
     clock: Clock,
     report: Report,
 ) -> Shard:
-    """Rank one block while the next is read and the last is written; no more than these three are in memory."""
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    """
+    Rank one block while the next is read and the last is written; no more than these three are in memory.
+
+    Reading and ranking give way to who serves users on the same processors. Writing does not: others wait for locks
+    that it holds.
+    """
+    reader, ranker = (ThreadPoolExecutor(1, initializer=_give_way) for _ in range(2))
+    with reader, ranker, ThreadPoolExecutor(1) as writer:
         reading, writing = reader.submit(next, blocks, None), None
         while (block := reading.result()) is not None:
             reading = reader.submit(next, blocks, None)
-            made = lists.of(block, regeneration.generation, clock())
+            made = ranker.submit(lists.of, block, regeneration.generation, clock()).result()
             shard = _written(writing, shard, report)
             writing = writer.submit(_write, database, regeneration, shard, block.user_ids, made, release, clock())
         return _written(writing, shard, report)
+
+
+def _give_way() -> None:
+    """Lower the priority of the calling thread, and of those that it will start."""
+    os.nice(NICENESS)
 
 
 def _written(writing: Future[Shard] | None, shard: Shard, report: Report) -> Shard:
@@ -176,23 +191,24 @@ def _write(
     """Write a block's lists and the shard's progress in one transaction."""
     with database.writing() as connection:
         share_with_erasure(connection)
-        there = still_there(connection, users, regeneration.generation)
-        kept = [stored for stored in lists if stored.user_id in there]
+        gone = erased_after(connection, users, regeneration.generation)
+        kept = [stored for stored in lists if stored.user_id not in gone]
         store_lists(connection, kept)
-        keys = [np.frombuffer(stored.items, "<i4")[::3] for stored in kept]
         after = replace(
             shard,
             state="running",
             after_user=users[-1],
-            users_regenerated=shard.users_regenerated + len(there),
+            users_regenerated=shard.users_regenerated + len(users) - len(gone),
             users_personal=shard.users_personal + len(kept),
-            exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(own[:TOP_PLACES] for own in keys))),
-            release_seen=shard.release_seen | release.intersection(_keys(keys).tolist() if release else ()),
+            exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(kept, TOP_PLACES))),
+            release_seen=shard.release_seen | release.intersection(_keys(kept).tolist() if release else ()),
         )
         if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
             raise Overtaken
     return after
 
 
-def _keys(lists: Iterable[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
-    return np.concatenate([np.empty(0, "<i4"), *lists])
+def _keys(lists: Iterable[StoredList], places: int | None = None) -> npt.NDArray[np.int32]:
+    """Keys of all games in the lists, or in their first places."""
+    end = None if places is None else places * PACKED_ITEM.itemsize
+    return np.frombuffer(b"".join(stored.items[:end] for stored in lists), PACKED_ITEM)["game_key"]

@@ -4,18 +4,20 @@ What every reader of a process shares: catalogue, popular games, lists for every
 A view is a value: a reader takes the present one and never sees half of the next.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recommendation.catalogue import Catalogue
+from recommendation.catalogue import Catalogue, Game
 from recommendation.engine.model import Model
 from recommendation.lists import FirstPartyItem, StoredList, decode_first_party
+from recommendation.ranking import Reason
 
 
 @dataclass(frozen=True)
@@ -64,23 +66,56 @@ class StoreView:
     live: LiveModel | None = None
     made_at: datetime | None = None
 
+    def listed(self, now: datetime) -> Mapping[int, Game]:
+        """
+        Games that may be listed at a moment, by key: those of when the view was made, and what was released since.
+
+        Between two releases it is the same mapping, so that a read asks for each game just once.
+        """
+        began = bisect_right(self._to_come, now)
+        found = self._listed_after.get(began)
+        if found is None:
+            moment = self._to_come[began - 1] if began else self._since
+            found = {game.key: game for game in self.catalogue.by_id.values() if game.is_listed(moment)}
+            self._listed_after[began] = found
+        return found
+
+    @property
+    def _since(self) -> datetime:
+        return self.made_at or datetime.min.replace(tzinfo=UTC)
+
     @cached_property
-    def on_sale(self) -> frozenset[str]:
-        """Games that may be listed since the view was made; a release after that is to be asked for by its time."""
-        if self.made_at is None:
-            return frozenset()
-        return frozenset(name for name, game in self.catalogue.by_id.items() if game.is_listed(self.made_at))
+    def _to_come(self) -> Sequence[datetime]:
+        """When games are released after the view was made."""
+        moments = {game.released_at for game in self.catalogue.by_id.values() if game.available and game.released_at}
+        return sorted(moment for moment in moments if moment > self._since)
+
+    @cached_property
+    def _listed_after(self) -> dict[int, Mapping[int, Game]]:
+        """What is listed after so many of the releases to come."""
+        return {}
+
+    @cached_property
+    def reasons(self) -> dict[int, tuple[str, Reason, Reason]]:
+        """
+        What was said so far of lists that are because of a game, by its key: the game, and the reason for a user who
+        owns it and for one who does not.
+        """
+        return {}
 
     def warm(self) -> None:
         """Work out now what readers would otherwise wait for: milliseconds for a large catalogue."""
-        _ = self.on_sale, self.unlisted_rows, self.keys
+        _ = self.listed(self._since), self.unlisted_rows, self.keys
+        if self.live is not None:
+            self.live.model.warm()
 
     @cached_property
     def unlisted_rows(self) -> npt.NDArray[np.int32]:
         """Rows of the live model's games that nobody may be shown now (unavailable, not released, unknown)."""
         if self.live is None or self.made_at is None:
             return np.empty(0, np.int32)
-        names, on_sale = self.live.model.games.all_ids, self.on_sale
+        names, listed = self.live.model.games.all_ids, self.listed(self.made_at)
+        on_sale = {game.game_id for game in listed.values()}
         return np.array([row for row, game_id in enumerate(names) if game_id not in on_sale], np.int32)
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, Self
 
 import numpy as np
@@ -59,8 +59,7 @@ class Vocabulary:
 
     def rows(self, ids: Iterable[str]) -> Rows:
         """Row of each id, in the order given; -1 where the id is unknown."""
-        row_of = self._row_of
-        return np.fromiter((row_of.get(one_id, -1) for one_id in ids), dtype=np.int32)
+        return np.fromiter(map(self._row_of.get, ids, repeat(-1)), dtype=np.int32)
 
     def ids(self, rows: Iterable[int] | NDArray[Any]) -> list[str]:
         """Id of each row, in the order given. IndexError for a row that does not exist."""

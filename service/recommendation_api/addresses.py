@@ -5,6 +5,7 @@ Servers decode what a client percent-encoded with a stand-in, U+FFFD, for every 
 (https://asgi.readthedocs.io/en/latest/specs/www.html), so `/user/%FE` and `/user/%FF` would be one person.
 """
 
+from collections.abc import Awaitable
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,13 +21,12 @@ class StrictAddresses:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on, or refuse it."""
         if scope["type"] != "http" or _is_sound(scope):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         detail = "path and query should be UTF-8 behind their percent signs; encode the id as UTF-8 first"
-        await problem_response(Problem(400, "malformed_address", detail))(scope, receive, send)
+        return problem_response(Problem(400, "malformed_address", detail))(scope, receive, send)
 
 
 def _is_sound(scope: Scope) -> bool:

@@ -5,7 +5,9 @@ from typing import Any
 from fastapi import Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.types import Scope
 
 from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
 from recommendation_api.problems import Problem
@@ -43,12 +45,12 @@ def authorise(request: Request, scopes: tuple[str, ...]) -> KeyHolder:
     Raises:
         Problem: as for `holder_of`.
     """
-    holder = holder_of(request, service_of(request), scopes)
+    holder = holder_of(request.scope, service_of(request), scopes)
     request.state.holder = holder
     return holder
 
 
-def holder_of(request: Request, service: Service, scopes: tuple[str, ...]) -> KeyHolder:
+def holder_of(scope: Scope, service: Service, scopes: tuple[str, ...]) -> KeyHolder:
     """
     Return who sent a request.
 
@@ -57,9 +59,9 @@ def holder_of(request: Request, service: Service, scopes: tuple[str, ...]) -> Ke
             to whom.
     """
     if service.keys is None:
-        holder = _without_keys(request, service.settings.insecure_open)
+        holder = _without_keys(scope, service.settings.insecure_open)
     else:
-        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         found = service.keys.holder_of(key.strip()) if kind.lower() == "bearer" and key else None
         if found is None:
             raise Problem(
@@ -71,8 +73,8 @@ def holder_of(request: Request, service: Service, scopes: tuple[str, ...]) -> Ke
     return holder
 
 
-def _without_keys(request: Request, insecure_open: bool) -> KeyHolder:
-    server = request.scope.get("server")
+def _without_keys(scope: Scope, insecure_open: bool) -> KeyHolder:
+    server = scope.get("server")
     if insecure_open or is_loopback(server[0] if server else None):
         return ANYONE
     raise Problem(403, "keys_not_set", "without RECOMMENDATION_API_KEYS_FILE only this machine itself is served")

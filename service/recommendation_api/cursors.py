@@ -17,11 +17,10 @@ MOST_SHOWN = 2000
 """Games a cursor may hold; a list has no more."""
 
 
-def encode_cursor(shown: Iterable[str], catalogue: Catalogue) -> str:
-    """Write the games that were shown."""
-    by_id = catalogue.by_id
-    keys = sorted([by_id[name].key for name in shown])
-    steps = map(sub, keys, [0, *keys])
+def encode_cursor(keys: Iterable[int]) -> str:
+    """Write the keys of the games that were shown."""
+    ordered = sorted(keys)
+    steps = map(sub, ordered, [0, *ordered])
     return base64.urlsafe_b64encode(b"".join(map(_in_base_128, steps))).decode().rstrip("=")
 
 

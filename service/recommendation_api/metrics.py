@@ -6,13 +6,15 @@ Every label has a bounded set of values; those that are known from the start are
 """
 
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from recommendation import announcements
@@ -50,15 +52,9 @@ class Metrics:
         self.event_send_failures = self._counter(
             "events_send_failures", "Times that the broker did not take what this process sent; it is sent again."
         )
-        self.request_seconds = Histogram(
-            "recommendation_http_request_duration_seconds",
-            "Time from the request's headers to the end of the answer, by route template and status.",
-            ["route", "status"],
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
-        )
+        self._durations = Durations()
+        self.registry.register(self._durations)
         self._expected: Callable[[], Iterable[str]] = tuple
-        self._observers: dict[tuple[str, int], Callable[[float], None]] = {}
         self.training_suspended = self._gauge(
             "training_suspended", "1 if training was suspended on purpose; alerts on its age are silent then."
         )
@@ -145,8 +141,7 @@ class Metrics:
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Count an answered request."""
-        observe = self._observers.get((route, status)) or self._observer(route, status)
-        observe(seconds)
+        self._durations.observe(route, status, seconds)
         if status >= 408 and route.endswith(INGEST_ROUTES):
             cause = _INGEST_ERROR_OF.get(status, "fault" if status >= 500 else "")
             if cause:
@@ -156,7 +151,7 @@ class Metrics:
         """Return everything in the text format; waits up to two seconds for the store, so call it in a thread."""
         expected, self._expected = self._expected, tuple
         for route in expected():
-            self._observer(route, 200)
+            self._durations.expect(route, 200)
         return generate_latest(self.registry)
 
     def close(self) -> None:
@@ -168,11 +163,6 @@ class Metrics:
         self.rechecked.labels(result=result).inc()
         self.owned_leak.inc(leaked)
 
-    def _observer(self, route: str, status: int) -> Callable[[float], None]:
-        observe = self.request_seconds.labels(route=route, status=str(status)).observe
-        self._observers[route, status] = observe
-        return observe
-
     def _counter(self, name: str, text: str, **label: Sequence[str]) -> Counter:
         counter = Counter(f"recommendation_{name}", text, list(label), registry=self.registry)
         for key, values in label.items():
@@ -182,6 +172,42 @@ class Metrics:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"recommendation_{name}", text, registry=self.registry)
+
+
+class Durations(Collector):
+    """
+    How long requests took, in buckets.
+
+    Every answer is told of from the event loop alone, so that nothing has to be locked: the client library's own
+    histogram takes as long as the line in the log.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, int], list[float]] = {}
+        """For each route and status the answers in each bucket, and behind them the sum of their seconds."""
+
+    def expect(self, route: str, status: int) -> list[float]:
+        """Have a series there, at 0 to begin with."""
+        return self._seen.setdefault((route, status), [0.0] * (len(LATENCY_BUCKETS) + 2))
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        seen = self._seen.get((route, status)) or self.expect(route, status)
+        seen[bisect_left(LATENCY_BUCKETS, seconds)] += 1
+        seen[-1] += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the histogram."""
+        family = HistogramMetricFamily(
+            "recommendation_http_request_duration_seconds",
+            "Time from the request's headers to the end of the answer, by route template and status.",
+            labels=["route", "status"],
+        )
+        for (route, status), seen in list(self._seen.items()):
+            counts = accumulate(seen[:-1])
+            buckets = list(zip((*map(str, LATENCY_BUCKETS), "+Inf"), counts, strict=True))
+            family.add_metric([route, str(status)], buckets, seen[-1])
+        yield family
 
 
 class RecentShare:

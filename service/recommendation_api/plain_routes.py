@@ -45,12 +45,12 @@ class PlainPosts:
         self._state = state
         self._routes = routes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a plain request, and hand every other on."""
         route = self._route_of(scope)
-        if route is None:
-            await self._app(scope, receive, send)
-            return
+        return self._app(scope, receive, send) if route is None else self._answer(route, scope, receive, send)
+
+    async def _answer(self, route: PlainRoute, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"], scope["app"] = route, self._state
         request = Request(scope, receive)
         try:

@@ -1,7 +1,6 @@
 """Writing lists as JSON, without a validation layer on the hottest path."""
 
 import hashlib
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from recommendation.catalogue import Catalogue
-from recommendation.ranking import Reason
+from recommendation.ranking import Origin, Reason
 from recommendation.reading import ActiveList
 from recommendation_api.cursors import MOST_SHOWN, encode_cursor
 
@@ -23,21 +22,34 @@ def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
     It is written from pieces: what a list says of a game and why is the same for very many users, and making a
     document of mappings only to write it out took as long as putting the list together.
     """
-    goes_on = len(active.items) == limit and len(active.shown) < MOST_SHOWN
-    cursor = f'"{encode_cursor(active.shown, catalogue)}"' if goes_on else "null"
-    items: list[str] = []
-    made: tuple[object, ...] | None = None
-    for rank, item in enumerate(active.items, active.offset + 1):
-        game_id, source, score, reason, _, _, model_version, generated_at, expires_at = item
-        if made != (model_version, generated_at, expires_at):
-            made = model_version, generated_at, expires_at
-            tail = _tail(model_version, generated_at, expires_at)
-        items.append(f'{_game(game_id)}{rank},"score":{round(score, 6)!r},{_why(source, reason)},{tail}')
+    items = active.items
+    scores = (_SCORE * len(items) % tuple([item[1] for item in items])).split()
+    written: list[str] = []
+    made: Origin | None = None
+    for rank, (item, score) in enumerate(zip(items, scores, strict=True), len(active.before) + 1):
+        game, _, reason, origin, _, _ = item
+        if origin is not made:
+            made, source, tail = origin, _source(origin.source), _tail(origin)
+        written.append(f'{_game(game.game_id)}{rank},"score":{score}{source}{_reason(reason)}{tail}')
     return (
-        f'{{"user_id":{_json(active.user_id)},"items":[{",".join(items)}],"next_cursor":{cursor},'
+        f'{{"user_id":{_json(active.user_id)},"items":[{",".join(written)}],'
+        f'"next_cursor":{_cursor(active, limit, catalogue)},'
         f'"model_version":{_json(active.model_version)},"generated_at":{_json(active.generated_at)},'
         f'"personal":{_json(active.is_personal)}}}'
     ).encode()
+
+
+_SCORE = "%.6f "
+"""All scores are written in one go; to round each and write it takes three times as long."""
+
+
+def _cursor(active: ActiveList, limit: int, catalogue: Catalogue) -> str:
+    """Return where the list goes on, null where this page is the last."""
+    if len(active.items) < limit or len(active.before) + len(active.items) >= MOST_SHOWN:
+        return "null"
+    keys = [item[0].key for item in active.items]
+    keys += [catalogue.by_id[game_id].key for game_id in active.before]
+    return f'"{encode_cursor(keys)}"'
 
 
 def _json(value: Any) -> str:
@@ -49,15 +61,24 @@ def _game(game_id: str) -> str:
     return f'{{"game_id":{_json(game_id)},"rank":'
 
 
+@lru_cache(maxsize=1024)
+def _source(source: str) -> str:
+    return f',"source":{_json(source)},"reason":'
+
+
 @lru_cache(maxsize=65_536)
-def _why(source: str, reason: Reason) -> str:
-    return _json({"source": source, "reason": reason._asdict()})[1:-1]
+def _reason(reason: Reason) -> str:
+    return _json(reason._asdict())
 
 
-def _tail(model_version: str | None, generated_at: datetime | None, expires_at: datetime | None) -> str:
+def _tail(origin: Origin) -> str:
     """What the items of one source mostly share, to the end of the item."""
-    document = {"model_version": model_version, "generated_at": generated_at, "expires_at": expires_at}
-    return _json(document)[1:]
+    document = {
+        "model_version": origin.model_version,
+        "generated_at": origin.generated_at,
+        "expires_at": origin.expires_at,
+    }
+    return "," + _json(document)[1:]
 
 
 def tag_of(body: bytes) -> str:
@@ -91,6 +112,11 @@ async def send_plainly(send: Send, body: bytes) -> None:
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def json_body_response(body: bytes) -> Response:
+    """Answer with a page that nobody keeps."""
+    return Response(body, media_type="application/json")
 
 
 def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from recommendation.errors import StoreUnavailable
-from recommendation_api.coalescer import Coalescer
+from recommendation_api.coalescer import WORTH_A_READER, Coalescer
 
 
 class Store:
@@ -30,21 +30,60 @@ async def turns(count: int = 4) -> None:
         await asyncio.sleep(0)
 
 
-def test_reads_of_one_turn_are_shared_out_among_idle_readers_and_the_rest_waits_together() -> None:
+def test_reads_of_one_turn_are_asked_for_together_and_those_that_come_meanwhile_gather() -> None:
     async def story() -> tuple[Store, list[str]]:
         store = Store()
         together: Coalescer[str] = Coalescer(store.read, 2)
-        first = [asyncio.create_task(together.read(f"u{n}")) for n in range(10)]
+        first = [asyncio.create_task(together.read(f"u{n}")) for n in range(4)]
         await turns()
-        late = [asyncio.create_task(together.read(f"v{n}")) for n in range(3)]
-        await turns()
+        late = []
+        for name in ("v0", "v1", "v2"):
+            late.append(asyncio.create_task(together.read(name)))
+            await turns()
         assert together.waiting == 3
         store.open.set()
         return store, await asyncio.gather(*first, *late)
 
     store, answers = asyncio.run(story())
-    assert store.asked == [[f"u{n}" for n in range(5)], [f"u{n}" for n in range(5, 10)], ["v0", "v1", "v2"]]
-    assert answers == [f"U{n}" for n in range(10)] + ["V0", "V1", "V2"]
+    assert store.asked == [["u0", "u1", "u2", "u3"], ["v0", "v1", "v2"]]
+    assert answers == ["U0", "U1", "U2", "U3", "V0", "V1", "V2"]
+
+
+def test_where_many_wait_another_reader_is_sent_and_the_rest_waits() -> None:
+    async def story() -> Store:
+        store = Store()
+        together: Coalescer[str] = Coalescer(store.read, 2)
+        reads = []
+        for group in range(3):
+            reads += [asyncio.create_task(together.read(f"{group}{n}")) for n in range(WORTH_A_READER)]
+            await turns()
+        assert together.waiting == WORTH_A_READER
+        store.open.set()
+        await asyncio.gather(*reads)
+        return store
+
+    assert [len(users) for users in asyncio.run(story()).asked] == [WORTH_A_READER] * 3
+
+
+def test_those_who_come_while_an_answer_is_handed_out_are_asked_for_before_anything_is_made_of_it() -> None:
+    async def story() -> tuple[int, Store]:
+        store = Store()
+        together: Coalescer[str] = Coalescer(store.read, 1)
+        asked_before = []
+
+        async def make_something(name: str) -> None:
+            await together.read(name)
+            asked_before.append(len(store.asked))
+
+        first = asyncio.create_task(make_something("u"))
+        await turns()
+        second = asyncio.create_task(together.read("v"))
+        store.open.set()
+        await asyncio.gather(first, second)
+        return asked_before[0], store
+
+    before, store = asyncio.run(story())
+    assert (before, store.asked) == (2, [["u"], ["v"]])
 
 
 def test_a_user_who_is_asked_for_twice_is_read_once() -> None:

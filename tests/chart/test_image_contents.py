@@ -16,11 +16,11 @@ from dockerfiles import IMAGES, ROOT, Builder
 
 NEVER = {"pip", "setuptools", "wheel", "pytest", "ruff", "mypy", "hypothesis", "build", "matplotlib"}
 FORBIDDEN = {
-    "service": NEVER | {"scikit-learn", "scipy", "pyarrow", "kopf", "tqdm"},
+    "service": NEVER | {"scikit-learn", "scipy", "pyarrow", "numba", "llvmlite", "kopf", "tqdm"},
     "jobs": NEVER | {"fastapi", "uvicorn", "kopf", "aiohttp"},
     "operator": NEVER | {"numpy", "sqlalchemy", "scipy", "scikit-learn", "fastapi", "psycopg2-binary", "kubernetes"},
 }
-MOST_MIB = {"service": 170, "jobs": 470, "operator": 50}
+MOST_MIB = {"service": 170, "jobs": 670, "operator": 50}
 """With bytecode; a tenth more than was measured: beyond it is somebody's new dependency."""
 
 IMPORTS = {
@@ -40,6 +40,7 @@ IMPORTS = {
         "pyarrow.parquet",
         "pyarrow.csv",
         "tqdm",
+        "recommendation.block_lists",
     ],
     "operator": ["recommendation_operator", "kopf", "aiohttp", "prometheus_client", "yaml"],
 }

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommendation.engine.batch import recommend_batch
 from recommendation.engine.model import Model
 from recommendation.engine.sparse import SparseLinks
 from recommendation.matrix import InteractionMatrix
@@ -65,7 +66,8 @@ def test_a_batch_gives_each_user_to_the_bit_what_they_get_alone(model: Model, se
     rng = np.random.default_rng(seed)
     histories = [history(rng, len(model.games), int(rng.integers(0, 15))) for _ in range(users)]
     hidden = [rng.choice(len(model.games), size=rng.integers(0, 30), replace=False) for _ in range(users)]
-    block = model.recommend_batch(
+    block = recommend_batch(
+        model,
         np.cumsum([0, *(len(rows) for rows, _ in histories)]),
         np.concatenate([rows for rows, _ in histories]),
         np.concatenate([scores for _, scores in histories]),
@@ -82,20 +84,21 @@ def test_a_batch_gives_each_user_to_the_bit_what_they_get_alone(model: Model, se
         assert np.all(block.rows[user, filled:] == -1)
 
 
-def made_up(rng: np.random.Generator, games: int, levels: int) -> Model:
+def made_up(rng: np.random.Generator, games: int, levels: int, components: int, size: float) -> Model:
     """A model that no fit made: factors on a grid, so that many scores are equal, and links from some games."""
-    factors = (rng.integers(-levels, levels + 1, (games, 5)) / levels).astype(np.float32)
+    factors = (rng.integers(-levels, levels + 1, (games, components)) / levels * size).astype(np.float32)
     factors[rng.random(games) < 0.2] = 0.0
     links = np.unique(rng.integers(0, games * games, 4 * games))
     links = links[links // games != links % games]
+    linked = SparseLinks.from_triples(
+        games, links // games, links % games, (rng.integers(-8, 9, len(links)) / 8 * size).astype(np.float32)
+    )
     return Model(
         games=Vocabulary.from_ids(f"g{row:05}" for row in range(games)),
         factors=factors,
         input_scales=rng.integers(1, 4, games).astype(np.float32),
         output_scales=rng.integers(0, 3, games).astype(np.float32),
-        links=SparseLinks.from_triples(
-            games, links // games, links % games, (rng.integers(-8, 9, len(links)) / 8).astype(np.float32)
-        ),
+        links=linked if rng.random() < 0.5 else SparseLinks.none(games),
         pairs=np.ones(games, np.int32),
         entry_score=1.0,
         weighting="log",
@@ -105,22 +108,57 @@ def made_up(rng: np.random.Generator, games: int, levels: int) -> Model:
     )
 
 
-@settings(deadline=None, max_examples=150)
-@given(seeds, st.integers(1, 40), st.sampled_from([1, 3, 1000]), st.integers(1, 30), st.sampled_from([0.0, 0.3, 0.99]))
-def test_of_a_large_catalogue_a_user_alone_gets_to_the_bit_what_a_block_gives(
-    seed: int, size: int, levels: int, n: int, hidden_share: float
+games_there = st.sampled_from([1, 2, 5, 60, 63, 64, 65, 300, 1000, 3000])
+hidden_shares = st.sampled_from([0.0, 0.3, 0.99, 1.0])
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    seeds,
+    games_there,
+    st.integers(1, 40),
+    st.sampled_from([1, 3, 1000]),
+    st.integers(1, 9),
+    st.sampled_from([1.0, 1e-20]),
+    st.integers(1, 130),
+    hidden_shares,
+)
+def test_a_user_alone_gets_to_the_bit_what_a_block_gives_reasons_too(
+    seed: int, games: int, size: int, levels: int, components: int, factor: float, n: int, hidden_share: float
 ) -> None:
     rng = np.random.default_rng(seed)
-    games = int(rng.integers(64 * n, 64 * n + 2000))
-    large = made_up(rng, games, levels)
-    rows, scores = history(rng, games, size)
+    model = made_up(rng, games, levels, components, factor)
+    rows, scores = history(rng, games, min(size, games))
     hidden = np.flatnonzero(rng.random(games) < hidden_share)
-    alone = large.recommend(rows, scores, hidden, n)
-    block = large.recommend_batch([0, size], rows, scores, [0, len(hidden)], hidden, n)
-    filled = int(np.count_nonzero(block.rows[0] >= 0))
-    assert alone.rows.tolist() == block.rows[0, :filled].tolist()
-    assert alone.scores.tolist() == block.scores[0, :filled].tolist()
-    assert alone.because.tolist() == block.because[0, :filled].tolist()
+    alone = model.recommend(rows, scores, hidden, n)
+    block = recommend_batch(model, [0, len(rows)], rows, scores, [0, len(hidden)], hidden, n)
+    for_all = recommend_batch(model, [0, len(rows)], rows, scores, [0, 0], [], n, hidden_from_all=hidden)
+    assert len(alone.rows) == min(n, games - len(hidden))
+    for made in (block, for_all):
+        assert made.rows[0, : len(alone.rows)].tobytes() == alone.rows.tobytes()
+        assert made.scores[0, : len(alone.rows)].tobytes() == alone.scores.tobytes()
+        assert made.because[0, : len(alone.rows)].tobytes() == alone.because.tobytes()
+        assert np.all(made.rows[0, len(alone.rows) :] == -1)
+        assert np.all(made.because[0, len(alone.rows) :] == -1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seeds, st.integers(2, 200), st.integers(1, 30), st.sampled_from([1, 3]))
+def test_the_reason_is_the_first_of_the_games_that_add_most(seed: int, games: int, size: int, levels: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = made_up(rng, games, levels, 5, 1.0)
+    rows, scores = history(rng, games, min(size, games))
+    rows, scores = np.sort(rows), scores
+    ranking = model.recommend(rows, scores, [], 20)
+    for game, because in zip(ranking.rows.tolist(), ranking.because.tolist(), strict=True):
+        added = model.contributions(rows, scores, game)
+        assert because == (rows[added.argmax()] if added.max() > 0 else -1)
+
+
+def test_a_model_without_games_lists_nothing() -> None:
+    empty = made_up(np.random.default_rng(0), 0, 1, 2, 1.0)
+    assert len(empty.recommend([-1], [1.0], [], 5).rows) == 0
+    assert recommend_batch(empty, [0, 1, 1], [-1], [1.0], [0, 0, 0], [], 5).rows.tolist() == [[-1] * 5] * 2
 
 
 @settings(deadline=None, max_examples=30)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommendation.engine.batch import TASK_USERS, BatchRanker
-from recommendation.engine.model import Model, RankingBlock
+from recommendation.engine.batch import TASK_USERS, BatchRanker, RankingBlock, recommend_batch
+from recommendation.engine.model import Model
 from recommendation.engine.sparse import SparseLinks
 from recommendation.vocabulary import Vocabulary
 
@@ -35,8 +35,8 @@ def ranked(model: Model, hidden: list[np.ndarray], n: int, threads: int = 1) -> 
     users = len(hidden)
     starts = np.cumsum([0, *map(len, hidden)])
     rows = np.full(users, TASTER)
-    return model.recommend_batch(
-        np.arange(users + 1), rows, np.ones(users), starts, np.concatenate(hidden), n, threads=threads
+    return recommend_batch(
+        model, np.arange(users + 1), rows, np.ones(users), starts, np.concatenate(hidden), n, threads=threads
     )
 
 
@@ -60,7 +60,7 @@ def test_lists_equal_a_full_sort_with_many_ties_and_many_hidden(seed, users, gam
 def test_a_game_hidden_from_all_is_shown_to_nobody_and_the_others_move_up() -> None:
     model = model_of(np.linspace(1, 0, 5000))
     rows, ones, nothing = np.zeros(3, np.int32), np.ones(3), np.zeros(4, np.int64)
-    block = model.recommend_batch(np.arange(4), rows, ones, nothing, [], 3, hidden_from_all=[1, 3, -1, TASTER])
+    block = recommend_batch(model, np.arange(4), rows, ones, nothing, [], 3, hidden_from_all=[1, 3, -1, TASTER])
     assert block.rows.tolist() == [[2, 4, 5]] * 3
 
 
@@ -86,7 +86,8 @@ def test_threads_change_nothing() -> None:
     indptr = np.concatenate([[0], np.cumsum(sizes)])
     rows = np.concatenate([rng.choice(games, size, replace=False) for size in sizes])
     one, other = (
-        model.recommend_batch(indptr, rows, np.ones(len(rows)), indptr, rows, 10, threads=threads) for threads in (1, 2)
+        recommend_batch(model, indptr, rows, np.ones(len(rows)), indptr, rows, 10, threads=threads)
+        for threads in (1, 2)
     )
     assert np.array_equal(one.rows, other.rows)
     assert np.array_equal(one.scores, other.scores)

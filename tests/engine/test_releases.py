@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recommendation.engine.batch import recommend_batch
 from recommendation.engine.model import Model
 from recommendation.engine.releases import Release, extended
 from recommendation.matrix import InteractionMatrix
@@ -18,7 +19,7 @@ def model() -> Model:
 
 def lists(model: Model, n: int) -> dict[str, list[str]]:
     rows = model.games.rows(MATRIX.games.all_ids)[MATRIX.indices]
-    block = model.recommend_batch(MATRIX.indptr, rows, MATRIX.scores, MATRIX.indptr, rows, n)
+    block = recommend_batch(model, MATRIX.indptr, rows, MATRIX.scores, MATRIX.indptr, rows, n)
     return {
         user: model.games.ids(listed[listed >= 0])
         for user, listed in zip(MATRIX.users.all_ids, block.rows, strict=True)

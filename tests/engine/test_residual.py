@@ -5,9 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from recommendation.engine import residual
-from recommendation.engine.link_table import WIDTH, LinkTable
 from recommendation.engine.selecting import GROUP, best_first, reached
-from recommendation.engine.sparse import SparseLinks
 
 
 def dense_residual(weights: np.ndarray, singular: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -49,23 +47,3 @@ def test_what_reaches_the_bar_holds_the_best_of_each_row(
         order = sorted(range(values.shape[1]), key=lambda column, row=row: (-values[row, column], column))[:n]
         assert kept[row, : len(order)].tolist() == order
         assert best[row, : len(order)].tolist() == values[row, order].tolist()
-
-
-def test_a_game_with_more_links_than_a_row_holds_keeps_all_of_them() -> None:
-    games, many = 200, WIDTH + 40
-    sources = np.concatenate([np.full(many, 3), [7, 7]])
-    targets = np.concatenate([np.arange(10, 10 + many), [1, 2]])
-    strengths = np.arange(1.0, len(targets) + 1)
-    table = LinkTable.of(SparseLinks.from_triples(games, sources, targets, strengths), nowhere=games)
-    origin, reached_games, given_strengths = table.from_games(np.array([5, 7, 3], np.int32))
-    found = {
-        (int(row), int(target)): float(strength)
-        for row, row_targets, row_strengths in zip(origin, reached_games, given_strengths, strict=True)
-        for target, strength in zip(row_targets, row_strengths, strict=True)
-        if target < games
-    }
-    wanted = {
-        (2 if source == 3 else 1, int(t)): float(s) for source, t, s in zip(sources, targets, strengths, strict=True)
-    }
-    assert found == wanted
-    assert given_strengths[reached_games == games].sum() == 0.0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recommendation.engine.batch import recommend_batch
 from recommendation.engine.fit import fit
 from recommendation.engine.settings import EngineSettings
 from recommendation.matrix import InteractionMatrix
@@ -108,7 +109,7 @@ def test_a_model_of_the_store_ranks_far_better_than_popularity(store: list[dict[
     seen, hidden = matrix.only_pairs(~held), matrix.only_pairs(held)
     model = fit(seen, EngineSettings())
     rows = model.games.rows(seen.games.all_ids)[seen.indices]
-    ranked = model.recommend_batch(seen.indptr, rows, seen.scores, seen.indptr, rows, 10, reasons=False)
+    ranked = recommend_batch(model, seen.indptr, rows, seen.scores, seen.indptr, rows, 10, reasons=False)
     personal = ndcg(matrix.games.rows(model.games.all_ids)[ranked.rows], hidden)
     popularity = np.tile(seen.pairs_per_game().astype(float), (len(seen.users), 1))
     popularity[seen.user_rows, seen.indices] = -1

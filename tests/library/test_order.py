@@ -1,16 +1,20 @@
 """The order of a list: laws that hold whatever the sources propose."""
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendation.ranking import Candidate, Placement, Reason, order, source_rank
+from recommendation.catalogue import Game
+from recommendation.ranking import Candidate, Origin, Placement, Reason, order, source_rank
 
 GAMES = [f"g{number}" for number in range(9)]
 REASON = Reason("code", "text")
 
 
 def candidate(game: str, source: str, score: float = 0.0, position: int | None = None, updated: int = 0) -> Candidate:
-    return Candidate(game, source, score, REASON, position, updated)
+    return Candidate(Game(game), score, REASON, Origin(source), position, updated)
 
 
 FILLERS = [candidate(f"z{number:02}", "popular") for number in range(30)]
@@ -44,9 +48,20 @@ def stores(draw: st.DrawFn) -> tuple[list[list[Candidate]], list[Placement], fro
     return proposals(draw), placements(draw), frozenset(draw(st.sets(st.sampled_from(GAMES), max_size=4)))
 
 
+def ordered(
+    sources: list[list[Candidate]], drops: list[Placement], hidden: Collection[str], limit: int, offset: int = 0
+) -> list[Candidate]:
+    """Propose what is not hidden, as every source does."""
+    shown = [[item for item in proposal if item.game_id not in hidden] for proposal in sources]
+    placed = [
+        replace(drop, candidates=tuple(item for item in drop.candidates if item.game_id not in hidden))
+        for drop in drops
+    ]
+    return order(shown, placed, limit, offset)
+
+
 def listed(store: tuple[list[list[Candidate]], list[Placement], frozenset[str]], limit: int = 20) -> list[Candidate]:
-    sources, drops, hidden = store
-    return order(sources, drops, lambda game: game not in hidden, limit)
+    return ordered(*store, limit)
 
 
 @given(stores(), st.integers(1, 12))
@@ -68,7 +83,7 @@ def test_a_pin_without_a_rival_stands_at_its_place(store: tuple) -> None:  # typ
     sources, _, hidden = store
     pins = [item for source in sources for item in source if item.position and item.game_id not in hidden]
     games = [item.game_id for item in pins]
-    found = order([*sources, FILLERS], store[1], lambda game: game not in hidden, 50)
+    found = ordered([*sources, FILLERS], store[1], hidden, 50)
     for pin in pins:
         alone = sum(other.position == pin.position for other in pins) == 1 and games.count(pin.game_id) == 1
         if alone:
@@ -78,7 +93,7 @@ def test_a_pin_without_a_rival_stands_at_its_place(store: tuple) -> None:  # typ
 @given(stores())
 def test_drops_take_at_most_their_slots_and_never_a_place_before_their_first(store: tuple) -> None:  # type: ignore[type-arg]
     sources, drops, hidden = store
-    found = order([*sources, FILLERS], drops, lambda game: game not in hidden, 50)
+    found = ordered([*sources, FILLERS], drops, hidden, 50)
     assert sum(item.source == "drop" for item in found) <= max((drop.slots for drop in drops), default=0)
     for place, item in enumerate(found, 1):
         if item.source == "drop":
@@ -98,8 +113,7 @@ def test_pages_partition_what_one_long_page_lists(store: tuple, limit: int) -> N
     whole = {item.game_id for item in listed(store, 50)}
     shown: set[str] = set()
     for _ in range(20):
-        gone = hidden | shown
-        page = order(sources, drops, lambda game, gone=gone: game not in gone, limit, len(shown))
+        page = ordered(sources, drops, hidden | shown, limit, len(shown))
         games = {item.game_id for item in page}
         assert not games & shown
         shown |= games
@@ -115,12 +129,12 @@ def test_the_loser_of_a_place_takes_the_next_free_one_in_order_of_source_then_up
         [candidate("c", "rule:x", position=1, updated=9), candidate("d", "rule:x", position=3)],
         [candidate("e", "cf")],
     ]
-    assert [item.game_id for item in order(pins, (), lambda game: True, 10)] == ["a", "b", "d", "c", "e"]
+    assert [item.game_id for item in order(pins, (), 10)] == ["a", "b", "d", "c", "e"]
 
 
 def test_the_earlier_release_takes_the_slots_that_all_drops_share() -> None:
     first = Placement(2, 1, (candidate("a", "drop"),))
     second = Placement(2, 1, (candidate("b", "drop"), candidate("c", "drop")))
     plain = [[candidate(game, "cf") for game in ("d", "e")]]
-    found = order(plain, (first, second), lambda game: True, 10)
+    found = order(plain, (first, second), 10)
     assert [(item.game_id, item.source) for item in found] == [("a", "drop"), ("b", "drop"), ("d", "cf"), ("e", "cf")]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from recommendation.catalogue import Catalogue
+from recommendation.catalogue import Catalogue, Game
 from recommendation.events import parse_interactions
-from recommendation.ranking import Candidate, Reason
+from recommendation.ranking import Candidate, Origin, Reason
 from recommendation.reading import ActiveList
 from recommendation.storage.database import Database
 from recommendation.storage.interactions import record
@@ -43,8 +43,8 @@ def state_of(database: Database, user: str) -> UserState:
 
 
 def listing(*games: str, is_personal: bool = True, was_folded_in: bool = False) -> ActiveList:
-    items = [Candidate(game, "cf", 1.0, Reason("for_you", "Chosen for you")) for game in games]
-    return ActiveList("u", items, 0, "v1", NOW, is_personal, was_folded_in)
+    items = [Candidate(Game(game), 1.0, Reason("for_you", "Chosen for you"), Origin("cf")) for game in games]
+    return ActiveList("u", items, frozenset(), "v1", NOW, is_personal, was_folded_in)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:

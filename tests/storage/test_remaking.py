@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from shop import START, at_once, checkerboard, event, everything, send, trained
+from sqlalchemy import text
 
 from recommendation import regeneration as engine_room
 from recommendation.clock import SteadyClock
@@ -135,6 +137,28 @@ def test_an_erased_user_who_came_back_is_not_given_the_list_of_before(shop: Data
 
     work(shop, name, report=erase)
     assert "u15" not in listed(shop)
+
+
+@pytest.mark.postgres
+def test_an_erasure_that_is_under_way_when_a_regeneration_is_opened_is_waited_for(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    shop = Database(postgres_url)
+    checkerboard(shop)
+    trained(shop, tmp_path)
+    done: list[Regeneration] = []
+    with shop.writing() as connection:
+        erase_user(connection, "u03", START + timedelta(hours=1))
+        name = opened(shop)  # its number is higher than the erasure's
+        worker = Thread(target=lambda: done.append(work(shop, name)), daemon=True)
+        worker.start()
+        with shop.reading() as other:
+            while not other.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
+                assert worker.is_alive(), "it has not waited"
+    worker.join(60)
+    assert (done[0].state, done[0].users_regenerated) == ("succeeded", 15)
+    assert set(listed(shop)) == set(USERS) - {"u03"}
+    shop.close()
 
 
 def test_the_cursor_of_a_shard_does_not_keep_an_erased_user_and_still_counts_each_user_once(shop: Database) -> None:

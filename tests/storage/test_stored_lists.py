@@ -2,13 +2,20 @@
 
 import random
 
-from shop import START, at_once
+from shop import START, at_once, event, send
 from sqlalchemy import Connection
 
 from recommendation.lists import FirstPartyItem, StoredList, decode_first_party
 from recommendation.storage.database import Database
 from recommendation.storage.dialects.writing import next_generation
-from recommendation.storage.lists import delete_list, lists_of, store_first_party, store_lists
+from recommendation.storage.erasures import erase_user
+from recommendation.storage.lists import (
+    delete_list,
+    lists_of,
+    store_first_party,
+    store_lists,
+    store_lists_of_those_there,
+)
 
 
 def row(generation: int, items: bytes = b"") -> StoredList:
@@ -82,3 +89,47 @@ def test_a_list_that_was_cleared_can_be_written_again(database: Database) -> Non
         assert not delete_list(connection, "ann", "editorial", START)
     give(database, ["g2"], False)
     assert games(database) == {"g2"}
+
+
+def made(user: str, generation: int) -> StoredList:
+    return StoredList(user, "cf", generation, START, b"%12d" % generation, None, 1)
+
+
+def test_lists_that_were_made_are_written_for_those_who_are_there_and_not_erased_since(database: Database) -> None:
+    users = ["ann", "erased", "Zoë"]
+    send(database, [event(user, "g1") for user in users])
+    with database.round_trips() as connection:
+        number = next_generation(connection)
+    with database.writing() as connection:
+        erase_user(connection, "erased", START)
+    send(database, [event("erased", "g2")])  # a late event brings the person back, and not what was made before
+    with database.round_trips() as connection:
+        lists = [made(user, number) for user in (*users, "nobody")]
+        assert store_lists_of_those_there(connection, lists, number) == {"ann", "Zoë"}
+    with database.reading() as connection:
+        stored = {one.user_id: one for one in lists_of(connection, [*users, "nobody"])}
+    assert stored == {user: made(user, number) for user in ("ann", "Zoë")}
+
+
+def test_a_list_that_was_made_leaves_a_row_of_a_higher_number_alone(database: Database) -> None:
+    send(database, [event("ann", "g1")])
+    for number, stays in ((7, 7), (5, 7), (8, 8), (6, 8)):
+        with database.round_trips() as connection:
+            assert store_lists_of_those_there(connection, [made("ann", number)], number) == {"ann"}
+        with database.reading() as connection:
+            assert lists_of(connection, ["ann"]) == [made("ann", stays)]
+
+
+def test_makers_of_the_same_lists_do_not_wait_for_each_other_in_a_circle(database: Database) -> None:
+    users = [f"u{number:02}" for number in range(12)]
+    send(database, [event(user, "g1") for user in users])
+
+    def make(number: int) -> None:
+        order = random.Random(number).sample(users, len(users))
+        with database.round_trips() as connection:
+            store_lists_of_those_there(connection, [made(user, number) for user in order], number)
+
+    ended = at_once(*(lambda number=number: make(number) for number in range(1, 9)))  # type: ignore[misc]
+    assert [one.error for one in ended if one.error] == []
+    with database.reading() as connection:
+        assert {one.generation for one in lists_of(connection, users)} == {8}

@@ -1,70 +1,94 @@
 """
 Lists of many users at once, the same to the bit as each user alone gets from `Model.recommend`.
 
-A float32 product scores every game of a few users, few enough for the scores to stay in the processor's cache. The
-games are cut into groups; the n-th best maximum of the groups is a score that at least n games reach, so whatever
-lies below it by more than the product can err is out, and one comparison finds the rest. They are scored again from
-the user's and the game's own numbers alone, then sorted as whole numbers that hold score and row.
+A float32 product scores every game of a few users, few enough for the scores to stay in the processor's cache; compiled
+loops do the rest, user by user, while they are there. The jobs rank so; the API ranks in NumPy (`alone.py`) and never
+imports this, nor Numba with it.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.because import Reasons
-from recommendation.engine.link_table import LinkTable
-from recommendation.engine.selecting import GROUP, best_first, reached
-from recommendation.engine.weighting import segment_sums
-
-if TYPE_CHECKING:
-    from recommendation.engine.model import Histories, Model, RankingBlock
+from recommendation.engine import compiled
+from recommendation.engine.alone import ERROR_BY_SCORE, SMALLEST_LENGTH
+from recommendation.engine.model import Histories, Model
 
 THREADS = 2
-"""Threads worth having in one process: the interpreter's lock leaves little for more, and shards share larger work."""
+"""Threads that a job ranks with; shards share larger work."""
 
-CELLS = 4_000_000
-"""Scores at once (users x games): 16 MB, which a processor's cache hierarchy holds; fewer make the product slower."""
+CELLS = 1_300_000
+"""Scores at once (users x games): 5 MB, which a processor's cache holds."""
 
-TASK_USERS = 1024
-"""Users that one thread takes at a time; those with equally many games are explained together."""
+MOST_USERS = 256
+LEAST_USERS = 16
+"""Users at once, however many games: with fewer, most of a product is spent on laying out the factors."""
 
-RESCORED_AT_ONCE = 1024
-"""Candidates whose exact scores are computed together, so that what is gathered stays in the cache."""
+TASK_USERS = 256
+"""Users that one thread takes at a time."""
 
-ROUNDING = 2.0**-24
-"""Unit roundoff of float32."""
+LARGEST_GROUP = 32
+SMALLEST_GROUP = 4
+"""Games in a group whose maximum counts for all of them; a multiple of 4."""
 
-SLACK_TERMS = 16
-"""Roundings in a score beside those of its components' products and sums."""
+GROUPS_PER_PLACE = 8
+"""Groups wanted for each place of a list."""
+
+COLUMNS_STEP = 64
+"""Rows of scores are odd multiples of this long, which keeps them from sharing the same few lines of the cache."""
 
 
 @dataclass(frozen=True, eq=False)
-class Lists:
-    """Where the lists of some users are written; each of shape (users, n)."""
+class RankingBlock:
+    """Lists of several users, each of shape (users, n); short ones end in rows of -1 with a score of -inf."""
 
     rows: NDArray[np.int32]
     scores: NDArray[np.float32]
     because: NDArray[np.int32]
 
-    def part(self, users: slice) -> Lists:
-        """The lists of some of the users."""
-        return Lists(self.rows[users], self.scores[users], self.because[users])
+    @classmethod
+    def empty(cls, users: int, n: int) -> RankingBlock:
+        """Lists with nothing in them yet."""
+        return cls(
+            np.full((users, n), -1, np.int32),
+            np.full((users, n), -np.inf, np.float32),
+            np.full((users, n), -1, np.int32),
+        )
 
 
-class _Space(threading.local):
-    """Arrays that a thread uses again for every block: fresh ones would be cleared by the kernel page by page."""
+def recommend_batch(
+    model: Model,
+    indptr: Sequence[int] | NDArray[Any],
+    rows: Sequence[int] | NDArray[Any],
+    scores: Sequence[float] | NDArray[Any],
+    hidden_indptr: Sequence[int] | NDArray[Any],
+    hidden_rows: Sequence[int] | NDArray[Any],
+    n: int,
+    *,
+    hidden_from_all: Sequence[int] | NDArray[Any] = (),
+    reasons: bool = True,
+    threads: int = 1,
+) -> RankingBlock:
+    """
+    Rank the games for several users; each gets to the bit what `Model.recommend` gives them alone.
 
-    def __init__(self, users: int, columns: int) -> None:
-        self.scores = np.empty((users, columns), np.float32)
-        self.direct = np.zeros((users, columns), np.float32)
-        self.passes = np.empty((users, columns), np.bool_)
+    User u's games are `rows[indptr[u]:indptr[u + 1]]`, the hidden ones likewise; `hidden_from_all` is hidden from
+    each of them. Without `reasons`, `because` is -1 throughout, which saves a third of the time. Who ranks block
+    after block makes a `BatchRanker` once.
+    """
+    histories = model.fold_in(np.asarray(indptr, np.int64), np.asarray(rows, np.int32), np.asarray(scores))
+    starts, hidden = np.asarray(hidden_indptr, np.int64), np.asarray(hidden_rows, np.int32)
+    block = RankingBlock.empty(len(histories.indptr) - 1, n)
+    ranker = BatchRanker(model, np.asarray(hidden_from_all, np.int32))
+    ranker.rank(histories, starts, hidden, block, reasons=reasons, threads=threads)
+    return block
 
 
 class BatchRanker:
@@ -72,29 +96,25 @@ class BatchRanker:
 
     def __init__(self, model: Model, hidden_rows: NDArray[Any] | None = None) -> None:
         """Take a model; `hidden_rows` are games hidden from everyone, -1 is passed over."""
-        self._model = model
-        self._games = len(model.games)
-        # A column behind the last game takes what belongs to none.
-        self._columns = -(-(self._games + 1) // GROUP) * GROUP
-        self._links = LinkTable.of(model.links, nowhere=self._games)
-        self._reasons = Reasons(model, self._links)
-        scaled = model.factors * model.output_scales[:, None]
-        self._reach = float(np.sqrt(np.square(scaled, dtype=np.float64).sum(axis=1)).max(initial=0.0))
-        # One more component, on which everybody stands at 1, keeps hidden games out of every product.
-        self._scaled = np.zeros((model.components + 1, self._columns), np.float32)
-        self._scaled[:-1, : self._games] = scaled.T
-        self._scaled[-1, self._games :] = -np.inf
-        if hidden_rows is not None:
-            self._scaled[-1, hidden_rows[hidden_rows >= 0]] = -np.inf
-        self._users_at_once = int(np.clip(CELLS // self._columns, 1, 256))
-        self._space = _Space(self._users_at_once, self._columns)
+        games = len(model.games)
+        self._fitted = _fitted(model)
+        self._columns = (-(-games // COLUMNS_STEP) | 1) * COLUMNS_STEP
+        hidden = np.zeros(0, np.int32) if hidden_rows is None else hidden_rows[hidden_rows >= 0]
+        # Where games are hidden from all, one more component, on which everybody stands at 1, sees to that.
+        self._components = model.components + (len(hidden) > 0)
+        self._scaled = np.zeros((self._components, self._columns), np.float32)
+        self._scaled[: model.components, :games] = (model.factors * model.output_scales[:, None]).T
+        if len(hidden):
+            self._scaled[-1, hidden] = -np.inf
+        self._users_at_once = int(np.clip(CELLS // self._columns, LEAST_USERS, MOST_USERS))
+        self._spare: defaultdict[int, list[_Space]] = defaultdict(list)
 
     def rank(
         self,
         histories: Histories,
         hidden_indptr: NDArray[np.int64],
         hidden_rows: NDArray[np.int32],
-        into: RankingBlock | Lists,
+        into: RankingBlock,
         *,
         reasons: bool,
         threads: int = 1,
@@ -110,13 +130,18 @@ class BatchRanker:
             reasons: whether `because` is wanted.
             threads: how many share the work; BLAS should then use one each.
         """
-        lists = Lists(into.rows, into.scores, into.because)
-        users = len(histories.indptr) - 1
+        users = compiled.Users(
+            _fixed(histories.indptr, np.int64),
+            _fixed(histories.rows, np.int32),
+            _fixed(histories.amounts, np.float64),
+            _fixed(hidden_indptr, np.int64),
+            _fixed(hidden_rows, np.int32),
+        )
 
         def work(part: slice) -> None:
-            self._task(histories, hidden_indptr, hidden_rows, part, lists.part(part), reasons)
+            self._task(users, part, into, reasons)
 
-        tasks = list(_parts(users, TASK_USERS))
+        tasks = list(_parts(0, len(histories.indptr) - 1, TASK_USERS))
         if threads == 1 or len(tasks) == 1:
             for part in tasks:
                 work(part)
@@ -124,92 +149,70 @@ class BatchRanker:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, tasks))
 
-    def _task(
-        self,
-        histories: Histories,
-        hidden_indptr: NDArray[np.int64],
-        hidden_rows: NDArray[np.int32],
-        users: slice,
-        lists: Lists,
-        reasons: bool,
-    ) -> None:
-        for part in _parts(users.stop - users.start, self._users_at_once):
-            block = slice(users.start + part.start, users.start + part.stop)
-            own = histories.part(block)
-            hidden = hidden_rows[hidden_indptr[block.start] : hidden_indptr[block.stop]]
-            lengths = np.diff(hidden_indptr[block.start : block.stop + 1])
-            self._rank(own, lengths, hidden, lists.part(part))
-        if reasons:
-            self._reasons.fill(histories.part(users), lists.rows, lists.because)
+    def _task(self, users: compiled.Users, some: slice, into: RankingBlock, reasons: bool) -> None:
+        spare = self._spare[into.rows.shape[1]]
+        space = spare.pop() if spare else self._new_space(into.rows.shape[1])
+        for part in _parts(some.start, some.stop, self._users_at_once):
+            own = users._replace(
+                indptr=users.indptr[part.start : part.stop + 1],
+                hidden_indptr=users.hidden_indptr[part.start : part.stop + 1],
+            )
+            lists = compiled.Lists(into.rows[part], into.scores[part], into.because[part])
+            self._rank(own, space, lists, reasons)
+        spare.append(space)
 
-    def _rank(self, own: Histories, hidden_lengths: NDArray[np.int64], hidden: NDArray[np.int32], lists: Lists) -> None:
-        users = len(own.indptr) - 1
-        space = self._space
-        scores, direct = space.scores[:users], space.direct[:users].reshape(-1)
-        tastes = segment_sums(self._model.factors.take(own.rows, axis=0) * own.amounts[:, None], own.indptr)
-        self._product(tastes, scores)
-        touched = self._add_direct(own, scores, direct)
-        at = np.repeat(np.arange(users) * self._columns, hidden_lengths) + hidden
-        scores.reshape(-1)[at[hidden >= 0]] = -np.inf
-        scores[np.diff(own.indptr) == 0] = -np.inf
-        found = self._candidates(tastes, scores, lists.rows.shape[1])
-        who, candidates = np.divmod(found, self._columns)
-        products = self._exact(tastes, who, candidates)
-        exact = (products * self._model.output_scales[candidates] + direct[found]).astype(np.float32)
-        for places in touched:
-            direct[places] = 0.0
-        lists.rows[:], lists.scores[:] = best_first(users, lists.rows.shape[1], who, candidates, exact)
+    def _rank(self, users: compiled.Users, space: _Space, lists: compiled.Lists, reasons: bool) -> None:
+        count = len(lists.rows)
+        tastes, rounded = space.tastes[:count], space.rounded[:count]
+        compiled.fill_tastes(users, self._fitted.factors, tastes, rounded)
+        np.matmul(rounded, self._scaled, out=space.loops.scores[:count])
+        compiled.rank_users(self._fitted, users, tastes, space.loops, lists, reasons)
 
-    def _product(self, tastes: NDArray[np.float64], scores: NDArray[np.float32]) -> None:
-        with_one = np.ones((len(tastes), tastes.shape[1] + 1), np.float32)
-        with_one[:, :-1] = tastes
-        np.matmul(with_one, self._scaled, out=scores)
+    def _new_space(self, n: int) -> _Space:
+        components = self._fitted.factors.shape[1]
+        rounded = np.ones((self._users_at_once, self._components), np.float32)
+        tastes = np.empty((self._users_at_once, components))
+        groups = self._columns // self._group_size(n)
+        return _Space(tastes, rounded, compiled.space(self._users_at_once, self._columns, groups, components, n))
 
-    def _add_direct(
-        self, own: Histories, scores: NDArray[np.float32], direct: NDArray[np.float32]
-    ) -> list[NDArray[np.int64]]:
-        """
-        Add to the scores what the links add, less what each own entry would add to itself through the factors.
-
-        `direct` holds zeros before, and after it what was added, at the places that are returned.
-        """
-        starts = np.repeat(np.arange(len(scores)) * self._columns, np.diff(own.indptr))
-        mine = starts + own.rows
-        direct[mine] = -(own.amounts * self._model.self_scores[own.rows])
-        flat = scores.reshape(-1)
-        if self._links.is_empty:
-            flat[mine] += direct[mine]
-            return [mine]
-        origin, targets, strengths = self._links.from_games(own.rows)
-        linked = (targets + starts[origin][:, None]).reshape(-1)
-        added = (own.amounts[origin][:, None] * strengths).astype(np.float32)
-        np.add.at(direct, linked, added.reshape(-1))
-        flat += direct[: len(flat)]
-        return [mine, linked]
-
-    def _candidates(self, tastes: NDArray[np.float64], scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
-        """Places in the flat scores of every game that can stand in its user's list, user by user."""
-        nth, largest = reached(scores, n)
-        lengths = np.sqrt(np.square(tastes).sum(axis=1))
-        largest = np.maximum(np.abs(largest), np.abs(nth))
-        err = ROUNDING * ((tastes.shape[1] + SLACK_TERMS) * lengths * self._reach + SLACK_TERMS * largest)
-        # A cut of -inf would let hidden games pass.
-        cut = np.maximum(nth - 2.0 * err, np.finfo(np.float32).min).astype(np.float32)
-        cut[np.isnan(cut)] = np.finfo(np.float32).min
-        passes = np.greater_equal(scores, cut[:, None], out=self._space.passes[: len(scores)])
-        return np.flatnonzero(passes.reshape(-1))
-
-    def _exact(
-        self, tastes: NDArray[np.float64], who: NDArray[np.int64], candidates: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        sums = np.empty(len(who))
-        for part in _parts(len(who), RESCORED_AT_ONCE):
-            products = tastes.take(who[part], axis=0)
-            products *= self._model.factors.take(candidates[part], axis=0)
-            products.sum(axis=1, out=sums[part])
-        return sums
+    def _group_size(self, n: int) -> int:
+        size = LARGEST_GROUP
+        while size > SMALLEST_GROUP and self._columns < GROUPS_PER_PLACE * n * size:
+            size //= 2
+        return size
 
 
-def _parts(count: int, step: int) -> Iterator[slice]:
-    for start in range(0, count, step):
-        yield slice(start, min(start + step, count))
+class _Space(NamedTuple):
+    """What one thread works in."""
+
+    tastes: NDArray[np.float64]
+    rounded: NDArray[np.float32]
+    """The same, and 1 where there is one component more."""
+    loops: compiled.Space
+
+
+def _fitted(model: Model) -> compiled.Fitted:
+    links = model.links
+    return compiled.Fitted(
+        _fixed(model.factors, np.float32),
+        _fixed(model.output_scales, np.float32),
+        _fixed(model.self_scores, np.float64),
+        SMALLEST_LENGTH,
+        model.error_by_length,
+        ERROR_BY_SCORE,
+        _fixed(links.indptr if len(links.targets) else links.indptr[:0], np.int64),
+        _fixed(links.targets, np.int32),
+        _fixed(links.strengths, np.float32),
+    )
+
+
+def _fixed(values: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+    """The same values, read-only whatever they were: to the compiler that is a type, and each costs a compilation."""
+    view = np.ascontiguousarray(values, kind).view()
+    view.flags.writeable = False
+    return view
+
+
+def _parts(start: int, stop: int, step: int) -> Iterator[slice]:
+    for first in range(start, stop, step):
+        yield slice(first, min(first + step, stop))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from recommendation.engine.batch import recommend_batch
 from recommendation.engine.model import Model
 from recommendation.engine.weighting import pair_weights, user_scales
 from recommendation.matrix import InteractionMatrix
@@ -23,7 +24,7 @@ def entry_score(model: Model, matrix: InteractionMatrix) -> float:
     users = np.unique(np.linspace(0, len(matrix.users) - 1, ENTRY_USERS).astype(np.int64))
     own = matrix.only_pairs(np.isin(matrix.user_rows, users)).without_empty()
     rows = model.games.rows(own.games.all_ids)[own.indices]
-    ranked = model.recommend_batch(own.indptr, rows, own.scores, own.indptr, rows, ENTRY_PLACE, reasons=False)
+    ranked = recommend_batch(model, own.indptr, rows, own.scores, own.indptr, rows, ENTRY_PLACE, reasons=False)
     weights = pair_weights(own.scores, model.weighting)
     means = np.add.reduceat(weights, own.indptr[:-1]) / own.pairs_per_user()
     means *= user_scales(weights, own.indptr, model.user_power)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.engine.batch import recommend_batch
 from recommendation.engine.model import Model
 from recommendation.engine.weighting import segment_sums
 from recommendation.matrix import InteractionMatrix
@@ -48,7 +49,7 @@ class InnerHoldout:
         """Mean NDCG@10 of a model fitted on `kept`."""
         rows = model.games.rows(self.known.games.all_ids)[self.known.indices]
         starts = self.known.indptr
-        block = model.recommend_batch(starts, rows, self.known.scores, starts, rows, LENGTH, reasons=False)
+        block = recommend_batch(model, starts, rows, self.known.scores, starts, rows, LENGTH, reasons=False)
         back = np.append(self.foretold.games.rows(model.games.all_ids), np.int32(-1))
         return float(np.mean(self._gains(back[block.rows])))
 

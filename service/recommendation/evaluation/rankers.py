@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.engine.batch import recommend_batch
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.engine.settings import EngineSettings
@@ -62,7 +63,7 @@ def model_lists(model: Model, own: InteractionMatrix, counts: NDArray[np.int64],
         counts: users of each game of `own.games`, by which short lists are filled.
     """
     rows = model.games.rows(own.games.all_ids)[own.indices]
-    block = model.recommend_batch(own.indptr, rows, own.scores, own.indptr, rows, n, reasons=False)
+    block = recommend_batch(model, own.indptr, rows, own.scores, own.indptr, rows, n, reasons=False)
     # A game that the model knows and the data does not cannot be foretold: it gives up its place.
     back = np.append(own.games.rows(model.games.all_ids), np.int32(-1))
     return filled(back[block.rows], popular_lists(counts, own, n))

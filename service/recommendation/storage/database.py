@@ -73,6 +73,17 @@ class Database:
             yield connection
 
     @contextmanager
+    def round_trips(self) -> Iterator[Connection]:
+        """
+        Yield a connection on which PostgreSQL makes a transaction of each round trip; SQLite makes one of them all.
+
+        Raises:
+            StoreUnavailable: as for `reading`; what the last of them wrote is unknown.
+        """
+        with translated(), connecting.round_trips(self.engine) as connection:
+            yield connection
+
+    @contextmanager
     def session(self) -> Iterator[Connection]:
         """Yield a connection whose transactions are the caller's business, such as one that holds a lock."""
         with translated(), self.engine.connect() as connection:

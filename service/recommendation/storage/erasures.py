@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
+from recommendation.storage.database import Database
 from recommendation.storage.dialects.writing import insert, next_generation
-from recommendation.storage.locks import exclude_list_writers, read_sharing_with_erasure
+from recommendation.storage.locks import exclude_list_writers, read_sharing_with_erasure, share_with_erasure
 from recommendation.storage.tables import (
     erasures,
     feedback,
@@ -74,9 +75,29 @@ def still_there(connection: Connection, users: Sequence[str], generation: int) -
         part = users[start : start + 500]
         pairs = user_game_interactions.c
         found.update(connection.execute(select(pairs.user_id).where(pairs.user_id.in_(part)).distinct()).scalars())
-    digests = {user_digest(user_id): user_id for user_id in found}
+    return found - erased_after(connection, found, generation)
+
+
+def erased_after(connection: Connection, users: Collection[str], generation: int) -> set[str]:
+    """
+    Return those users who were erased after a generation took its number.
+
+    That is all whom its work must not bring back, if what it works on was read after `wait_for_erasures`. To be
+    called in the writing transaction, after `share_with_erasure`.
+    """
     erased = connection.execute(select(erasures.c.user_digest).where(erasures.c.generation > generation)).scalars()
-    return found - {digests[bytes(digest)] for digest in erased if bytes(digest) in digests}
+    digests = set(map(bytes, erased))
+    return {user_id for user_id in users if user_digest(user_id) in digests} if digests else set()
+
+
+def wait_for_erasures(database: Database) -> None:
+    """
+    Wait for the erasures under way: they may have numbers before ours, and yet what they erase is still to be seen.
+
+    Those that begin later take later numbers.
+    """
+    with database.writing() as connection:
+        share_with_erasure(connection)
 
 
 def forget_erasures(connection: Connection, before: datetime) -> int:

@@ -1,28 +1,24 @@
 """
-Taking the interaction matrix out of the store, as CSV that Arrow reads while the database writes it.
+Taking the interaction matrix out of the store, in columns that the database joined.
 
 Only batch jobs import this: Arrow is not in the API's image.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow import csv
 from scipy.sparse import coo_matrix
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
+from recommendation.fading import faded
 from recommendation.matrix import InteractionMatrix
-from recommendation.storage.dialects.reading import csv_of, microseconds
+from recommendation.storage.dialects.joined import joined_numbers, joined_stretches, joined_texts, joined_times
 from recommendation.storage.numbering import Column, Numbered, Numbering
 from recommendation.storage.tables import user_game_interactions
 from recommendation.weights import MILLION
-
-_BLOCK_BYTES = 1 << 20
-"""Arrow reads 32 of these ahead, so that they are much of the memory."""
-_TYPES = {"user_id": pa.large_string(), "game_id": pa.large_string(), "score": pa.int64(), "at": pa.int64()}
 
 
 def read_matrix(connection: Connection, half_life_days: float | None, now: datetime) -> InteractionMatrix:
@@ -51,33 +47,24 @@ def _read(
     """Return the matrix and, where asked for, each pair's last event in microseconds (else nothing)."""
     users, games = Numbering(), Numbering()
     scores, times = Column(np.float32), Column(np.int64)
-    for batch in _batches(connection, with_times):
-        users.add(batch.column("user_id"))
-        games.add(batch.column("game_id"))
-        own = batch.column("score").to_numpy() / MILLION
-        if with_times:
-            times.add(batch.column("at").to_numpy())
-        if half_life_days is not None:
-            ages = np.maximum(round(now.timestamp() * MILLION) - batch.column("at").to_numpy(), 0)
-            own *= np.exp2(-ages / (half_life_days * 86_400 * MILLION))
-        scores.add(own)
+    for user_ids, game_ids, millionths, *moments in _stretches(connection, with_times):
+        users.add(user_ids)
+        games.add(game_ids)
+        for last_event_at in moments:
+            times.add(last_event_at)
+        scores.add(faded(millionths, moments[0] if moments else None, half_life_days, now))
     return _matrix(users.finish(), games.finish(), scores.values, times.values)
 
 
-def _batches(connection: Connection, with_times: bool) -> Iterator[pa.RecordBatch]:
+def _stretches(connection: Connection, with_times: bool) -> Iterator[list[Any]]:
     pairs = user_game_interactions.c
-    columns = [pairs.user_id, pairs.game_id, pairs.score_millionths]
-    if with_times:
-        columns.append(microseconds(connection, pairs.last_event_at))
-    names = list(_TYPES)[: len(columns)]
-    with csv_of(connection, select(*columns)) as stream:
-        reading = csv.ReadOptions(column_names=names, block_size=_BLOCK_BYTES, use_threads=False)
-        converting = csv.ConvertOptions(column_types=_TYPES)
-        try:
-            yield from csv.open_csv(stream, reading, convert_options=converting)
-        except pa.ArrowInvalid as error:
-            if "Empty CSV" not in str(error):
-                raise
+    columns = [
+        joined_texts(pairs.user_id),
+        joined_texts(pairs.game_id),
+        joined_numbers(connection, pairs.score_millionths),
+        *([joined_times(connection, pairs.last_event_at)] if with_times else []),
+    ]
+    return joined_stretches(connection, user_game_interactions, columns)
 
 
 def _matrix(

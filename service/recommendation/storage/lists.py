@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from operator import attrgetter
+from struct import Struct
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, tuple_
@@ -16,8 +18,10 @@ from recommendation.lists import (
     encode_first_party,
     merged,
 )
+from recommendation.storage.dialects.making import insert_where_there
 from recommendation.storage.dialects.writing import insert_copied, insert_rows, next_generation, only_new
-from recommendation.storage.locks import share_with_erasure
+from recommendation.storage.erasures import still_there, user_digest
+from recommendation.storage.locks import SHARE, share_with_erasure
 from recommendation.storage.snapshots import bump
 from recommendation.storage.tables import user_lists
 
@@ -34,52 +38,72 @@ def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
     This is the one door by which a list comes into the store: `generate`, `batch` and regeneration all use it.
     """
     share_with_erasure(connection)
-    rows = [_as_row(stored) for stored in sorted(lists, key=lambda stored: (stored.user_id, stored.source))]
-    if len(rows) < WORTH_COPYING:
-        insert_rows(connection, user_lists, rows, _if_newer)
+    ordered = sorted(lists, key=attrgetter("user_id", "source"))
+    if len(ordered) < WORTH_COPYING:
+        insert_rows(connection, user_lists, _as_rows(ordered), _if_newer)
     else:
-        insert_copied(connection, user_lists, list(rows[0]), lambda: _as_binary(rows), lambda: rows, _if_newer)
+        insert_copied(connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_newer)
 
 
+def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredList], generation: int) -> set[str]:
+    """
+    Write lists, as `store_lists`, of those users who have interactions and were not erased since a number was taken.
+
+    Args:
+        connection: of `Database.round_trips`.
+        lists: one at least.
+
+    Returns:
+        Who they are.
+    """
+    ordered = sorted(lists, key=attrgetter("user_id", "source"))
+    columns = {name: [getattr(stored, name) for stored in ordered] for name in _NAMES}
+
+    def step_by_step() -> set[str]:
+        there = still_there(connection, columns["user_id"], generation)
+        store_lists(connection, [stored for stored in lists if stored.user_id in there])
+        return there
+
+    digests = [user_digest(user_id) for user_id in columns["user_id"]]
+    return insert_where_there(connection, columns, digests, SHARE, step_by_step)
+
+
+_NAMES = ("user_id", "source", "generation", "generated_at", "model_version", "events_seen", "items")
 _COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
 _YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_begin = Struct(">hi").pack
+_length = Struct(">i").pack
+_number = Struct(">iq").pack
 
 
-def _as_binary(rows: Sequence[Mapping[str, Any]]) -> BytesIO:
-    """Write rows in COPY's binary format (https://www.postgresql.org/docs/current/sql-copy.html)."""
+def _as_binary(lists: Iterable[StoredList]) -> BytesIO:
+    """Write lists in COPY's binary format (https://www.postgresql.org/docs/current/sql-copy.html)."""
     parts = [_COPY_BEGIN]
-    for row in rows:
-        parts.append(len(row).to_bytes(2, "big"))
-        parts.extend(map(_binary_field, row.values()))
-    return BytesIO(b"".join([*parts, _COPY_END]))
+    same: dict[Any, bytes] = {}  # what the lists of a regeneration have in common
+    for stored in lists:
+        user = stored.user_id.encode()
+        common = (stored.source, stored.generation, stored.generated_at, stored.model_version)
+        if common not in same:
+            same[common] = _common_fields(stored)
+        seen = _NULL if stored.events_seen is None else _number(8, stored.events_seen)
+        parts += (_begin(len(_NAMES), len(user)), user, same[common], seen, _length(len(stored.items)), stored.items)
+    parts.append(_COPY_END)
+    return BytesIO(b"".join(parts))
 
 
-def _binary_field(value: str | bytes | int | datetime | None) -> bytes:
-    match value:
-        case None:
-            return b"\xff\xff\xff\xff"
-        case str():
-            data = value.encode()
-        case bytes():
-            data = value
-        case int():
-            data = value.to_bytes(8, "big", signed=True)
-        case datetime():
-            data = ((value - _YEAR_2000) // _MICROSECOND).to_bytes(8, "big", signed=True)
-    return len(data).to_bytes(4, "big") + data
+def _common_fields(stored: StoredList) -> bytes:
+    moment = (stored.generated_at - _YEAR_2000) // _MICROSECOND
+    texts = [
+        _NULL if text is None else _length(len(text.encode())) + text.encode()
+        for text in (stored.source, stored.model_version)
+    ]
+    return b"".join((texts[0], _number(8, stored.generation), _number(8, moment), texts[1]))
 
 
-def _as_row(stored: StoredList) -> dict[str, Any]:
-    return {
-        "user_id": stored.user_id,
-        "source": stored.source,
-        "generation": stored.generation,
-        "generated_at": stored.generated_at,
-        "model_version": stored.model_version,
-        "events_seen": stored.events_seen,
-        "items": stored.items,
-    }
+def _as_rows(lists: Iterable[StoredList]) -> list[dict[str, Any]]:
+    return [{name: getattr(stored, name) for name in _NAMES} for stored in lists]
 
 
 def _if_newer(insert: Any) -> Any:
@@ -140,8 +164,8 @@ def _locked(
 ) -> dict[UserSource, list[FirstPartyItem]]:
     """Read the lists that are changed, made empty where they were not there, and keep others from changing them."""
     nothing = encode_first_party(())
-    empty = [_as_row(StoredList(user_id, source, 0, now, nothing)) for user_id, source in sorted(wanted)]
-    insert_rows(connection, user_lists, empty, only_new)
+    empty = [StoredList(user_id, source, 0, now, nothing) for user_id, source in sorted(wanted)]
+    insert_rows(connection, user_lists, _as_rows(empty), only_new)
     query = (
         select(user_lists.c.user_id, user_lists.c.source, user_lists.c["items"])
         .where(tuple_(user_lists.c.user_id, user_lists.c.source).in_(sorted(wanted)))

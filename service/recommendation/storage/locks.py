@@ -24,8 +24,9 @@ _TRAINING = 7_201_001
 _MIGRATION = 7_201_002
 _ERASURE = 7_201_003
 _POPULAR = 7_201_004
-SHARE_WITH_ERASURE = f"SELECT pg_advisory_xact_lock_shared({_ERASURE})"
-"""What `share_with_erasure` sends to PostgreSQL."""
+SHARE = f"SELECT pg_advisory_xact_lock_shared({_ERASURE})"
+"""What `share_with_erasure` says to PostgreSQL, for who says more in the same round trip."""
+
 _OUTBOX = 7_201_005
 _OUTBOX_ORDER = 7_201_006
 _ORDERS = 256
@@ -83,13 +84,13 @@ def migration_lock(connection: Connection) -> Iterator[None]:
 def share_with_erasure(connection: Connection) -> None:
     """Until the transaction ends, let other list writers work but no erasure; SQLite has one writer anyway."""
     if is_postgres(connection):
-        connection.exec_driver_sql(SHARE_WITH_ERASURE)
+        connection.exec_driver_sql(SHARE)
 
 
 def read_sharing_with_erasure(connection: Connection, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Any]:
     """Do as `share_with_erasure`, and then read, seeing all that erasures before wrote: in one round trip."""
     if is_postgres(connection):
-        return connection.exec_driver_sql(f"{SHARE_WITH_ERASURE}; {_text(query, connection.dialect)}", given).all()
+        return connection.exec_driver_sql(f"{SHARE}; {_text(query, connection.dialect)}", given).all()
     return connection.execute(query, given).all()
 
 

@@ -25,7 +25,7 @@ from recommendation.storage.dialects.writing import given_arrays
 from recommendation.storage.idempotency import Answer, answer_columns
 from recommendation.storage.ingest import Ingest, Ingested
 from recommendation.storage.interactions import Recorded, adding, pair_columns
-from recommendation.storage.locks import SHARE_WITH_ERASURE
+from recommendation.storage.locks import SHARE
 from recommendation.storage.tables import erasures, idempotent_answers, user_game_interactions
 from recommendation.weights import MAX_SCORE
 
@@ -98,7 +98,7 @@ class LoopIngests:
             connection = self._held = await self._opened(arrays)
         with translated():
             try:
-                return await connection.run(f"{SHARE_WITH_ERASURE}; {_COUNTING.execution(arrays)}", arrays)
+                return await connection.run(f"{SHARE}; {_COUNTING.execution(arrays)}", arrays)
             except DBAPIError as error:
                 if isinstance(error.orig, OTHER_SESSION):
                     _COUNTING.give_up_preparing()

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 from numpy.typing import NDArray
 
+from recommendation.storage.dialects.joined import BETWEEN
 from recommendation.vocabulary import Vocabulary
 
 Number = TypeVar("Number", bound=np.generic)
@@ -64,9 +65,9 @@ class Numbering:
         self._waiting_ids = 0
         self._numbers = Column(np.int32)
 
-    def add(self, ids: pa.Array) -> None:
-        """Take a batch, of type `large_string`."""
-        encoded = ids.dictionary_encode()
+    def add(self, joined: bytes) -> None:
+        """Take a batch as `joined_texts` gives it."""
+        encoded = _ids(joined).dictionary_encode()
         start = len(self._numbers)
         self._numbers.add(encoded.indices.to_numpy())
         self._waiting.append((encoded.dictionary, slice(start, len(self._numbers))))
@@ -77,7 +78,8 @@ class Numbering:
     def finish(self) -> Numbered:
         """Return all of them; the numbering is used up by it."""
         self._look_up()
-        order = pa_compute.array_sort_indices(self._known)  # by bytes, as the vocabulary is
+        # By bytes, as the vocabulary is: what stands behind each id comes before all that may stand in one.
+        order = pa_compute.array_sort_indices(self._known)
         rank = np.empty(len(order), np.int32)
         rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         rows = self._numbers.values
@@ -101,10 +103,19 @@ def _renumber(rows: NDArray[np.int32], numbers: NDArray[np.int32]) -> None:
     rows[:] = numbers[rows]
 
 
+def _ids(joined: bytes) -> pa.Array:
+    """Have Arrow see ids where they are; each keeps what stands behind it."""
+    ends = np.flatnonzero(np.frombuffer(joined, np.uint8) == ord(BETWEEN))
+    offsets = np.zeros(len(ends) + 1, np.int64)
+    np.add(ends, 1, out=offsets[1:])
+    return pa.Array.from_buffers(pa.large_string(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(joined)])
+
+
 def _vocabulary(ids: pa.Array) -> Vocabulary:
-    """Take distinct ids in order."""
+    """Take distinct ids in order, without what stands behind each."""
     if not len(ids):
         return Vocabulary.from_ids(())
     _, buffer, data = ids.buffers()
     offsets = np.frombuffer(buffer, np.int64)[ids.offset : ids.offset + len(ids) + 1]
-    return Vocabulary(np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]], offsets - offsets[0])
+    blob = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    return Vocabulary(blob[blob != ord(BETWEEN)], offsets - offsets[0] - np.arange(len(offsets)))

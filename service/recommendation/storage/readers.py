@@ -94,7 +94,7 @@ class UserState:
 
 
 def _integers(text: str) -> NDArray[np.int64]:
-    return np.array(text.split(",") if text else (), np.int64)
+    return np.fromstring(text, np.int64, sep=",")
 
 
 @lru_cache(maxsize=4096)

@@ -5,21 +5,19 @@ The database joins each user's rows into one, a text for each column: fetching, 
 every pair would take most of the time. The texts of a row tell of the pairs in one and the same order.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, String, case, cast, func, select
+from sqlalchemy import BigInteger, Connection, case, cast, func, select
 
 from recommendation.fading import faded
-from recommendation.storage.dialects.reading import microseconds, shard_condition
+from recommendation.storage.dialects.joined import BETWEEN, Joined, joined_numbers_of_groups, joined_times_of_groups
+from recommendation.storage.dialects.reading import shard_condition
 from recommendation.storage.tables import user_game_interactions
-
-_BETWEEN_IDS = "\n"
-"""No id holds a control character."""
 
 _PAIRS = user_game_interactions.c
 
@@ -63,7 +61,18 @@ def stream_users(
         active_since: only users with an event since then; all of their rows.
         with_times: whether the times of the last events are wanted.
     """
-    query = _histories(connection, with_times)
+    millionths = joined_numbers_of_groups(connection, _PAIRS.score_millionths)
+    moments = joined_times_of_groups(connection, _PAIRS.last_event_at) if with_times else None
+    query = select(
+        _PAIRS.user_id,
+        func.count(),
+        cast(func.sum(_PAIRS.events), BigInteger),
+        func.aggregate_strings(_PAIRS.game_id, BETWEEN),
+        millionths.expression,
+        func.aggregate_strings(case((_PAIRS.owned | _PAIRS.dismissed, "1"), else_="0"), ""),
+        *([moments.expression] if moments else []),
+    )
+    query = query.group_by(_PAIRS.user_id).order_by(_PAIRS.user_id)
     if after_user:
         query = query.where(_PAIRS.user_id > after_user)
     if shards > 1:
@@ -72,38 +81,26 @@ def stream_users(
         active = select(_PAIRS.user_id).where(_PAIRS.last_event_at >= active_since)
         query = query.where(_PAIRS.user_id.in_(active))
     for rows in connection.execute(query.execution_options(yield_per=users_at_once)).partitions():
-        yield _block(*zip(*rows, strict=True))
+        yield _block(millionths, moments, *zip(*rows, strict=True))
 
 
-def _histories(connection: Connection, with_times: bool) -> Select[Any]:
-    flag = case((_PAIRS.owned | _PAIRS.dismissed, "1"), else_="0")
-    query = select(
-        _PAIRS.user_id,
-        func.count(),
-        cast(func.sum(_PAIRS.events), BigInteger),
-        func.aggregate_strings(_PAIRS.game_id, _BETWEEN_IDS),
-        _numbers(_PAIRS.score_millionths),
-        func.aggregate_strings(flag, ""),
-        *([_numbers(microseconds(connection, _PAIRS.last_event_at))] if with_times else []),
-    )
-    return query.group_by(_PAIRS.user_id).order_by(_PAIRS.user_id)
-
-
-def _numbers(column: ColumnElement[Any]) -> ColumnElement[str]:
-    return func.aggregate_strings(cast(column, String), ",")
-
-
-def _block(users: Any, counts: Any, events: Any, games: Any, scores: Any, flags: Any, times: Any = None) -> UserBlock:
+def _block(
+    millionths: Joined,
+    moments: Joined | None,
+    users: Any,
+    counts: Any,
+    events: Any,
+    games: Any,
+    scores: Any,
+    flags: Any,
+    times: Any = None,
+) -> UserBlock:
     return UserBlock(
         user_ids=list(users),
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        game_ids=_BETWEEN_IDS.join(games).split(_BETWEEN_IDS),
-        millionths=_integers(scores),
+        game_ids=BETWEEN.join(games).split(BETWEEN),
+        millionths=millionths.read(scores),
         events=np.array(events, np.int64),
         hidden=np.frombuffer("".join(flags).encode(), np.uint8) == ord("1"),
-        last_event_at=_integers(times) if times else None,
+        last_event_at=moments.read(times) if moments else None,
     )
-
-
-def _integers(texts: Sequence[str]) -> NDArray[np.int64]:
-    return np.fromstring(",".join(texts), np.int64, sep=",")

@@ -114,6 +114,7 @@ user_lists = Table(
     Column("model_version", Text),
     Column("events_seen", big),
     Column("items", LargeBinary, nullable=False),
+    postgresql_with={"fillfactor": 50},
 )
 """One row per (user, source); user '' is everyone. `cf` items are packed numbers, others JSON (`lists.codec`)."""
 

@@ -1,7 +1,8 @@
 """Lists: reading one, making one now, popular and similar games, and why."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Awaitable
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -23,7 +24,7 @@ from recommendation_api.auth import holder_of, needs
 from recommendation_api.cursors import decode_cursor
 from recommendation_api.middleware import before_everything
 from recommendation_api.problems import Problem, as_problem, problem_response
-from recommendation_api.rendering import json_response, list_body, send_plainly, tagged_response
+from recommendation_api.rendering import json_body_response, json_response, list_body, send_plainly, tagged_response
 from recommendation_api.service import Service, service_of
 from recommendation_api.write_gate import too_many_writes
 
@@ -58,59 +59,67 @@ async def get_list(
 
 
 _FIRST_PAGE = PageRequest()
-_READ = ("read",)
+_READ, _WRITE = ("read",), ("write",)
 
 
 class PlainLists:
     """
-    `GET /user/{user_id}`, with a `limit` at most, before FastAPI's machinery, which costs as much as the list itself.
+    Reading a list, and making one, before FastAPI's machinery, which costs as much as the list itself.
 
-    It takes only requests that need no more checking: whatever else comes to this path, mistakes among it, goes on to
-    `get_list`, which is also what the documentation shows.
+    It takes only requests with a `limit` at most, which need no more checking: whatever else comes to these paths,
+    mistakes among it, goes on to `get_list` and `generate`, which are also what the documentation shows.
     """
 
     def __init__(self, app: ASGIApp, service: Service, prefix: str) -> None:
-        self.path = f"{prefix}/user/{{user_id}}"
         self._app = app
         self._service = service
-        self._start = f"{prefix}/user/"
+        self._start, self._end = f"{prefix}/user/", "/generate"
+        self._reading = PlainRoute(f"{prefix}/user/{{user_id}}")
+        self._making = PlainRoute(f"{prefix}/user/{{user_id}}{self._end}")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a plain request, and hand every other on."""
         user_id, limit = self._asked(scope)
         if limit is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = self
-        request = Request(scope, receive)
+            return self._app(scope, receive, send)
+        return self._answer(user_id, limit, scope, receive, send)
+
+    async def _answer(self, user_id: str, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+        is_read = scope["method"] == "GET"
+        scope["route"] = self._reading if is_read else self._making
+        page = _FIRST_PAGE if limit == _FIRST_PAGE.limit else PageRequest(limit)
         try:
-            body = await self._body(request, user_id, limit)
+            holder_of(scope, self._service, _READ if is_read else _WRITE)
+            body = await (_read_body if is_read else _made_body)(self._service, user_id, page)
         except Exception as error:
             await problem_response(as_problem(error))(scope, receive, send)
         else:
-            if _knows_a_tag(scope):
-                await tagged_response(request, body)(scope, receive, send)
+            if not is_read:
+                await json_body_response(body)(scope, receive, send)
+            elif _knows_a_tag(scope):
+                await tagged_response(Request(scope), body)(scope, receive, send)
             else:
                 await send_plainly(send, body)
 
     def _asked(self, scope: Scope) -> tuple[str, int | None]:
         """Return user and limit of a plain request; no limit for any other."""
-        if scope["type"] != "http" or scope["method"] != "GET":
+        if scope["type"] != "http":
             return "", None
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        user_id = path[len(self._start) :]
-        if not path.startswith(self._start) or not is_id(user_id):
+        if not path.startswith(self._start):
             return "", None
-        return user_id, _plain_limit(scope["query_string"])
+        method, user_id = scope["method"], path[len(self._start) :]
+        if method == "POST" and user_id.endswith(self._end):
+            user_id = user_id.removesuffix(self._end)
+        elif method != "GET":
+            return "", None
+        return (user_id, _plain_limit(scope["query_string"])) if is_id(user_id) else ("", None)
 
-    async def _body(self, request: Request, user_id: str, limit: int) -> bytes:
-        service = self._service
-        holder_of(request, service, _READ)
-        await service.views.settle()
-        view = service.views.view
-        page = _FIRST_PAGE if limit == _FIRST_PAGE.limit else PageRequest(limit)
-        active = put_together(service, view, await service.reads.read(user_id), page)
-        return list_body(active, limit, view.catalogue)
+
+class PlainRoute(NamedTuple):
+    """What metrics and access lines know a request by."""
+
+    path: str
 
 
 def _knows_a_tag(scope: Scope) -> bool:
@@ -144,17 +153,25 @@ def put_together(service: Service, view: StoreView, state: UserState, page: Page
 @making.post("/user/{user_id}/generate", response_model=None, responses=answer(ListOut))
 async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20) -> Response:
     """Make and store a user's list now, from their present interactions and the live model; 409 before there is one."""
-    service = service_of(request)
+    return json_body_response(await _made_body(service_of(request), user_id, PageRequest(limit)))
+
+
+async def _read_body(service: Service, user_id: str, page: PageRequest) -> bytes:
     await service.views.settle()
     view = service.views.view
-    if view.live is None:
+    active = put_together(service, view, await service.reads.read(user_id), page)
+    return list_body(active, page.limit, view.catalogue)
+
+
+async def _made_body(service: Service, user_id: str, page: PageRequest) -> bytes:
+    await service.views.settle()
+    if service.views.view.live is None:
         raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
     if service.makes.waiting >= service.settings.max_waiting_writes:
         raise too_many_writes()
     state = await service.makes.read(user_id)
     view = service.views.view
-    active = put_together(service, view, state, PageRequest(limit))
-    return Response(list_body(active, limit, view.catalogue), media_type="application/json")
+    return list_body(put_together(service, view, state, page), page.limit, view.catalogue)
 
 
 @reading.get("/popular", response_model=None, responses=answer(PopularOut))

@@ -123,6 +123,18 @@ def begin_reading(connection: Connection) -> None:
         connection.execution_options(reading=True)
 
 
+@contextmanager
+def round_trips(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection on which each round trip is a transaction; on SQLite all of them are one."""
+    if not is_postgres(engine):
+        with engine.begin() as connection:
+            yield connection
+        return
+    with engine.connect() as connection:
+        begin_reading(connection)
+        yield connection
+
+
 def writers_at_once(engine: Engine) -> int:
     """Return how many transactions of a bulk load may run side by side; SQLite has one writer."""
     return 2 if engine.dialect.name == "postgresql" else 1

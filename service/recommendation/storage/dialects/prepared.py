@@ -31,13 +31,14 @@ class PreparedStatement:
         self._text = text
         self._name = f"write_{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
-    def rows(self, connection: Connection, given: Mapping[str, str]) -> Sequence[Any]:
-        """Carry it out, and return what it returns."""
+    def rows(self, connection: Connection, given: Mapping[str, str], first: str = "") -> Sequence[Any]:
+        """Carry it out, `first` before it in the same round trip, and return what it returns."""
         with driver_cursor(connection) as cursor:
             try:
                 if self._are_prepared:
                     self._prepare(connection, cursor, given)
-                cursor.execute(self.execution(given), given)
+                text = self.execution(given)
+                cursor.execute(f"{first}; {text}" if first else text, given)
             except OTHER_SESSION:
                 self.give_up_preparing()
                 raise

@@ -1,59 +1,11 @@
-"""How each database gives out very many rows, and the rows of a few users very often."""
+"""How each database gives out times, shards, and the rows of a few users very often."""
 
-import csv
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from io import StringIO
-from threading import Thread
-from typing import IO, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, String, cast, extract, func, literal_column, type_coerce
+from sqlalchemy import BigInteger, Connection, String, cast, extract, func, literal_column, type_coerce
 
 from recommendation.storage.dialects.connecting import OTHER_SESSION, Store, driver_cursor, is_postgres
-
-
-@contextmanager
-def csv_of(connection: Connection, query: Select[Any]) -> Iterator[IO[bytes]]:
-    """
-    Yield the rows of a query as CSV without a header, to be read while the database still writes them.
-
-    Raises:
-        DBAPIError: the query fails.
-    """
-    outlet, inlet = os.pipe()
-    failure: list[BaseException] = []
-
-    def write() -> None:
-        try:
-            with os.fdopen(inlet, "wb", 1 << 20) as file:
-                _write_csv(connection, query, file)
-        except BrokenPipeError:
-            pass  # the reader has seen enough
-        except BaseException as error:
-            failure.append(error)
-
-    writer = Thread(target=write, name="csv", daemon=True)
-    writer.start()
-    try:
-        with os.fdopen(outlet, "rb", 1 << 20) as stream:
-            yield stream
-    finally:
-        writer.join()
-    if failure:
-        raise failure[0]
-
-
-def _write_csv(connection: Connection, query: Select[Any], file: IO[bytes]) -> None:
-    if is_postgres(connection):
-        compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
-        with driver_cursor(connection) as cursor:
-            cursor.copy_expert(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", file)
-    else:
-        for rows in connection.execute(query.execution_options(yield_per=10_000)).partitions():
-            text = StringIO()
-            csv.writer(text).writerows(rows)
-            file.write(text.getvalue().encode())
 
 
 def microseconds(store: Store, column: Any) -> Any:

@@ -35,6 +35,8 @@ Insert = postgresql.Insert | sqlite.Insert
 Finish = Callable[[Any], Any]
 """Adds `ON CONFLICT …` to an insert; both dialects have the same methods for it. A function of a module: statements are
 kept by it."""
+_PIECE_BYTES = 1 << 18
+"""How much the driver takes of a COPY at a time."""
 _UNIQUE_VIOLATION = "23505"
 
 
@@ -124,7 +126,7 @@ def copy_if_new(connection: Connection, table: Table, names: Sequence[str], as_b
 
 def _copy(connection: Connection, statement: str, data: IO[bytes]) -> None:
     with driver_cursor(connection) as cursor:
-        cursor.copy_expert(statement, data)
+        cursor.copy_expert(statement, data, _PIECE_BYTES)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: str) -> set[Any]:

@@ -1,0 +1,70 @@
+"""Lists that are asked to be made at the same time are made together, and are what each would have been alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from shop import START, checkerboard, event, send, trained
+
+from recommendation.generating import generate_lists
+from recommendation.lists import StoredList
+from recommendation.personal import ListSettings
+from recommendation.storage.database import Database
+from recommendation.storage.lists import lists_of
+from recommendation.storage.readers import UserState
+from recommendation.storage.views import ViewLoader
+from recommendation.view import StoreView
+
+USERS = [f"u{number:02}" for number in range(6)]
+
+
+def view_of(database: Database) -> StoreView:
+    with database.reading() as connection:
+        return ViewLoader(1 << 30).load(connection, START)
+
+
+def made_for(
+    database: Database, users: Sequence[str], view: StoreView, half_life: float | None = None
+) -> Mapping[str, UserState]:
+    return generate_lists(database, users, view, ListSettings(10, half_life), lambda: START)
+
+
+def contents(lists: list[StoredList]) -> dict[str, StoredList]:
+    return {stored.user_id: replace(stored, generation=0) for stored in lists}
+
+
+@pytest.mark.parametrize("half_life", [None, 30.0])
+def test_lists_made_together_are_those_made_one_by_one(
+    database: Database, tmp_path: Path, half_life: float | None
+) -> None:
+    checkerboard(database)
+    trained(database, tmp_path)
+    view = view_of(database)
+    for user in USERS:
+        made_for(database, [user], view, half_life)
+    with database.reading() as connection:
+        alone = contents(lists_of(connection, USERS))
+    found = made_for(database, [*USERS, "nobody"], view, half_life)
+    with database.reading() as connection:
+        together = contents(lists_of(connection, USERS))
+    assert together == alone
+    assert set(alone) == set(USERS)
+    assert contents([state.lists["cf"] for state in found.values() if state.lists]) == together
+    assert not found["nobody"].lists
+
+
+def test_a_game_that_was_withdrawn_is_in_no_list_made_after_that(database: Database, tmp_path: Path) -> None:
+    checkerboard(database)
+    trained(database, tmp_path)
+    view = view_of(database)
+    made_for(database, USERS, view)
+    before = set(view.listed(START))
+    gone = replace(view.catalogue.by_id["g02"], available=False)
+    games = [game for game in view.catalogue.by_id.values() if game.game_id != "g02"]
+    later = replace(view, catalogue=type(view.catalogue).of([*games, gone]))
+    send(database, [event(USERS[0], "g03")])
+    made = made_for(database, USERS, later)
+    alone = {user: made_for(database, [user], later)[user].lists["cf"].items for user in USERS}
+    assert {user: state.lists["cf"].items for user, state in made.items()} == alone
+    assert before - set(later.listed(START)) == {gone.key}
