@@ -35,8 +35,7 @@ class PreparedStatement:
         """Carry it out, `first` before it in the same round trip, and return what it returns."""
         with driver_cursor(connection) as cursor:
             try:
-                if self._are_prepared:
-                    self._prepare(connection, cursor, given)
+                self._prepare(connection, cursor, given)
                 text = self.execution(given)
                 cursor.execute(f"{first}; {text}" if first else text, given)
             except OTHER_SESSION:
@@ -46,8 +45,8 @@ class PreparedStatement:
 
     def _prepare(self, connection: Connection, cursor: Any, names: Iterable[str]) -> None:
         prepared = connection.info.setdefault("prepared", set())
-        if self._name not in prepared:
-            cursor.execute(self.preparation(names))
+        if self._name not in prepared and (text := self.preparation(names)):
+            cursor.execute(text)
             prepared.add(self._name)
 
     @staticmethod
