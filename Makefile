@@ -59,7 +59,7 @@ bench-quick: setup $(PEERS) ## The same with small sizes: shows that they run, s
 load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training in the middle; fails on any failed request
 	$(BIN)/python -m benchmarks.load --minutes $(or $(MINUTES),10)
 
-bench-growth: setup ## Time and memory of training and regeneration at 1, 3 and 10 million pairs, with a plot
+bench-growth: setup ## Time and memory of training and regeneration at 1, 3, 10 and 30 million pairs, with a plot
 	$(BIN)/python -m benchmarks.growth --plot docs/images/growth.svg
 
 bench-%: setup $(PEERS)

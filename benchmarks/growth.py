@@ -1,7 +1,7 @@
 """
 How time and memory of training and regeneration grow with the pairs: `make bench-growth`.
 
-`python -m benchmarks.growth [--pairs 1000000 3000000 10000000] [--plot FILE]` makes a store of each size, trains and
+`python -m benchmarks.growth [--pairs 1000000 3000000 …] [--plot FILE]` makes a store of each size, trains and
 regenerates in processes of their own, and writes `results/growth.json` and a plot. The exponent is the slope of the
 line through the points in doubly logarithmic scale: 1 is linear. From the points a table for the README is printed of
 what one machine can hold; rows beyond what was measured are extrapolated and say so.
@@ -38,7 +38,7 @@ SHOWN = (1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000)
 def main() -> None:
     """Measure, say, plot."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000, 3_000_000, 10_000_000])
+    parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000, 3_000_000, 10_000_000, 30_000_000])
     parser.add_argument("--plot", type=Path, default=RESULTS / "growth.svg", metavar="FILE")
     options = parser.parse_args()
     began, server = time.monotonic(), Server()

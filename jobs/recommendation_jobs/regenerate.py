@@ -2,13 +2,11 @@
 
 import argparse
 import logging
-from functools import partial
 
 from threadpoolctl import threadpool_limits
 
 from recommendation.block_lists import BlockLists
 from recommendation.clock import SteadyClock
-from recommendation.engine.batch import THREADS
 from recommendation.errors import InvalidInput
 from recommendation.personal import ListSettings
 from recommendation.regeneration import regenerate_shard
@@ -67,11 +65,10 @@ def finish_open(settings: Settings, database: Database) -> None:
 
 def _remake(settings: Settings, database: Database, regeneration_id: str, shard: int, users: int) -> None:
     lists = ListSettings(settings.list_length, settings.half_life_days)
-    # BLAS has one thread, as several rank.
-    make_lists = partial(BlockLists, threads=THREADS)
+    # One thread of BLAS in each that ranks.
     with progress("lists", users, "user") as bar, threadpool_limits(1, "blas"):
         done = regenerate_shard(
-            database, regeneration_id, shard, lists, settings.model_max_bytes, SteadyClock(), bar.advance, make_lists
+            database, regeneration_id, shard, lists, settings.model_max_bytes, SteadyClock(), bar.advance, BlockLists
         )
     _report(database, done)
 

@@ -14,15 +14,14 @@ from recommendation.view import StoreView
 
 
 class BlockLists:
-    """A view made ready to rank block after block."""
+    """A view made ready to rank block after block; several threads may do so at once."""
 
-    def __init__(self, view: StoreView, settings: ListSettings, threads: int = 1) -> None:
-        """Take a view with a live model; `threads` share the ranking of a block."""
+    def __init__(self, view: StoreView, settings: ListSettings) -> None:
+        """Take a view with a live model."""
         if view.live is None:
             raise InvalidInput("there is no model to rank with")
         self._live = view.live
         self._settings = settings
-        self._threads = threads
         self._ranker = BatchRanker(view.live.model, view.unlisted_rows)
         # One more key, for row -1: because of nothing.
         self._keys = np.append(view.keys, np.int32(-1))
@@ -38,7 +37,6 @@ class BlockLists:
             np.where(block.hidden, rows, np.int32(-1)),
             ranked,
             reasons=True,
-            threads=self._threads,
         )
         items, counts = self._packed(ranked), np.count_nonzero(ranked.scores >= LEAST_SCORE, axis=1)
         width, data = items.shape[1] * PACKED_ITEM.itemsize, items.tobytes()

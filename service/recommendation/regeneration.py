@@ -1,6 +1,7 @@
 """Making the lists of one shard of a regeneration, block by block, so that it can be stopped and taken up anywhere."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -33,8 +34,10 @@ from recommendation.storage.views import load_model
 from recommendation.view import StoreView
 
 USERS_AT_ONCE = 2048
-NICENESS = 5
-"""A quarter of a processor where somebody else wants all of it, and next to no wait for who has just been woken."""
+RANKERS = 2
+"""Threads that rank: more would wait for each other at the interpreter's lock, and shards share larger work."""
+NICENESS = 19
+"""What is left of a processor that others want, and no wait for who has just been woken."""
 TOP_PLACES = 10
 """Places that count for catalogue coverage."""
 
@@ -149,19 +152,26 @@ def _remake(
     report: Report,
 ) -> Shard:
     """
-    Rank one block while the next is read and the last is written; no more than these three are in memory.
+    Rank some blocks while the next is read and the last is written; no more than these are in memory.
 
+    A thread takes a whole block, so that what the interpreter does for one goes on beside the other's compiled loops.
     Reading and ranking give way to who serves users on the same processors. Writing does not: others wait for locks
     that it holds.
     """
-    reader, ranker = (ThreadPoolExecutor(1, initializer=_give_way) for _ in range(2))
-    with reader, ranker, ThreadPoolExecutor(1) as writer:
+    reader, rankers = (ThreadPoolExecutor(threads, initializer=_give_way) for threads in (1, RANKERS))
+    with reader, rankers, ThreadPoolExecutor(1) as writer:
+        ranking: deque[tuple[list[str], Future[list[StoredList]]]] = deque()
         reading, writing = reader.submit(next, blocks, None), None
-        while (block := reading.result()) is not None:
-            reading = reader.submit(next, blocks, None)
-            made = ranker.submit(lists.of, block, regeneration.generation, clock()).result()
+        while (block := reading.result()) is not None or ranking:
+            if block is not None:
+                reading = reader.submit(next, blocks, None)
+                ranking.append((block.user_ids, rankers.submit(lists.of, block, regeneration.generation, clock())))
+                if len(ranking) <= RANKERS:
+                    continue
+            users, made = ranking.popleft()
+            ranked = made.result()
             shard = _written(writing, shard, report)
-            writing = writer.submit(_write, database, regeneration, shard, block.user_ids, made, release, clock())
+            writing = writer.submit(_write, database, regeneration, shard, users, ranked, release, clock())
         return _written(writing, shard, report)
 
 

@@ -46,7 +46,7 @@ VERSION = "0.1.0"
 
 COLLECT_AFTER = 20_000
 """Objects that came and did not go before garbage is looked for. With Python's 700 the requests under way, which leave
-hardly any, were looked through so often that it took a tenth of a write's time."""
+hardly any, were looked through so often that a profile of writes showed it in 7 % of its samples."""
 
 
 def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:

@@ -105,11 +105,17 @@ def open_regeneration(
 
 
 def count_users(connection: Connection, active_since: datetime | None) -> int:
-    """Count the users with an interaction (since then)."""
-    users = select(user_game_interactions.c.user_id).distinct()
+    """
+    Count the users with an interaction (since then).
+
+    Not the rows of a `SELECT DISTINCT`: of very many groups PostgreSQL makes a hash table in each of several processes,
+    and one out of theirs, whose entries may then come in the order of their hashes and pile up in one place. Two
+    hundred thousand users took a second at one time, and 67 at the next.
+    """
+    count = select(func.count(user_game_interactions.c.user_id.distinct()))
     if active_since is not None:
-        users = users.where(user_game_interactions.c.last_event_at >= active_since)
-    return int(connection.execute(select(func.count()).select_from(users.subquery())).scalar_one())
+        count = count.where(user_game_interactions.c.last_event_at >= active_since)
+    return int(connection.execute(count).scalar_one())
 
 
 def get_regeneration(connection: Connection, regeneration_id: str) -> Regeneration | None:
