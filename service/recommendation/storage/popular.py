@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
+from recommendation.storage.dialects.connecting import in_one_process
 from recommendation.storage.dialects.writing import as_given, insert_rows
 from recommendation.storage.locks import try_popular_turn
 from recommendation.storage.snapshots import bump
@@ -27,6 +28,7 @@ def remake_popular(connection: Connection, days: int, now: datetime) -> bool:
     """
     if not try_popular_turn(connection):
         return False
+    in_one_process(connection)
     began = time.perf_counter()
     ranked = _count(connection, now - timedelta(days=days))
     if len(ranked) < FEWEST_RECENT:

@@ -123,6 +123,12 @@ def begin_reading(connection: Connection) -> None:
         connection.execution_options(reading=True)
 
 
+def in_one_process(connection: Connection) -> None:
+    """Until the transaction ends, let PostgreSQL use one process: what nobody waits for leaves cores to others."""
+    if is_postgres(connection):
+        connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
+
+
 @contextmanager
 def round_trips(engine: Engine) -> Iterator[Connection]:
     """Yield a connection on which each round trip is a transaction; on SQLite all of them are one."""
