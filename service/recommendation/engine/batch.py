@@ -20,9 +20,6 @@ from recommendation.engine import compiled
 from recommendation.engine.alone import ERROR_BY_SCORE, SMALLEST_LENGTH
 from recommendation.engine.model import Histories, Model
 
-THREADS = 2
-"""Threads that a job ranks with; shards share larger work."""
-
 CELLS = 5_200_000
 """Scores at once (users x games), 21 MB: with fewer the product spends more on laying out the factors again."""
 

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.batch import THREADS
 from recommendation.engine.selecting import GROUP, best_first, reached
 from recommendation.engine.sparse import SparseLinks
 
 BLOCK_CELLS = 4_000_000
 """Entries of the residual that a thread computes at a time: 16 MB."""
+
+THREADS = 2
+"""Blocks at a time."""
 
 NOISE = 1e-6
 """Residuals below this share of the largest singular value squared are rounding errors."""

@@ -35,7 +35,7 @@ def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
     """
     Write lists, each over the row of its (user, source) unless that has a higher generation.
 
-    This is the one door by which a list comes into the store: `generate`, `batch` and regeneration all use it.
+    `batch` and regeneration write so; `generate` by `store_lists_of_those_there`, to the same rule.
     """
     share_with_erasure(connection)
     ordered = sorted(lists, key=attrgetter("user_id", "source"))

@@ -1,4 +1,4 @@
-"""Lists that are made while somebody waits: on PostgreSQL one round trip to read, and one to write."""
+"""Lists that are made while somebody waits: on PostgreSQL one round trip locks, looks, writes and commits."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
