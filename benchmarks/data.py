@@ -16,8 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
-from recommendation.storage.binary_copy import binary_copy
-from recommendation.storage.database import Database
+from recommendation.database.database import Database
+from recommendation.database.dialects.binary_copy import binary_copy
 
 GROUPS = 40
 _CHUNK = 500_000

@@ -18,8 +18,8 @@ _SCRIPT = """
 import sys, time
 from pathlib import Path
 from recommendation.clock import utc_now
-from recommendation.storage.database import Database
-from recommendation.storage.extract import read_matrix
+from recommendation.database.database import Database
+from recommendation.matrix.extract import read_matrix
 database = Database(sys.argv[1])
 def peak():  # a child's ru_maxrss would begin at its parent's
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -9,8 +9,8 @@ from benchmarks import data
 from benchmarks.harness import Result, Sizes, compare, seconds
 from recommendation.engine.fit import fit
 from recommendation.engine.settings import EngineSettings
-from recommendation.matrix import InteractionMatrix
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.vocabulary import Vocabulary
 
 DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 54.0, "components": 64, "iterations": 15}
 QUICK = {**DEFAULT, "users": 3_000, "games": 1_000, "per_user": 20.0}

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, text
 from benchmarks.harness import RESULTS, commit, cpu
 from benchmarks.postgres import Server
 from benchmarks.stores import job, pairs_only
-from recommendation.storage.dialects.connecting import driver_url
+from recommendation.database.dialects.connections import driver_url
 
 Point = dict[str, float]
 

@@ -15,8 +15,8 @@ import psutil
 from sqlalchemy import create_engine, text
 
 from benchmarks.harness import ROOT
+from recommendation.database.dialects.connections import driver_url
 from recommendation.migrate import upgrade
-from recommendation.storage.dialects.connecting import driver_url
 
 FOLDER = Path(os.environ.get("BENCHMARK_POSTGRES", ROOT / ".tools" / "postgres"))
 SETTINGS = {

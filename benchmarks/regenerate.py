@@ -20,7 +20,7 @@ from benchmarks.harness import Result, Sizes, compare, seconds
 from benchmarks.postgres import Server, psql
 from benchmarks.serving import PREFIX, our_api
 from benchmarks.stores import job, train_quickly
-from recommendation.storage.dialects.connecting import driver_url
+from recommendation.database.dialects.connections import driver_url
 
 DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 30.0, "components": 40, "n": 100}
 QUICK = {**DEFAULT, "users": 3_000, "games": 1_000}

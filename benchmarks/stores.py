@@ -16,12 +16,12 @@ from benchmarks import data
 from benchmarks.harness import ROOT
 from benchmarks.postgres import Server, psql
 from recommendation.clock import SteadyClock, utc_now
+from recommendation.database.database import Database
 from recommendation.engine.settings import EngineSettings
-from recommendation.lists import FirstPartyItem
+from recommendation.lists.first_party import FirstPartyItem
+from recommendation.lists.store import store_first_party
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.lists import store_first_party
-from recommendation.training import train
+from recommendation.training.train import train
 
 
 @dataclass(frozen=True)

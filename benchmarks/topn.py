@@ -10,10 +10,10 @@ from scipy.sparse import csr_matrix
 
 from benchmarks import data
 from benchmarks.harness import Result, Sizes, compare, seconds
-from recommendation.engine.batch import BatchRanker, RankingBlock
 from recommendation.engine.model import Model
+from recommendation.engine.rank_many import BatchRanker, RankingBlock
 from recommendation.engine.sparse import SparseLinks
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.vocabulary import Vocabulary
 
 DEFAULT = {"users": 100_000, "games": 20_000, "components": 40, "n": 100, "per_user": 30.0}
 QUICK = {**DEFAULT, "users": 2_048, "games": 2_000}

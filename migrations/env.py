@@ -2,10 +2,10 @@
 
 from alembic import context
 
+from recommendation.database.database import Database
+from recommendation.database.locks import migration_lock
+from recommendation.database.tables import metadata
 from recommendation.settings import load_settings
-from recommendation.storage.database import Database
-from recommendation.storage.locks import migration_lock
-from recommendation.storage.tables import metadata
 
 
 def run() -> None:

@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, text
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two workers share two cores
 
+from recommendation.database.database import Database
+from recommendation.database.dialects.connections import driver_url
 from recommendation.migrate import upgrade
-from recommendation.storage.database import Database
-from recommendation.storage.dialects.connecting import driver_url
 
 # Laws are tried on machines that are busy with other things: what takes long there is not wrong.
 hypothesis.settings.register_profile("here", deadline=None, max_examples=60)

@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from recommendation.catalogue import GAME_FIELDS, Game, parse_game
+from recommendation.catalogue.games import GAME_FIELDS, Game, parse_game
+from recommendation.catalogue.store import put_games
 from recommendation.clock import utc_now
+from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
-from recommendation.events import RowError
-from recommendation.storage.database import Database
-from recommendation.storage.games import put_games
+from recommendation.rows import RowError
 from recommendation_jobs.report import Report
 
 _GAMES_AT_ONCE = 1000

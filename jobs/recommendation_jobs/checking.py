@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recommendation.events import EARLIEST, FUTURE_ALLOWED, RowError, check_quantity, fingerprint
+from recommendation.interactions.events import check_quantity, fingerprint
+from recommendation.rows import EARLIEST, FUTURE_ALLOWED, RowError
 from recommendation.weights import Weights
 from recommendation_jobs.columns import MISSING, Coded, Codes, Flags, Micros, time_text, times, to_micros
 from recommendation_jobs.mapping import Facet, Mapping

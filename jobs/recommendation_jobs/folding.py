@@ -9,7 +9,7 @@ import pyarrow.compute as pa_compute
 from numpy.typing import NDArray
 
 from recommendation.errors import InvalidInput
-from recommendation.interactions import says_dismissed, says_owned
+from recommendation.interactions.pairs import says_dismissed, says_owned
 from recommendation.weights import MAX_SCORE
 from recommendation_jobs.checking import Events
 from recommendation_jobs.columns import Codes, Flags, Micros

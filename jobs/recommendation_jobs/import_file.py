@@ -22,13 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 from sqlalchemy import Connection
 
+from recommendation.catalogue.popular import remake_popular
+from recommendation.catalogue.store import ensure_games
 from recommendation.clock import utc_now
+from recommendation.database.database import Database
+from recommendation.database.dialects.connections import writers_at_once
 from recommendation.errors import InvalidInput
-from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.dialects.connecting import writers_at_once
-from recommendation.storage.games import ensure_games
-from recommendation.storage.imports import (
+from recommendation.interactions.bulk import (
     begin_import,
     claim_chunk,
     erased_since,
@@ -37,8 +37,8 @@ from recommendation.storage.imports import (
     merge_table,
     note_refused,
 )
-from recommendation.storage.interactions import Claim, claim_event_ids
-from recommendation.storage.popular import remake_popular
+from recommendation.interactions.store import Claim, claim_event_ids
+from recommendation.settings import Settings
 from recommendation_jobs import exits, mapping, source
 from recommendation_jobs.catalogue_file import import_catalogue
 from recommendation_jobs.checking import Checked, Events, Weigher, check

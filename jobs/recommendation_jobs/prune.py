@@ -4,9 +4,9 @@ import argparse
 from datetime import timedelta
 
 from recommendation.clock import utc_now
+from recommendation.database.database import Database
+from recommendation.operations.retention import forget_old
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.retention import forget_old
 from recommendation_jobs import exits
 
 

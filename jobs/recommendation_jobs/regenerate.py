@@ -5,20 +5,15 @@ import logging
 
 from threadpoolctl import threadpool_limits
 
-from recommendation.block_lists import BlockLists
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
-from recommendation.personal import ListSettings
-from recommendation.regeneration import regenerate_shard
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.personal_many import BlockLists
+from recommendation.regeneration.coverage import catalogue_coverage_after
+from recommendation.regeneration.shard import regenerate_shard
+from recommendation.regeneration.store import Regeneration, get_regeneration, open_full_regeneration, open_regeneration
 from recommendation.settings import Settings
-from recommendation.storage.coverage import catalogue_coverage_after
-from recommendation.storage.database import Database
-from recommendation.storage.regenerations import (
-    Regeneration,
-    get_regeneration,
-    open_full_regeneration,
-    open_regeneration,
-)
 from recommendation_jobs import exits
 from recommendation_jobs.console import progress
 

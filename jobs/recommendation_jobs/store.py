@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from recommendation.database.database import Database
+from recommendation.database.schema import is_usable, schema_state
 from recommendation.errors import StoreUnavailable
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.schema import is_usable, schema_state
 
 
 @contextmanager

@@ -4,9 +4,9 @@ import argparse
 import logging
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.training import train
+from recommendation.training.train import train
 from recommendation_jobs import exits, prune, regenerate
 
 log = logging.getLogger(__name__)

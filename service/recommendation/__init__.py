@@ -1,1 +1,1 @@
-"""The library: events, interactions, matrix, engine, lists, storage. It knows no web framework and no cluster."""
+"""The library: events, interactions, matrix, model, lists, readers. It knows no web framework and no cluster."""

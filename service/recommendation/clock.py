@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 
+
 TICK = timedelta(microseconds=1)
+
+
 FIRST_YEAR, LAST_YEAR = 2, 9990
 
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from recommendation.database.database import Database
+from recommendation.database.schema import SchemaState, is_usable, schema_state
 from recommendation.errors import RecommendationError, SettingsError, StoreUnavailable
 from recommendation.settings import load_settings
-from recommendation.storage.database import Database
-from recommendation.storage.schema import SchemaState, is_usable, schema_state
 
 _CONNECT_SECONDS = 120
+
+
 _PAUSE_SECONDS = 1.0
 
 

@@ -17,8 +17,10 @@ from recommendation.weights import Weights, parse_weights
 
 Environment = Mapping[str, str]
 
+
 BROKERS = ("kafka", "redis", "rediss")
 """Schemes of `RECOMMENDATION_EVENTS_URL`."""
+
 
 SHORTEST_HALF_LIFE_DAYS = 0.01
 """A quarter of an hour: below that every score would be nothing."""

@@ -9,10 +9,17 @@ from types import MappingProxyType
 from recommendation.errors import SettingsError
 
 MILLION = 1_000_000
+
+
 MAX_QUANTITY = 1_000_000
+
+
 MAX_WEIGHT = 1_000
+
+
 MAX_SCORE = 4 * 10**18
 """Bound of a pair's score in millionths: two of them still fit a 64-bit integer, so a sum is refused, never wrapped."""
+
 
 DEFAULT_WEIGHTS: Mapping[str, Decimal] = MappingProxyType(
     {
@@ -23,8 +30,11 @@ DEFAULT_WEIGHTS: Mapping[str, Decimal] = MappingProxyType(
         "viewed": Decimal("0.3"),
     }
 )
+
+
 WEIGHTLESS = ("refunded", "dismissed")
 """Events that change what a user owns or hides, never a score."""
+
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 

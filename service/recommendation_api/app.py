@@ -10,39 +10,47 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
+from recommendation.database.schema import is_usable, schema_state
 from recommendation.errors import SettingsError, StoreUnavailable
-from recommendation.generating import generate_lists
-from recommendation.personal import ListSettings
+from recommendation.interactions.ingest import Ingest, Ingested, Outcome, ingest
+from recommendation.interactions.ingest_at_once import LoopIngests
+from recommendation.lists.generate import generate_lists
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.reads import LoopReads
+from recommendation.lists.user import UserState
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.ingest import Ingest, Ingested, Outcome, ingest
-from recommendation.storage.loop_ingests import LoopIngests
-from recommendation.storage.loop_reads import LoopReads
-from recommendation.storage.readers import UserState
-from recommendation.storage.schema import is_usable, schema_state
-from recommendation_api import logs, plain_routes, problems
-from recommendation_api.addresses import StrictAddresses
-from recommendation_api.brokers.opening import open_broker
-from recommendation_api.brokers.port import Broker
-from recommendation_api.coalescer import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
-from recommendation_api.drain import draining
-from recommendation_api.ingests import Ingests
+from recommendation_api import problems
+from recommendation_api.background.brokers.broker import Broker
+from recommendation_api.background.brokers.opening import open_broker
+from recommendation_api.background.drain import draining
+from recommendation_api.background.relay import Relay
+from recommendation_api.background.trainer import Trainer
+from recommendation_api.background.view import ViewHolder
+from recommendation_api.batching.gate import WriteGate
+from recommendation_api.batching.reads import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
+from recommendation_api.batching.writes import Ingests, QuickIngests
+from recommendation_api.http import access_log as logs
+from recommendation_api.http import shortcuts as plain_routes
+from recommendation_api.http.middleware import StrictAddresses, before_everything
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
-from recommendation_api.metrics import Metrics
-from recommendation_api.middleware import before_everything
-from recommendation_api.quick_ingests import QuickIngests
-from recommendation_api.relay import Relay
-from recommendation_api.routes import console, drops, health, interactions, lists, offers, people, training
-from recommendation_api.service import Service
-from recommendation_api.trainer import Trainer
-from recommendation_api.view_holder import ViewHolder
-from recommendation_api.write_gate import WriteGate
+from recommendation_api.parts import Service
+from recommendation_api.routes import catalogue as offers
+from recommendation_api.routes import console, drops, interactions, lists, people, regenerations, training
+from recommendation_api.routes import operations as health
+from recommendation_api.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+
 PREFIX = "/api/v1/recommendation"
+
+
 LOOK_FOR_SCHEMA_SECONDS = 1.0
+
+
 VERSION = "0.1.0"
+
 
 COLLECT_AFTER = 20_000
 """Objects that came and did not go before garbage is looked for. With Python's 700 the requests under way, which leave
@@ -84,6 +92,7 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         training.runs_router,
         training.models_router,
         drops.router,
+        regenerations.router,
         people.router,
         health.settings_router,
     ):

@@ -23,8 +23,13 @@ from recommendation.errors import SettingsError
 
 log = logging.getLogger(__name__)
 
+
 SCOPES = frozenset({"read", "write", "admin", "operator"})
+
+
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,64}):(?P<scopes>[a-z,]+):(?P<digest>[0-9a-f]{64})")
+
+
 _LOOK_EVERY_SECONDS = 2.0
 
 

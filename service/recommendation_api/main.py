@@ -5,9 +5,11 @@ import sys
 from recommendation.errors import RecommendationError
 from recommendation.settings import load_settings
 from recommendation_api.app import create_app
-from recommendation_api.logs import start_logging
+from recommendation_api.http.access_log import start_logging
 
 start_logging()
+
+
 try:
     app = create_app(load_settings())
 except RecommendationError as error:

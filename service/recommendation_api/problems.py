@@ -9,12 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from recommendation.database.idempotency import KeyReusedError
 from recommendation.errors import InvalidInput, ModelMissing, StoreUnavailable
-from recommendation.events import RowError
-from recommendation.storage.idempotency import KeyReusedError
+from recommendation.rows import RowError
 
 log = logging.getLogger(__name__)
+
+
 RETRY_AFTER_SECONDS = 2
+
 
 _TITLES = {
     400: "Bad request",

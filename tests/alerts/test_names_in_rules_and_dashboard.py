@@ -15,10 +15,10 @@ from promtool import ROOT, PromtoolMissing, promtool
 from starlette.testclient import TestClient
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
+from recommendation.regeneration.store import open_regeneration
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.regenerations import open_regeneration
-from recommendation.training import train
+from recommendation.training.train import train
 from recommendation_api.app import PREFIX, create_app
 from recommendation_operator.metrics import Metrics as OperatorMetrics
 
@@ -68,8 +68,8 @@ def scrapes(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _regenerate(settings: Settings, regeneration_id: str) -> None:
-    from recommendation.personal import ListSettings
-    from recommendation.regeneration import regenerate_shard
+    from recommendation.lists.personal import ListSettings
+    from recommendation.regeneration.shard import regenerate_shard
 
     database = Database(settings.database_url)
     lists = ListSettings(settings.list_length)

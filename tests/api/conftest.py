@@ -7,9 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.training import train
+from recommendation.training.train import train
 from recommendation_api.app import PREFIX, create_app
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
-from recommendation.personal import ListSettings
-from recommendation.regeneration import regenerate_shard
-from recommendation.storage.database import Database
+from recommendation.lists.personal import ListSettings
+from recommendation.regeneration.shard import regenerate_shard
 
 DROP = {
     "name": "autumn",

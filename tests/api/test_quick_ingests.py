@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
+from recommendation.database.idempotency import Answer
 from recommendation.errors import StoreUnavailable
-from recommendation.storage.idempotency import Answer
-from recommendation.storage.ingest import Ingest, Ingested
-from recommendation_api import quick_ingests
-from recommendation_api.ingests import Ingests
-from recommendation_api.quick_ingests import QuickIngests
-from recommendation_api.write_gate import WriteGate
+from recommendation.interactions.ingest import Ingest, Ingested
+from recommendation_api.batching import writes as quick_ingests
+from recommendation_api.batching.gate import WriteGate
+from recommendation_api.batching.writes import Ingests, QuickIngests
 
 
 class Counts:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from recommendation.errors import StoreUnavailable
-from recommendation_api.coalescer import WORTH_A_READER, Coalescer
+from recommendation_api.batching.reads import WORTH_A_READER, Coalescer
 
 
 class Store:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from recommendation.database.idempotency import Answer, RequestKey
 from recommendation.errors import InvalidInput, StoreUnavailable, TransactionLost
-from recommendation.storage.idempotency import Answer, RequestKey
-from recommendation.storage.ingest import Ingest, Ingested
-from recommendation_api.ingests import TRIES, Ingests
+from recommendation.interactions.ingest import Ingest, Ingested
+from recommendation_api.batching.gate import WriteGate
+from recommendation_api.batching.writes import TRIES, Ingests
 from recommendation_api.problems import Problem
-from recommendation_api.write_gate import WriteGate
 
 
 class Writes:

@@ -40,7 +40,7 @@ IMPORTS = {
         "pyarrow.parquet",
         "pyarrow.csv",
         "tqdm",
-        "recommendation.block_lists",
+        "recommendation.lists.personal_many",
     ],
     "operator": ["recommendation_operator", "kopf", "aiohttp", "prometheus_client", "yaml"],
 }
@@ -111,7 +111,7 @@ def test_its_bytecode_was_made_at_build_time(image: Image) -> None:
 ENTRY_POINTS = {
     "service": [
         ["python", "-m", "recommendation.migrate", "--help"],
-        ["python", "-c", "import recommendation.remake"],
+        ["python", "-c", "import recommendation.regeneration"],
         ["python", "-c", "import recommendation_api.main as m; assert len(m.app.openapi()['paths']) > 15"],
     ],
     "jobs": [

@@ -15,9 +15,9 @@ import uvicorn
 from hostile_names import HOSTILE_GAME, HOSTILE_TITLE, HOSTILE_USER
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.training import train
+from recommendation.training.train import train
 from recommendation_api.app import PREFIX, create_app
 
 SWITCHES = (

@@ -11,17 +11,17 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from starlette.testclient import TestClient
 
+from recommendation.catalogue.store import ensure_games, load_catalogue
 from recommendation.clock import SteadyClock
-from recommendation.lists import unpack
-from recommendation.matrix import InteractionMatrix
-from recommendation.personal import ListSettings
-from recommendation.regeneration import regenerate_shard
+from recommendation.database.database import Database
+from recommendation.database.tables import user_game_interactions, user_lists
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.stored import unpack
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.regeneration.shard import regenerate_shard
+from recommendation.regeneration.store import Regeneration, open_regeneration
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.games import ensure_games, load_catalogue
-from recommendation.storage.regenerations import Regeneration, open_regeneration
-from recommendation.storage.tables import user_game_interactions, user_lists
-from recommendation.training import Outcome, train
+from recommendation.training.train import Outcome, train
 from recommendation_api.app import PREFIX, create_app
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ import numpy as np
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.engine.settings import EngineSettings
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 
 
 def checkerboard(users: int = 40, games: int = 20) -> InteractionMatrix:

@@ -5,7 +5,7 @@ import recommendation.engine.fit as fitting
 from recommendation.engine.fit import UnusableFactors, fit
 from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InsufficientData, SettingsError
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 from stores import checkerboard, fitted, random_store
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recommendation.engine import holdout
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 from stores import random_store
 
 

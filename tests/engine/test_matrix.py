@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from recommendation.matrix import InteractionMatrix
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.vocabulary import Vocabulary
 
 
 def pairs_of(matrix: InteractionMatrix) -> dict[tuple[str, str], float]:

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommendation.engine.batch import recommend_batch
 from recommendation.engine.model import Model
+from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.sparse import SparseLinks
-from recommendation.matrix import InteractionMatrix
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.vocabulary import Vocabulary
 from stores import checkerboard, fitted, random_store
 
 MATRIX = random_store(7)

@@ -17,12 +17,12 @@ import pytest
 from shops import LONG_AGO, Api, Shop
 
 from recommendation.clock import SteadyClock, rfc3339, utc_now
+from recommendation.database.tables import model_artifacts, user_game_interactions, user_lists
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.data import Columns, dataset, read_csv
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
-from recommendation.storage import models
-from recommendation.storage.tables import model_artifacts, user_game_interactions, user_lists
+from recommendation.training import models
 from recommendation_jobs import train as train_job
 from stores import random_store
 

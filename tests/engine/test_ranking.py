@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommendation.engine.batch import TASK_USERS, BatchRanker, RankingBlock, recommend_batch
 from recommendation.engine.model import Model
+from recommendation.engine.rank_many import TASK_USERS, BatchRanker, RankingBlock, recommend_batch
 from recommendation.engine.sparse import SparseLinks
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.vocabulary import Vocabulary
 
 TASTER = 0
 """Row of the one game that users have here: its factor is 1, so that a game's factor is its score."""

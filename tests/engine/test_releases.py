@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommendation.engine.batch import recommend_batch
 from recommendation.engine.model import Model
+from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.releases import Release, extended
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 from stores import fitted, random_store
 
 MATRIX = replace(random_store(11, users=400, games=80), scores=np.full(random_store(11, 400, 80).pairs, 3, np.float32))

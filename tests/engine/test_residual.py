@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from recommendation.engine import residual
-from recommendation.engine.selecting import GROUP, best_first, reached
+from recommendation.engine.residual import GROUP, best_first, reached
 
 
 def dense_residual(weights: np.ndarray, singular: np.ndarray, vectors: np.ndarray) -> np.ndarray:

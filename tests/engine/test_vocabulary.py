@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.vocabulary import Vocabulary
 
 ids = st.lists(st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20))
 

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import insert
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
+from recommendation.database.tables import games, user_game_interactions
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.gate import is_gate_user
+from recommendation.matrix.extract import read_timed_matrix
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.extract import read_timed_matrix
-from recommendation.storage.tables import games, user_game_interactions
-from recommendation.training import train
+from recommendation.training.train import train
 from recommendation_jobs import evaluate
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

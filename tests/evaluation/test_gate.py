@@ -8,7 +8,7 @@ from recommendation.engine.fit import fit
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation import gate
 from recommendation.evaluation.data import Columns, read_csv
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
 
 BUDGET = Settings().gate_budget

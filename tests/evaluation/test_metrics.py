@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from recommendation.evaluation.metrics import measure, ndcg
-from recommendation.matrix import InteractionMatrix
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.vocabulary import Vocabulary
 
 USERS = Vocabulary.from_ids(["u", "v"])
 GAMES = Vocabulary.from_ids([f"g{number:02}" for number in range(30)])

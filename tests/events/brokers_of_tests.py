@@ -9,13 +9,14 @@ from typing import Any
 from shop import OWNING, START, WEIGHTS
 from sqlalchemy import Connection, select
 
-from recommendation.announcements import cloud_event, interactions_accepted
-from recommendation.events import parse_interactions
-from recommendation.storage.database import Database
-from recommendation.storage.interactions import record
-from recommendation.storage.outbox import Waiting, put
-from recommendation.storage.tables import outbox
-from recommendation_api.brokers.port import Sent
+from recommendation.announcements.announcement import cloud_event
+from recommendation.announcements.outbox import Waiting, put
+from recommendation.database.database import Database
+from recommendation.database.tables import outbox
+from recommendation.interactions.announced import interactions_accepted
+from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.store import record
+from recommendation_api.background.brokers.broker import Sent
 
 
 class MemoryBroker:

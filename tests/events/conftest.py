@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))  # and i
 
 from redis_server import RedisMissing, RedisServer, redis_command
 
-from recommendation.storage.database import Database
+from recommendation.database.database import Database
 
 
 @pytest.fixture

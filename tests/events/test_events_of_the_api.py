@@ -15,9 +15,9 @@ from redis_server import RedisServer
 from shop import publish_bytes
 from starlette.testclient import TestClient
 
-from recommendation.announcements import CHANNEL, TYPES
+from recommendation.announcements.announcement import CHANNEL, TYPES
+from recommendation.database.database import Database
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
 from recommendation_api.app import PREFIX, create_app
 
 

@@ -10,12 +10,12 @@ from brokers_of_tests import by_user, ingested
 from confluent_kafka import Consumer, Producer, TopicPartition
 from shop import event
 
-from recommendation.announcements import CHANNEL
+from recommendation.announcements.announcement import CHANNEL
+from recommendation.database.database import Database
 from recommendation.errors import SettingsError
-from recommendation.storage.database import Database
-from recommendation_api.brokers.kafka_topic import KafkaTopic, producer_settings
-from recommendation_api.brokers.opening import open_broker
-from recommendation_api.relay import send_round
+from recommendation_api.background.brokers.kafka_topic import KafkaTopic, producer_settings
+from recommendation_api.background.brokers.opening import open_broker
+from recommendation_api.background.relay import send_round
 
 GOOD = "kafka://a:9092,b:9092?security.protocol=SASL_SSL&sasl.mechanism=PLAIN&sasl.username=u&sasl.password=p%26w"
 

@@ -11,23 +11,26 @@ from brokers_of_tests import MemoryBroker, ingest, ingested, waiting_data, waiti
 from shop import START, checkerboard, event, publish_bytes, settings_of, trained
 from sqlalchemy import func, select
 
-from recommendation.announcements import cloud_event, feedback_received, interactions_accepted
-from recommendation.catalogue import Catalogue, Game
+from recommendation.announcements.announcement import cloud_event
+from recommendation.announcements.outbox import backlog, put
+from recommendation.catalogue.drop_store import put_drop
+from recommendation.catalogue.drops import Drop
+from recommendation.catalogue.games import Catalogue, Game
 from recommendation.clock import SteadyClock, parse_rfc3339
-from recommendation.drops import Drop
-from recommendation.events import Interaction
-from recommendation.feedback import parse_feedback
-from recommendation.personal import ListSettings
-from recommendation.regeneration import regenerate_shard
-from recommendation.storage import endings, models, regenerations, runs
-from recommendation.storage.database import Database
-from recommendation.storage.drops import put_drop
-from recommendation.storage.erasures import erase_user
-from recommendation.storage.outbox import backlog, put
-from recommendation.storage.people import export_user
-from recommendation.storage.tables import outbox
+from recommendation.database.database import Database
+from recommendation.database.tables import outbox
+from recommendation.interactions.announced import feedback_received, interactions_accepted
+from recommendation.interactions.erasures import erase_user
+from recommendation.interactions.events import Interaction
+from recommendation.interactions.feedback import parse_feedback
+from recommendation.lists.personal import ListSettings
+from recommendation.operations.export import export_user
+from recommendation.regeneration import ending as endings
+from recommendation.regeneration import store as regenerations
+from recommendation.regeneration.shard import regenerate_shard
+from recommendation.training import models, runs
 from recommendation.weights import parse_weights
-from recommendation_api.relay import send_round
+from recommendation_api.background.relay import send_round
 
 HOUR = timedelta(hours=1)
 

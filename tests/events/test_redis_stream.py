@@ -7,12 +7,12 @@ from brokers_of_tests import by_user, ingested
 from redis_server import RedisServer
 from shop import event
 
-from recommendation.announcements import CHANNEL
+from recommendation.announcements.announcement import CHANNEL
+from recommendation.database.database import Database
 from recommendation.errors import SettingsError
-from recommendation.storage.database import Database
-from recommendation_api.brokers.opening import open_broker
-from recommendation_api.brokers.redis_stream import RedisStream
-from recommendation_api.relay import send_round
+from recommendation_api.background.brokers.opening import open_broker
+from recommendation_api.background.brokers.redis_stream import RedisStream
+from recommendation_api.background.relay import send_round
 
 pytestmark = pytest.mark.xdist_group("redis")
 

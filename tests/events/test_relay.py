@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from shop import START, at_once, event
 from sqlalchemy import text
 
-from recommendation.announcements import announce
-from recommendation.storage.database import Database
-from recommendation.storage.outbox import Waiting, put, take_turn
-from recommendation_api.brokers.port import Sent
-from recommendation_api.relay import Relay, send_round, waves
+from recommendation.announcements.announcement import announce
+from recommendation.announcements.outbox import Waiting, put, take_turn
+from recommendation.database.database import Database
+from recommendation_api.background.brokers.broker import Sent
+from recommendation_api.background.relay import Relay, send_round, waves
 
 
 class Killed(BaseException):

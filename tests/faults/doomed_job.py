@@ -9,12 +9,13 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from recommendation import regeneration, training
 from recommendation.clock import SteadyClock
-from recommendation.personal import ListSettings
+from recommendation.database.database import Database
+from recommendation.lists.personal import ListSettings
+from recommendation.regeneration import shard as regeneration
 from recommendation.settings import load_settings
-from recommendation.storage import models
-from recommendation.storage.database import Database
+from recommendation.training import models
+from recommendation.training import train as training
 
 
 def train(database: Database, place: str, number: int) -> None:

@@ -8,11 +8,11 @@ from processes import Doomed
 from shop import checkerboard
 from starlette.testclient import TestClient
 
+from recommendation.database.database import Database
 from recommendation.migrate import upgrade
-from recommendation.model_files import is_copy
 from recommendation.settings import Settings
-from recommendation.storage import models, runs
-from recommendation.storage.database import Database
+from recommendation.training import models, runs
+from recommendation.training.model_files import is_copy
 from recommendation_api.app import PREFIX, create_app
 from recommendation_jobs import exits
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from shop import checkerboard, everything, trained
 from starlette.testclient import TestClient
 
+from recommendation.database.database import Database
 from recommendation.ids import is_id
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
 from recommendation_api.app import PREFIX, create_app
 
 WHO = "ann-of-somewhere"
@@ -65,7 +65,7 @@ def test_an_erased_person_is_in_no_row_of_any_table_and_no_retry_brings_them_bac
 @given(st.text(min_size=1, max_size=20).filter(is_id))
 @settings(max_examples=20)
 def test_the_digest_that_is_kept_of_an_erased_person_does_not_hold_their_id(user: str) -> None:
-    from recommendation.storage.erasures import user_digest
+    from recommendation.interactions.erasures import user_digest
 
     assert len(user_digest(user)) == 16
     assert len(user.encode()) < 4 or user.encode() not in user_digest(user)

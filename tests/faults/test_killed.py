@@ -13,11 +13,12 @@ from processes import ROUNDS, Api, Doomed
 from shop import START, checkerboard, event, pairs, trained
 from sqlalchemy import text
 
-from recommendation.model_files import is_copy
-from recommendation.storage import models, regenerations, runs
-from recommendation.storage.database import Database
-from recommendation.storage.lists import lists_of
-from recommendation.storage.views import load_model
+from recommendation.database.database import Database
+from recommendation.lists.store import lists_of
+from recommendation.regeneration import store as regenerations
+from recommendation.training import models, runs
+from recommendation.training.model_files import is_copy
+from recommendation.training.models import load_model
 
 pytestmark = pytest.mark.faults
 

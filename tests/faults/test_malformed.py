@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from recommendation_api import bodies
 from recommendation_api.app import PREFIX
+from recommendation_api.http import bodies
 
 CORPUS = Path(__file__).with_name("malformed.jsonl")
 ROUTES = [

@@ -8,10 +8,11 @@ from own_postgres import OwnPostgres, program
 from processes import Api, Doomed
 from shop import checkerboard, event, pairs, send, trained
 
-from recommendation.model_files import is_copy
-from recommendation.storage import models, regenerations
-from recommendation.storage.database import Database
-from recommendation.storage.schema import is_usable, schema_state
+from recommendation.database.database import Database
+from recommendation.database.schema import is_usable, schema_state
+from recommendation.regeneration import store as regenerations
+from recommendation.training import models
+from recommendation.training.model_files import is_copy
 
 pytestmark = [pytest.mark.faults, pytest.mark.postgres]
 

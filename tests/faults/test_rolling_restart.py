@@ -10,7 +10,7 @@ from balancer import Balancer, Client
 from processes import PREFIX, ROUNDS, Api
 from shop import checkerboard, pairs, trained
 
-from recommendation.storage.database import Database
+from recommendation.database.database import Database
 
 pytestmark = [pytest.mark.faults, pytest.mark.postgres]
 

@@ -8,7 +8,7 @@ import pytest
 from processes import Api
 from shop import checkerboard, trained
 
-from recommendation.storage.database import Database
+from recommendation.database.database import Database
 
 pytestmark = pytest.mark.faults
 

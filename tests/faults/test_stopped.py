@@ -8,8 +8,9 @@ import pytest
 from processes import Api, Doomed
 from shop import START, checkerboard
 
-from recommendation.storage import models, regenerations, runs
-from recommendation.storage.database import Database
+from recommendation.database.database import Database
+from recommendation.regeneration import store as regenerations
+from recommendation.training import models, runs
 from recommendation_jobs import exits
 
 pytestmark = pytest.mark.faults

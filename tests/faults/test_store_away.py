@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from starlette.testclient import TestClient
 
+from recommendation.database.dialects.connections import driver_url
 from recommendation.settings import Settings
-from recommendation.storage.dialects.connecting import driver_url
 from recommendation_api.app import PREFIX, create_app
 
 REQUESTS = [

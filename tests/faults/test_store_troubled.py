@@ -16,8 +16,8 @@ from processes import ROUNDS, Api
 from shop import checkerboard, pairs, trained
 from starlette.testclient import TestClient
 
+from recommendation.database.database import Database
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
 from recommendation_api.app import PREFIX, create_app
 
 pytestmark = [pytest.mark.faults, pytest.mark.postgres]

@@ -41,7 +41,7 @@ def test_the_wheel_carries_the_console_and_no_test(dist: Path) -> None:
     with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
     assert "recommendation_api/static/console/index.html" in names
-    assert "recommendation/storage/dialects/writing.py" in names
+    assert "recommendation/database/dialects/writing.py" in names
     assert {name.split("/")[0].partition("-")[0] for name in names} == {
         "recommendation",
         "recommendation_api",

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from recommendation.database.database import Database
+from recommendation.database.tables import games, import_chunks, user_game_interactions
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.tables import games, import_chunks, user_game_interactions
 from recommendation.weights import parse_weights
 from recommendation_jobs import import_file
 from recommendation_jobs.__main__ import parse

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommendation.clock import rfc3339, utc_now
-from recommendation.events import parse_interactions
-from recommendation.interactions import PairChange
-from recommendation.interactions import fold as fold_one_by_one
+from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.pairs import PairChange
+from recommendation.interactions.pairs import fold as fold_one_by_one
 from recommendation_jobs.__main__ import parse
 from recommendation_jobs.checking import Checked, Weigher, check
 from recommendation_jobs.columns import EPOCH

@@ -11,14 +11,14 @@ import pyarrow.parquet as pa_parquet
 import pytest
 from sqlalchemy import Connection
 
+from recommendation.catalogue.popular import load_popular
+from recommendation.catalogue.store import load_catalogue
 from recommendation.clock import utc_now
+from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
-from recommendation.events import parse_interactions
-from recommendation.storage.database import Database
-from recommendation.storage.erasures import erase_user
-from recommendation.storage.games import load_catalogue
-from recommendation.storage.interactions import record
-from recommendation.storage.popular import load_popular
+from recommendation.interactions.erasures import erase_user
+from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.store import record
 from recommendation_jobs import exits, import_file, runs, source
 from recommendation_jobs.mapping import mapping_from
 

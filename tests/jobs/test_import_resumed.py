@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import Connection
 
-from recommendation.storage.database import Database
-from recommendation.storage.imports import merge_table
+from recommendation.database.database import Database
+from recommendation.interactions.bulk import merge_table
 from recommendation_jobs import exits, import_file, runs, source
 
 CHUNK = 200

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recommendation.engine.batch import recommend_batch
+from recommendation.catalogue.store import load_catalogue
+from recommendation.database.database import Database
 from recommendation.engine.fit import fit
+from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.settings import EngineSettings
-from recommendation.matrix import InteractionMatrix
-from recommendation.storage.database import Database
-from recommendation.storage.games import load_catalogue
+from recommendation.matrix.matrix import InteractionMatrix
 from recommendation_jobs import exits
 from recommendation_jobs.__main__ import parse
 from recommendation_jobs.simulate import run

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommendation.clock import TICK, SteadyClock, parse_rfc3339
-from recommendation.events import FUTURE_ALLOWED, Rejection, RowError, parse_interaction, parse_interactions
+from recommendation.interactions.events import parse_interaction, parse_interactions
+from recommendation.rows import FUTURE_ALLOWED, Rejection, RowError
 from recommendation.weights import parse_weights
 
 NOW = datetime(2026, 11, 22, 18, tzinfo=UTC)

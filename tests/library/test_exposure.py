@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendation.exposure import Exposure, gini
+from recommendation.evaluation.exposure import Exposure, gini
 
 listed = st.lists(st.integers(1, 50), max_size=200)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendation.events import Interaction
-from recommendation.interactions import PairChange, fold
+from recommendation.interactions.events import Interaction
+from recommendation.interactions.pairs import PairChange, fold
 
 OWNING = frozenset({"purchased", "played"})
 START = datetime(2026, 1, 1, tzinfo=UTC)

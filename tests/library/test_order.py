@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendation.catalogue import Game
-from recommendation.ranking import Candidate, Origin, Placement, Reason, order, source_rank
+from recommendation.catalogue.games import Game
+from recommendation.lists.order import Candidate, Origin, Placement, Reason, order, source_rank
 
 GAMES = [f"g{number}" for number in range(9)]
 REASON = Reason("code", "text")

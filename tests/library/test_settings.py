@@ -54,7 +54,7 @@ def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(name: str, va
 
 
 def test_the_url_of_an_unusable_database_is_not_repeated_either() -> None:
-    from recommendation.storage.database import Database
+    from recommendation.database.database import Database
 
     with pytest.raises(SettingsError) as refused:
         Database("postgresql://steam:hunter2@host:port/name")

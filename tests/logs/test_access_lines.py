@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from recommendation.storage.database import Database
+from recommendation.database.database import Database
 from recommendation.weights import parse_weights
-from recommendation_api import logs, problems
-from recommendation_api.metrics import Metrics
+from recommendation_api import problems
+from recommendation_api.http import access_log as logs
+from recommendation_api.telemetry.metrics import Metrics
 
 SECRET = "somebody-whose-name-is-private"
 PREFIX = "/api/v1/recommendation"

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from recommendation.storage.database import Database
+from recommendation.database.database import Database
 
 
 def test_an_error_of_the_database_does_not_name_a_person(sqlite_url: str) -> None:

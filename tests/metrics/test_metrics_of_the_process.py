@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from recommendation.catalogue import Catalogue, Game
-from recommendation.events import parse_interactions
-from recommendation.ranking import Candidate, Origin, Reason
-from recommendation.reading import ActiveList
-from recommendation.storage.database import Database
-from recommendation.storage.interactions import record
-from recommendation.storage.readers import UserState, read_users
-from recommendation.view import StoreView
+from recommendation.catalogue.games import Catalogue, Game
+from recommendation.database.database import Database
+from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.store import record
+from recommendation.lists.order import Candidate, Origin, Reason
+from recommendation.lists.page import ActiveList
+from recommendation.lists.reads import read_users
+from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
 from recommendation.weights import parse_weights
-from recommendation_api.leak_check import ONE_IN, LeakCheck
-from recommendation_api.metrics import Metrics, RecentShare
+from recommendation_api.telemetry.leak_check import ONE_IN, LeakCheck
+from recommendation_api.telemetry.metrics import Metrics, RecentShare
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 WEIGHTS = parse_weights("reviewed:1")

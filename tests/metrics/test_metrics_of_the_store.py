@@ -11,15 +11,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, insert
 
+from recommendation.database.database import Database
+from recommendation.database.tables import games, regeneration_shards, regenerations
 from recommendation.errors import StoreUnavailable
-from recommendation.exposure import Exposure
-from recommendation.storage import runs
-from recommendation.storage.database import Database
-from recommendation.storage.facts import Facts, measures, read_facts
-from recommendation.storage.tables import games, regeneration_shards, regenerations
+from recommendation.evaluation.exposure import Exposure
+from recommendation.operations.facts import Facts, measures, read_facts
+from recommendation.training import runs
 from recommendation.weights import parse_weights
-from recommendation_api.metrics import Metrics
-from recommendation_api.store_gauges import FactsReader
+from recommendation_api.telemetry.metrics import Metrics
+from recommendation_api.telemetry.store_gauges import FactsReader
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

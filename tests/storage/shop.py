@@ -11,15 +11,15 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
+from recommendation.database.dialects.writing import next_generation
+from recommendation.database.tables import metadata, user_game_interactions
 from recommendation.engine.settings import EngineSettings
-from recommendation.events import parse_interactions
+from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.store import Recorded, record
 from recommendation.settings import Settings
-from recommendation.storage import models
-from recommendation.storage.database import Database
-from recommendation.storage.dialects.writing import next_generation
-from recommendation.storage.interactions import Recorded, record
-from recommendation.storage.tables import metadata, user_game_interactions
-from recommendation.training import Outcome, train
+from recommendation.training import models
+from recommendation.training.train import Outcome, train
 from recommendation.weights import parse_weights
 
 WEIGHTS = parse_weights("")

@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import select, text
 
+from recommendation.database.database import Database
+from recommendation.database.dialects.arrays import array_text
+from recommendation.database.dialects.prepared import PreparedStatement
+from recommendation.database.dialects.writing import as_given, insert_new, insert_rows
+from recommendation.database.tables import UtcDateTime, event_ids, games
 from recommendation.errors import TransactionLost
-from recommendation.storage.database import Database
-from recommendation.storage.dialects.arrays import array_text
-from recommendation.storage.dialects.prepared import PreparedStatement
-from recommendation.storage.dialects.writing import as_given, insert_new, insert_rows
-from recommendation.storage.tables import event_ids, games
-from recommendation.storage.types import UtcDateTime
 
 TEXTS = [
     "plain",

@@ -7,16 +7,16 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
-from recommendation.events import Interaction
-from recommendation.lists import EVERYONE, StoredList, pack
-from recommendation.storage import imports
-from recommendation.storage.database import Database
-from recommendation.storage.extract import read_matrix
-from recommendation.storage.interactions import record
-from recommendation.storage.lists import WORTH_COPYING, lists_of, store_lists
-from recommendation.storage.readers import read_users
-from recommendation.storage.streams import stream_users
-from recommendation.storage.tables import user_game_interactions
+from recommendation.database.database import Database
+from recommendation.database.tables import user_game_interactions
+from recommendation.interactions import bulk as imports
+from recommendation.interactions.events import Interaction
+from recommendation.interactions.store import record
+from recommendation.interactions.stream import stream_users
+from recommendation.lists.reads import read_users
+from recommendation.lists.store import WORTH_COPYING, lists_of, store_lists
+from recommendation.lists.stored import EVERYONE, StoredList, pack
+from recommendation.matrix.extract import read_matrix
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -12,16 +12,16 @@ import pytest
 from shop import OWNING, START, WEIGHTS, event, everything, pairs, send
 from sqlalchemy import Connection, create_engine, text
 
+from recommendation.database.database import Database
+from recommendation.database.dialects.connections import driver_url
+from recommendation.database.dialects.prepared import PreparedStatement
+from recommendation.database.idempotency import Answer, RequestKey, claim, keep
 from recommendation.errors import StoreUnavailable
-from recommendation.events import parse_interactions
-from recommendation.storage.database import Database
-from recommendation.storage.dialects.connecting import driver_url
-from recommendation.storage.dialects.prepared import PreparedStatement
-from recommendation.storage.erasures import erase_user
-from recommendation.storage.idempotency import Answer, RequestKey, claim, keep
-from recommendation.storage.ingest import Ingest, Ingested, ingest
-from recommendation.storage.interactions import Recorded
-from recommendation.storage.loop_ingests import MOST_EVENTS, LoopIngests
+from recommendation.interactions.erasures import erase_user
+from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.ingest import Ingest, Ingested, ingest
+from recommendation.interactions.ingest_at_once import MOST_EVENTS, LoopIngests
+from recommendation.interactions.store import Recorded
 
 pytestmark = pytest.mark.postgres
 GAMES = {f"g{number}" for number in range(9)} | {"g"}

@@ -7,9 +7,9 @@ import pytest
 from shop import START, at_once, event, everything, pairs, score, send
 from sqlalchemy import text
 
+from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
-from recommendation.storage.database import Database
-from recommendation.storage.erasures import erase_user
+from recommendation.interactions.erasures import erase_user
 from recommendation.weights import MAX_QUANTITY
 
 KINDS = ("purchased", "played", "refunded", "wishlisted", "clicked", "viewed")
@@ -90,8 +90,8 @@ def test_an_event_id_of_a_batch_that_was_rolled_back_is_free_again(database: Dat
 
 
 def _record_and_fail(database: Database) -> None:
-    from recommendation.events import parse_interactions
-    from recommendation.storage.interactions import record
+    from recommendation.interactions.events import parse_interactions
+    from recommendation.interactions.store import record
 
     with database.writing() as connection:
         rows = [event("ann", "g", event_id="e-1")]

@@ -8,11 +8,17 @@ from shop import START, event, send
 from sqlalchemy import delete, literal_column, select, update
 from sqlalchemy.exc import DBAPIError
 
+from recommendation.database.database import Database
+from recommendation.database.dialects import columns as joined
+from recommendation.database.dialects.columns import (
+    Joined,
+    joined_numbers,
+    joined_stretches,
+    joined_texts,
+    joined_times,
+)
+from recommendation.database.tables import user_game_interactions
 from recommendation.errors import StoreUnavailable
-from recommendation.storage.database import Database
-from recommendation.storage.dialects import joined
-from recommendation.storage.dialects.joined import Joined, joined_numbers, joined_stretches, joined_texts, joined_times
-from recommendation.storage.tables import user_game_interactions
 
 PAIRS = user_game_interactions.c
 USERS = [f"ünï-{number:04}" for number in range(700)]

@@ -10,17 +10,17 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from recommendation.database.database import Database
+from recommendation.database.dialects import on_loop
+from recommendation.database.dialects.connections import driver_url
+from recommendation.database.dialects.on_loop import LoopConnection, open_connection
 from recommendation.errors import StoreUnavailable
-from recommendation.events import Interaction
-from recommendation.lists import FirstPartyItem, StoredList, pack
-from recommendation.storage.database import Database
-from recommendation.storage.dialects import on_loop
-from recommendation.storage.dialects.connecting import driver_url
-from recommendation.storage.dialects.on_loop import LoopConnection, open_connection
-from recommendation.storage.interactions import record
-from recommendation.storage.lists import store_first_party, store_lists
-from recommendation.storage.loop_reads import LoopReads
-from recommendation.storage.readers import USERS, read_users
+from recommendation.interactions.events import Interaction
+from recommendation.interactions.store import record
+from recommendation.lists.first_party import FirstPartyItem
+from recommendation.lists.reads import USERS, LoopReads, read_users
+from recommendation.lists.store import store_first_party, store_lists
+from recommendation.lists.stored import StoredList, pack
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 WHO = ("a,b", 'q"uote', "back\\slash", "用户", "%s", "{x}")

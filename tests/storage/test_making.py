@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from shop import START, checkerboard, event, send, trained
 
-from recommendation.generating import generate_lists
-from recommendation.lists import StoredList
-from recommendation.personal import ListSettings
-from recommendation.storage.database import Database
-from recommendation.storage.lists import lists_of
-from recommendation.storage.readers import UserState
-from recommendation.storage.views import ViewLoader
-from recommendation.view import StoreView
+from recommendation.database.database import Database
+from recommendation.lists.generate import generate_lists
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.store import lists_of
+from recommendation.lists.stored import StoredList
+from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
+from recommendation.lists.view_store import ViewLoader
 
 USERS = [f"u{number:02}" for number in range(6)]
 

@@ -8,13 +8,13 @@ from shop import START, at_once, checkerboard, event, everything, publish_bytes,
 from sqlalchemy import text
 
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
+from recommendation.database.locks import training_lock, training_lock_is_free
 from recommendation.errors import InvalidInput, ModelMissing
-from recommendation.model_files import is_copy
-from recommendation.storage import models, runs
-from recommendation.storage.database import Database
-from recommendation.storage.locks import training_lock, training_lock_is_free
-from recommendation.storage.views import ViewLoader
-from recommendation.training import Outcome, train
+from recommendation.lists.view_store import ViewLoader
+from recommendation.training import models, runs
+from recommendation.training.model_files import is_copy
+from recommendation.training.train import Outcome, train
 
 MANY = 10**9
 

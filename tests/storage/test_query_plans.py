@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
+from recommendation.database.database import Database
+from recommendation.database.dialects.connections import driver_url
+from recommendation.database.locks import try_popular_turn
 from recommendation.settings import Settings
-from recommendation.storage.database import Database
-from recommendation.storage.dialects.connecting import driver_url
-from recommendation.storage.locks import try_popular_turn
 from recommendation_api.app import PREFIX, create_app
 
 LARGE = ("user_game_interactions", "user_lists", "feedback", "event_ids", "idempotent_answers")

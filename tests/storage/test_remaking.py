@@ -10,18 +10,19 @@ import pytest
 from shop import START, at_once, checkerboard, event, everything, send, trained
 from sqlalchemy import text
 
-from recommendation import regeneration as engine_room
-from recommendation.block_lists import BlockLists
 from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
 from recommendation.errors import InvalidInput, ModelMissing
-from recommendation.one_by_one import OneByOne
-from recommendation.personal import ListSettings
-from recommendation.regeneration import regenerate_shard
-from recommendation.storage import endings, regenerations
-from recommendation.storage.database import Database
-from recommendation.storage.erasures import erase_user
-from recommendation.storage.lists import lists_of
-from recommendation.storage.regenerations import Regeneration
+from recommendation.interactions.erasures import erase_user
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.personal_each import OneByOne
+from recommendation.lists.personal_many import BlockLists
+from recommendation.lists.store import lists_of
+from recommendation.regeneration import ending as endings
+from recommendation.regeneration import shard as engine_room
+from recommendation.regeneration import store as regenerations
+from recommendation.regeneration.shard import regenerate_shard
+from recommendation.regeneration.store import Regeneration
 
 USERS = [f"u{number:02}" for number in range(16)]
 

@@ -10,13 +10,13 @@ import pytest
 from shop import OWNING, START, WEIGHTS, at_once, event, everything, pairs, send
 from sqlalchemy import Connection, text
 
+from recommendation.database.database import Database
+from recommendation.database.idempotency import Answer, KeyReusedError, RequestKey
 from recommendation.errors import InvalidInput
-from recommendation.events import parse_interactions
-from recommendation.storage.database import Database
-from recommendation.storage.erasures import erase_user
-from recommendation.storage.idempotency import Answer, KeyReusedError, RequestKey
-from recommendation.storage.ingest import Ingest, Ingested, ingest
-from recommendation.storage.interactions import Recorded
+from recommendation.interactions.erasures import erase_user
+from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.ingest import Ingest, Ingested, ingest
+from recommendation.interactions.store import Recorded
 
 
 def request(*rows: dict[str, Any], key: str | None = None, body: bytes = b"body") -> Ingest:

@@ -6,10 +6,10 @@ import pytest
 from shop import START, at_once, everything
 from sqlalchemy import text
 
-from recommendation.storage.database import Database
-from recommendation.storage.idempotency import Answer, KeyReusedError, RequestKey, claim, keep
-from recommendation.storage.interactions import Claim, claim_event_ids
-from recommendation.storage.retention import forget_old
+from recommendation.database.database import Database
+from recommendation.database.idempotency import Answer, KeyReusedError, RequestKey, claim, keep
+from recommendation.interactions.store import Claim, claim_event_ids
+from recommendation.operations.retention import forget_old
 
 
 def key(body: bytes = b"body", holder: str = "shop", name: str = "k-1") -> RequestKey:

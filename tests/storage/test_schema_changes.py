@@ -12,11 +12,11 @@ from alembic.migration import MigrationContext
 from shop import START, event, everything, send
 from sqlalchemy import inspect, text
 
+from recommendation.database.database import Database
+from recommendation.database.schema import REVISIONS, SchemaState, is_usable, schema_state
+from recommendation.database.tables import metadata
+from recommendation.interactions.erasures import erase_user
 from recommendation.migrate import main, upgrade
-from recommendation.storage.database import Database
-from recommendation.storage.erasures import erase_user
-from recommendation.storage.schema import REVISIONS, SchemaState, is_usable, schema_state
-from recommendation.storage.tables import metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ROOT / "migrations" / "versions"

@@ -5,17 +5,12 @@ import random
 from shop import START, at_once, event, send
 from sqlalchemy import Connection
 
-from recommendation.lists import FirstPartyItem, StoredList, decode_first_party
-from recommendation.storage.database import Database
-from recommendation.storage.dialects.writing import next_generation
-from recommendation.storage.erasures import erase_user
-from recommendation.storage.lists import (
-    delete_list,
-    lists_of,
-    store_first_party,
-    store_lists,
-    store_lists_of_those_there,
-)
+from recommendation.database.database import Database
+from recommendation.database.dialects.writing import next_generation
+from recommendation.interactions.erasures import erase_user
+from recommendation.lists.first_party import FirstPartyItem, decode_first_party
+from recommendation.lists.store import delete_list, lists_of, store_first_party, store_lists, store_lists_of_those_there
+from recommendation.lists.stored import StoredList
 
 
 def row(generation: int, items: bytes = b"") -> StoredList:

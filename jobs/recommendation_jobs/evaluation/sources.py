@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recommendation.clock import utc_now
+from recommendation.database.database import Database
+from recommendation.engine.model import LiveModel
 from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.evaluation.data import Columns, Dataset, Split, given_split, leave_last_out, random_split, read_csv
 from recommendation.evaluation.gate import is_gate_user
+from recommendation.matrix.extract import read_timed_matrix
 from recommendation.settings import Settings, load_settings
-from recommendation.storage.database import Database
-from recommendation.storage.extract import read_timed_matrix
-from recommendation.storage.models import live_version
-from recommendation.storage.views import load_model
-from recommendation.view import LiveModel
+from recommendation.training.models import live_version, load_model
 from recommendation_jobs.evaluation.trial import Trial
 from recommendation_jobs.store import opened
 

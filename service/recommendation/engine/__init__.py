@@ -1,1 +1,1 @@
-"""The factor model: fit, fold-in, top-N, contributions, artifact."""
+"""The factor model: fitted, folded in, ranked, explained, written as an artifact."""

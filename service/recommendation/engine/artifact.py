@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 from recommendation.engine.model import Model
 from recommendation.engine.sparse import SparseLinks
 from recommendation.errors import ArtifactRefused
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.vocabulary import Vocabulary
 
 FORMAT = 1
 """Number of the layout below. A release reads its own and the one before."""
 
+
 READABLE_FORMATS = (1,)
+
 
 _ARRAYS = {
     "game_blob": (np.uint8, 1),

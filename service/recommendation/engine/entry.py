@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommendation.engine.batch import recommend_batch
 from recommendation.engine.model import Model
+from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.weighting import pair_weights, user_scales
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 
 ENTRY_PLACE = 10
 """Place of a list whose score a placed game must reach to be seen."""
 
+
 ENTRY_SHARE = 0.99
 """Share of users in whose list one owned neighbour alone lifts a placed game to that place."""
+
 
 ENTRY_USERS = 1000
 """Users looked at for it, spread evenly over all."""

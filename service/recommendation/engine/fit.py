@@ -25,21 +25,30 @@ from recommendation.engine.residual import Residual, strongest
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.weighting import pair_weights, user_scales
 from recommendation.errors import InsufficientData, RecommendationError
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 
 MIN_COMPONENTS = 2
+
+
 SELF_EXPLAINED_AT_MOST = 0.999
 """Bound of h_j: a game that one factor explains whole would otherwise divide by nothing."""
+
 
 EXACT_PAIRS = 3_000_000
 """Pairs up to which the factors are computed to the last bit (ARPACK). Beyond them that takes longer than all the
 rest, and subspace iteration finds nearly the same subspace in half the time."""
 
+
 ITERATIONS = 4
 """Iterations of that: with 2 lists get visibly worse where components are few, with 5 they no longer do."""
 
+
 RIDGES = (3.0, 30.0, 100.0)
+
+
 LINK_SHARES = (0.0, 0.5)
+
+
 MARGINS = {"weighting": 0.01, "link_share": 0.01, "ridge": 0.02}
 """Share by which another value than the default has to be better on the inner holdout. The holdout leaves less to
 fit on, and less data asks for a larger ridge: hence the larger margin there."""

@@ -7,30 +7,39 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.batch import recommend_batch
 from recommendation.engine.model import Model
+from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.weighting import segment_sums
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 
 SHARE = 0.2
+
+
 AT_LEAST = 5
 """Pairs that a user needs to take part."""
+
 
 MIN_USERS = 100
 """With fewer the best choice is a matter of luck."""
 
+
 MAX_USERS = 4000
 """More only cost time."""
+
 
 MAX_FIT_USERS = 10_000
 """Users fitted on; enough to tell settings apart, and it bounds what choosing costs on a large store."""
 
+
 MAX_GAMES = 5_000
 """Games fitted on, those with most of these users: few of them have touched any other."""
 
+
 LENGTH = 10
 
+
 FINGERPRINT_ROUNDS = 3
+
 
 Marks = NDArray[np.uint64]
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.alone import (
+from recommendation.engine.rank_one import (
     ROUNDING,
     SLACK_TERMS,
     SMALLEST_LENGTH,
@@ -29,7 +30,7 @@ from recommendation.engine.alone import (
 )
 from recommendation.engine.sparse import SparseLinks
 from recommendation.engine.weighting import pair_weights, user_scales
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,3 +186,12 @@ class Model:
     def _unit_factors(self) -> NDArray[np.float32]:
         lengths = np.sqrt(np.square(self.factors).sum(axis=1, keepdims=True))
         return np.asarray(self.factors / np.where(lengths > 0, lengths, 1.0), np.float32)
+
+
+@dataclass(frozen=True)
+class LiveModel:
+    """A model that was published, ready to rank."""
+
+    version: str
+    created_at: datetime
+    model: Model

@@ -18,18 +18,22 @@ from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
 from recommendation.engine.sparse import SparseLinks
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.vocabulary import Vocabulary
 
 Number = TypeVar("Number", bound=np.generic)
+
 
 CENTROID_SHARE = 0.05
 """Share of its neighbours' factor score that a placed game gets from users who own none of them."""
 
+
 FADE_PAIRS = 10
 """Own pairs at which a game's own numbers weigh as much as its placement."""
 
+
 TAG_NEIGHBOURS = 10
 """Games taken as neighbours by tags where the release names none."""
+
 
 TAG_WEIGHT = 0.5
 """Weight of a neighbour that shares every tag, against 1 for one that was named."""

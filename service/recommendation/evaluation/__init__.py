@@ -1,1 +1,1 @@
-"""How good a model is: splits, metrics, protocol."""
+"""How good lists are: splits, measures, peers, and the gate that a candidate passes before it goes live."""

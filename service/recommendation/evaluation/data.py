@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.errors import InvalidInput
-from recommendation.matrix import InteractionMatrix
-from recommendation.vocabulary import Vocabulary
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.vocabulary import Vocabulary
 
 HELD_OUT_SHARE = 0.2
+
+
 HELD_OUT_FROM = 5
 """Users with fewer pairs are only trained on: there is too little to foretell them from."""
+
 
 _GUESSES = {
     "user": ("user_id", "user", "userid", "uid", "steam_id"),

@@ -18,20 +18,29 @@ from numpy.typing import NDArray
 from recommendation.engine.model import Model
 from recommendation.evaluation.metrics import RECALL_LENGTH, Lists, measure
 from recommendation.evaluation.rankers import model_lists, popular_lists
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 
 ONE_IN = 20
 """One user in this many is a gate user."""
 
+
 MIN_GAMES = 5
+
+
 HELD_OUT_SHARE = 0.2
+
+
 MIN_USERS = 100
 """Fewer gate users cannot tell a worse model from bad luck."""
+
 
 KEPT_GAIN = 0.5
 """Share of what the live model gained over popularity, when it went live, that a candidate must gain as well."""
 
+
 LENGTH = 10
+
+
 NDCG = f"ndcg@{LENGTH}"
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.exposure import gini
-from recommendation.matrix import InteractionMatrix
+from recommendation.evaluation.exposure import gini
+from recommendation.matrix.matrix import InteractionMatrix
 
 RECALL_LENGTH = 20
+
 
 Lists = NDArray[np.int32]
 """Game rows, best first, one line a user; -1 where a list is short."""

@@ -22,7 +22,7 @@ from recommendation.engine.weighting import pair_weights
 from recommendation.evaluation.data import Dataset, random_split
 from recommendation.evaluation.metrics import Lists, hits_of, ndcg
 from recommendation.evaluation.rankers import Ranker
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 
 
 def implicit_is_installed() -> bool:
@@ -33,6 +33,7 @@ def implicit_is_installed() -> bool:
 EASE_BYTES = 28
 """Memory of EASE for each pair of games at its peak: the Gram matrix sparse (12), dense (4) and inverted (8), and a
 copy while it is made (4)."""
+
 
 EASE_SHARE = 0.5
 """Share of the free memory that it may take: others live on the machine as well."""

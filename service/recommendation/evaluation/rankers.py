@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.batch import recommend_batch
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
+from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.metrics import Lists
-from recommendation.matrix import InteractionMatrix
+from recommendation.matrix.matrix import InteractionMatrix
 
 
 class Ranker(Protocol):

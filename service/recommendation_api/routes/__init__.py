@@ -1,1 +1,1 @@
-"""Routes: parse, call, answer."""
+"""The routes: parse, call the library, answer."""

@@ -16,11 +16,16 @@ from recommendation_api.problems import Problem
 
 router = APIRouter(include_in_schema=False)
 
+
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+
+
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
+
+
 HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -8,22 +8,23 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recommendation.announcements import Announcement, feedback_received, interactions_accepted
+from recommendation.announcements.announcement import Announcement
 from recommendation.clock import TICK
-from recommendation.events import Rejection, RowError, parse_interactions
-from recommendation.feedback import Feedback, parse_feedback
-from recommendation.ranking import SOURCE_ORDER, source_class
-from recommendation.storage.feedback import store_feedback
-from recommendation.storage.idempotency import Answer
-from recommendation.storage.ingest import Ingest, Ingested
-from recommendation.storage.interactions import Indexed, Recorded
-from recommendation_api import schemas
-from recommendation_api.answers.batches import BatchOut
-from recommendation_api.auth import needs
-from recommendation_api.bodies import parse_rows, read_body
-from recommendation_api.plain_routes import PlainRoute
-from recommendation_api.replies import answered, batch_answer
-from recommendation_api.service import Service, request_key, service_of
+from recommendation.database.idempotency import Answer
+from recommendation.interactions.announced import feedback_received, interactions_accepted
+from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.feedback import Feedback, parse_feedback
+from recommendation.interactions.ingest import Ingest, Ingested
+from recommendation.interactions.store import Indexed, Recorded, store_feedback
+from recommendation.lists.order import SOURCE_ORDER, source_class
+from recommendation.rows import Rejection, RowError
+from recommendation_api.http.auth import needs
+from recommendation_api.http.bodies import parse_rows, read_body
+from recommendation_api.http.retries import answered, batch_answer
+from recommendation_api.http.shortcuts import PlainRoute
+from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi.answers.batches import BatchOut
+from recommendation_api.parts import Service, request_key, service_of
 
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 

@@ -12,26 +12,37 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation.errors import ModelMissing
-from recommendation.explaining import explain
 from recommendation.ids import is_id
-from recommendation.reading import ActiveList, PageRequest, active_list
-from recommendation.storage.readers import UserState
-from recommendation.view import StoreView
-from recommendation_api import schemas
-from recommendation_api.answers import answer
-from recommendation_api.answers.lists import ListOut, PopularOut, SimilarOut, WhyOut
-from recommendation_api.auth import holder_of, needs
-from recommendation_api.cursors import decode_cursor
-from recommendation_api.middleware import before_everything
+from recommendation.lists.page import ActiveList, PageRequest, active_list
+from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
+from recommendation.lists.why import explain
+from recommendation_api.batching.gate import too_many_writes
+from recommendation_api.http.auth import holder_of, needs
+from recommendation_api.http.middleware import before_everything
+from recommendation_api.http.pages import (
+    decode_cursor,
+    json_body_response,
+    json_response,
+    list_body,
+    send_plainly,
+    tagged_response,
+)
+from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi.answers import answer
+from recommendation_api.openapi.answers.lists import ListOut, PopularOut, SimilarOut, WhyOut
+from recommendation_api.parts import Service, service_of
 from recommendation_api.problems import Problem, as_problem, problem_response
-from recommendation_api.rendering import json_body_response, json_response, list_body, send_plainly, tagged_response
-from recommendation_api.service import Service, service_of
-from recommendation_api.write_gate import too_many_writes
 
 reading = APIRouter(tags=["readers"], dependencies=[needs("read")])
+
+
 making = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
+
 Limit = Annotated[int, Query(ge=1, le=100, description="places on a page")]
+
+
 MANY = 100
 
 
@@ -59,6 +70,8 @@ async def get_list(
 
 
 _FIRST_PAGE = PageRequest()
+
+
 _READ, _WRITE = ("read",), ("write",)
 
 

@@ -8,16 +8,16 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recommendation.storage.erasures import erase_user
-from recommendation.storage.idempotency import Answer
-from recommendation.storage.people import export_user
-from recommendation_api import schemas
-from recommendation_api.answers import answer
-from recommendation_api.answers.operations import ErasedOut, ExportOut
-from recommendation_api.auth import needs
-from recommendation_api.rendering import json_response
-from recommendation_api.replies import answered
-from recommendation_api.service import service_of
+from recommendation.database.idempotency import Answer
+from recommendation.interactions.erasures import erase_user
+from recommendation.operations.export import export_user
+from recommendation_api.http.auth import needs
+from recommendation_api.http.pages import json_response
+from recommendation_api.http.retries import answered
+from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi.answers import answer
+from recommendation_api.openapi.answers.operations import ErasedOut, ExportOut
+from recommendation_api.parts import service_of
 
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])
 

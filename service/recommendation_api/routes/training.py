@@ -10,21 +10,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recommendation.clock import rfc3339
-from recommendation.storage import models, runs
-from recommendation.storage.idempotency import Answer
-from recommendation.storage.regenerations import open_regeneration
-from recommendation.storage.runs import TrainingRun
-from recommendation_api import schemas
-from recommendation_api.answers import answer
-from recommendation_api.answers.training import ModelsOut, PromotedOut, RunOut, RunsOut
-from recommendation_api.auth import needs
+from recommendation.database.idempotency import Answer
+from recommendation.regeneration.store import open_regeneration
+from recommendation.training import models, runs
+from recommendation.training.runs import TrainingRun
+from recommendation_api.http.auth import needs
+from recommendation_api.http.pages import json_response
+from recommendation_api.http.retries import answered
+from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi.answers import answer
+from recommendation_api.openapi.answers.training import ModelsOut, PromotedOut, RunOut, RunsOut
+from recommendation_api.parts import Service, service_of
 from recommendation_api.problems import Problem
-from recommendation_api.rendering import json_response
-from recommendation_api.replies import answered
-from recommendation_api.service import Service, service_of
 
 runs_router = APIRouter(tags=["training"], dependencies=[needs("admin", "operator")])
+
+
 models_router = APIRouter(tags=["training"], dependencies=[needs("admin")])
+
 
 State = Literal["queued", "running", "succeeded", "rejected", "failed"]
 

@@ -1,0 +1,1 @@
+"""What others are told, and the outbox that takes it to them."""

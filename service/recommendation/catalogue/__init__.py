@@ -1,0 +1,1 @@
+"""What there is to recommend: games, drops, and which games are popular."""

@@ -1,0 +1,134 @@
+"""A drop as the service knows it: games released together, and the places they get in lists for a while."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from recommendation.catalogue.games import Game, parse_game
+from recommendation.clock import parse_rfc3339
+from recommendation.ids import is_id
+from recommendation.rows import RowError, as_fields
+
+DROP_FIELDS = frozenset({"name", "generation", "games", "release_time", "created_at", "placement", "audience"})
+
+
+MAX_GAMES = 200
+
+
+MAX_POSITION = 101
+
+
+MAX_DAYS = 90
+
+
+@dataclass(frozen=True)
+class Drop:
+    """One release; it stands from `released_at` to `ends_at` unless it is ended before."""
+
+    uid: str
+    name: str
+    generation: int
+    games: tuple[Game, ...]
+    released_at: datetime
+    created_at: datetime
+    ends_at: datetime
+    slots: int
+    first_position: int
+    ended_at: datetime | None = None
+
+    def state(self, now: datetime) -> str:
+        """Say whether it waits, stands or is over."""
+        if self.ended_at is not None or now >= self.ends_at:
+            return "ended"
+        return "scheduled" if now < self.released_at else "standing"
+
+
+def parse_drop(uid: str, body: object) -> Drop:
+    """
+    Check what the operator says of a drop.
+
+    Raises:
+        RowError: what is wrong with it.
+    """
+    if not is_id(uid):
+        raise RowError("invalid_uid", "the uid of a drop should be an id")
+    fields = as_fields(body, DROP_FIELDS, required=("name", "games", "created_at"))
+    placement = as_fields(
+        fields.get("placement") or {}, frozenset({"slots", "first_position", "duration_days"}), required=()
+    )
+    slots = _whole(placement, "slots", 2, 1, 100)
+    first_position = _whole(placement, "first_position", 3, 1, 100)
+    if first_position + slots > MAX_POSITION:
+        raise RowError("invalid_placement", f"first_position + slots should be at most {MAX_POSITION}")
+    created_at = _time(fields, "created_at")
+    released_at = _time(fields, "release_time") if fields.get("release_time") else created_at
+    return Drop(
+        uid=uid,
+        name=_name(fields["name"]),
+        generation=_whole(fields, "generation", 1, 1, 2**53),
+        games=_games(fields["games"], released_at),
+        released_at=released_at,
+        created_at=created_at,
+        ends_at=released_at + timedelta(days=_whole(placement, "duration_days", 14, 1, MAX_DAYS)),
+        slots=slots,
+        first_position=first_position,
+    )
+
+
+def _games(value: object, released_at: datetime) -> tuple[Game, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_GAMES:
+        raise RowError("invalid_games", f"games should be a list of 1 to {MAX_GAMES}")
+    games = []
+    for row in value:
+        fields = as_fields(row, frozenset({"game_id", "title", "similar_to", "tags"}), required=("game_id",))
+        games.append(parse_game({**fields, "released_at": released_at.isoformat()}))
+    if len({game.game_id for game in games}) != len(games):
+        raise RowError("invalid_games", "each game should stand in a drop once")
+    return tuple(games)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 253 or not value.isprintable():
+        raise RowError("invalid_name", "name should be a string of 1 to 253 printable characters")
+    return value
+
+
+def _whole(fields: dict[str, Any], name: str, default: int, least: int, most: int) -> int:
+    value = fields.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise RowError(f"invalid_{name}", f"{name} should be a whole number from {least} to {most}")
+    return value
+
+
+def _time(fields: dict[str, Any], name: str) -> datetime:
+    try:
+        return parse_rfc3339(fields[name])
+    except (TypeError, ValueError, OverflowError):
+        raise RowError(f"invalid_{name}", f"{name} should be an RFC 3339 time") from None
+
+
+def active_since(audience: object, now: datetime) -> datetime | None:
+    """
+    Return the moment since which a user must have done something to be in the audience; None for everyone.
+
+    Raises:
+        RowError: the audience is not understood.
+    """
+    fields = as_fields(audience or {}, frozenset({"active_within_days"}), required=())
+    if fields.get("active_within_days") is None:
+        return None
+    return now - timedelta(days=_whole(fields, "active_within_days", 0, 1, 36_500))
+
+
+@dataclass(frozen=True)
+class StandingDrop:
+    """A released drop whose placements have not ended."""
+
+    uid: str
+    games: frozenset[str]
+    released_at: datetime
+    ends_at: datetime
+    slots: int
+    first_position: int

@@ -1,0 +1,101 @@
+"""The catalogue in the store, and the counter by which readers know that it changed."""
+
+from collections.abc import Container, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from recommendation.catalogue.games import Catalogue, Game
+from recommendation.database.dialects.writing import insert_new, insert_rows
+from recommendation.database.tables import games
+from recommendation.database.versions import bump, snapshot_version
+
+
+def ensure_games(
+    connection: Connection, names: Iterable[str], now: datetime, known: Container[str], titled: bool = False
+) -> list[str]:
+    """
+    Make games known that were never seen before; `titled` where their ids are names that people read.
+
+    Returns:
+        The ids that were new, in order.
+    """
+    wanted = sorted(name for name in names if name not in known)
+    missing = sorted(set(wanted) - _existing(connection, wanted))
+    rows = [
+        {"game_id": name, "title": name if titled else None, "available": True, "updated_at": now} for name in missing
+    ]
+    new = insert_new(connection, games, rows, "game_id")
+    if new:
+        bump(connection, "catalogue", now)
+    return sorted(new)
+
+
+def put_games(connection: Connection, given: Sequence[Game], now: datetime) -> None:
+    """Write what the shop says of its games; later rows of the same game win."""
+    latest = {game.game_id: game for game in given}
+    insert_rows(connection, games, [_as_row(latest[name], now) for name in sorted(latest)], _replacing)
+    bump(connection, "catalogue", now)
+
+
+def load_catalogue(connection: Connection) -> Catalogue:
+    """Read every game."""
+    version = snapshot_version(connection, "catalogue")
+    columns = (c for c in games.c if c.name != "updated_at")
+    rows = connection.execute(select(*columns))
+    return Catalogue.of((_as_game(row) for row in rows), version)
+
+
+def games_named(connection: Connection, names: Sequence[str]) -> dict[str, Game]:
+    """Read some games, by id."""
+    columns = (c for c in games.c if c.name != "updated_at")
+    rows = connection.execute(select(*columns).where(games.c.game_id.in_(names)))
+    return {row.game_id: _as_game(row) for row in rows}
+
+
+def _existing(connection: Connection, names: list[str]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(names), 500):
+        part = names[start : start + 500]
+        found.update(connection.execute(select(games.c.game_id).where(games.c.game_id.in_(part))).scalars())
+    return found
+
+
+def _as_row(game: Game, now: datetime) -> dict[str, Any]:
+    return {
+        "game_id": game.game_id,
+        "title": game.title,
+        "tags": list(game.tags),
+        "similar_to": list(game.similar_to),
+        "released_at": game.released_at,
+        "available": game.available,
+        "updated_at": now,
+    }
+
+
+def _as_game(row: Any) -> Game:
+    return Game(
+        game_id=row.game_id,
+        key=row.game_key,
+        title=row.title,
+        tags=tuple(row.tags or ()),
+        similar_to=tuple(row.similar_to or ()),
+        released_at=row.released_at,
+        available=row.available,
+    )
+
+
+def _replacing(insert: Any) -> Any:
+    new = insert.excluded
+    names = ("title", "tags", "similar_to", "released_at", "available", "updated_at")
+    return insert.on_conflict_do_update(index_elements=["game_id"], set_={name: new[name] for name in names})
+
+
+AVAILABLE_GAMES = select(func.count()).where(games.c.available.is_(True)).scalar_subquery()
+"""How many games may be listed, inside a statement."""
+
+
+def available_games(connection: Connection) -> int:
+    """Count the games that may be listed."""
+    return int(connection.execute(select(AVAILABLE_GAMES)).scalar_one())

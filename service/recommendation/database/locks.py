@@ -1,0 +1,219 @@
+"""
+Locks that outlive no process: advisory locks of a PostgreSQL session, `flock` beside an SQLite file.
+
+The training lock is held on a connection of its own, outside every pool, so that no pooler can hand it on; the server
+notices a holder that vanished within half a minute and gives the lock to the next.
+"""
+
+import fcntl
+import time
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Integer, Select, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from recommendation.database.database import Database
+from recommendation.database.dialects.connections import is_postgres, is_sqlite_url
+
+_TRAINING = 7_201_001
+
+
+_MIGRATION = 7_201_002
+
+
+_ERASURE = 7_201_003
+
+
+_POPULAR = 7_201_004
+
+
+SHARE_WITH_ERASURE = f"SELECT pg_advisory_xact_lock_shared({_ERASURE})"
+"""What `share_with_erasure` sends to PostgreSQL, for who sends more in the same round trip."""
+
+
+_OUTBOX = 7_201_005
+
+
+_OUTBOX_ORDER = 7_201_006
+
+
+_ORDERS = 256
+
+
+_TRIES = 8
+
+
+_PAUSE_SECONDS = 0.25
+
+
+@contextmanager
+def training_lock(database: Database) -> Iterator[bool]:
+    """
+    Hold the training lock while the block runs.
+
+    Yields:
+        Whether it was had; a holder that is just going is waited for, two seconds at most.
+    """
+    with database.session() as connection:
+        if is_postgres(connection):
+            # Server-side keepalives: a trainer whose machine died must not keep the lock for two hours.
+            for name, value in (
+                ("tcp_keepalives_idle", 10),
+                ("tcp_keepalives_interval", 5),
+                ("tcp_keepalives_count", 3),
+            ):
+                connection.execute(text(f"SET {name} = {value}"))
+            connection.commit()
+            held = _try_repeatedly(lambda: _try_advisory(connection, _TRAINING))
+            try:
+                yield held
+            finally:
+                _give_back(connection, held)
+            return
+    with _file_lock(_lock_path(database, "training")) as held:
+        yield held
+
+
+@contextmanager
+def migration_lock(connection: Connection) -> Iterator[None]:
+    """Let one migrator work at a time; the next waits."""
+    if is_postgres(connection):
+        connection.execute(text(f"SELECT pg_advisory_lock({_MIGRATION})"))
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.rollback()
+            connection.execute(text(f"SELECT pg_advisory_unlock({_MIGRATION})"))
+            connection.commit()
+        return
+    path = connection.engine.url.database
+    with Path(f"{path}.migration.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def share_with_erasure(connection: Connection) -> None:
+    """Until the transaction ends, let other list writers work but no erasure; SQLite has one writer anyway."""
+    if is_postgres(connection):
+        connection.exec_driver_sql(SHARE_WITH_ERASURE)
+
+
+def read_sharing_with_erasure(connection: Connection, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Any]:
+    """Do as `share_with_erasure`, and then read, seeing all that erasures before wrote: in one round trip."""
+    if is_postgres(connection):
+        return connection.exec_driver_sql(f"{SHARE_WITH_ERASURE}; {_text(query, connection.dialect)}", given).all()
+    return connection.execute(query, given).all()
+
+
+@lru_cache(maxsize=4)
+def _text(query: Select[Any], dialect: Dialect) -> str:
+    return str(query.compile(dialect=dialect))
+
+
+def exclude_list_writers(connection: Connection) -> None:
+    """Until the transaction ends, keep list writers out: what is erased must not be written again behind our back."""
+    if is_postgres(connection):
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_ERASURE})"))
+
+
+def wait_for_outbox_order(connection: Connection, users: Collection[str]) -> None:
+    """
+    Until the transaction ends, let no other transaction announce anything of these users; '' is nobody.
+
+    Users share a few locks, as a server has room for some thousands; they are taken in one order.
+    """
+    if is_postgres(connection):
+        orders = sorted({zlib.crc32(user_id.encode()) % _ORDERS for user_id in users})
+        taken = select(func.pg_advisory_xact_lock(_OUTBOX_ORDER, func.unnest(orders, type_=Integer)))
+        connection.execute(taken)
+
+
+@contextmanager
+def outbox_turn(database: Database) -> Iterator[tuple[bool, Connection | None]]:
+    """
+    Hold the turn of the one process that sends what waits in the outbox, while the block runs.
+
+    Yields:
+        Whether it was had, and the connection whose transaction holds it: None on SQLite, where a transaction would
+        keep every writer waiting.
+    """
+    if not is_sqlite_url(str(database.engine.url)):
+        with database.writing() as connection:
+            # Of the transaction, not of the session: a pooler between us and the server may hand sessions on.
+            query = text(f"SELECT pg_try_advisory_xact_lock({_OUTBOX})")
+            yield bool(connection.execute(query).scalar_one()), connection
+        return
+    with _file_lock(_lock_path(database, "outbox"), tries=1) as held:
+        yield held, None
+
+
+def try_popular_turn(connection: Connection) -> bool:
+    """Tell whether this transaction is the one that remakes `popular` now."""
+    if not is_postgres(connection):
+        return True
+    return bool(connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_POPULAR})")).scalar_one())
+
+
+def training_lock_is_free(database: Database) -> bool:
+    """Tell whether nobody trains just now, without disturbing who is about to."""
+    with database.reading() as connection:
+        if is_postgres(connection):
+            held = connection.execute(
+                text(
+                    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = :key AND granted "
+                    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                ),
+                {"key": _TRAINING},
+            ).first()
+            return held is None
+    with _file_lock(_lock_path(database, "training"), tries=1) as held_now:
+        return held_now
+
+
+def _give_back(connection: Connection, held: bool) -> None:
+    """Release the training lock now rather than when the server notices that the session ended; then end it."""
+    if held:
+        with suppress(DBAPIError):  # a session that is gone already has taken its lock along
+            connection.rollback()
+            connection.execute(text(f"SELECT pg_advisory_unlock({_TRAINING})"))
+            connection.commit()
+    connection.invalidate()
+
+
+def _try_advisory(connection: Connection, key: int) -> bool:
+    held = bool(connection.execute(text(f"SELECT pg_try_advisory_lock({key})")).scalar_one())
+    connection.commit()
+    return held
+
+
+def _try_repeatedly(attempt: Callable[[], bool], tries: int = _TRIES) -> bool:
+    for remaining in range(tries, 0, -1):
+        if attempt():
+            return True
+        if remaining > 1:
+            time.sleep(_PAUSE_SECONDS)
+    return False
+
+
+def _lock_path(database: Database, name: str) -> Path:
+    return Path(f"{database.engine.url.database}.{name}.lock")
+
+
+@contextmanager
+def _file_lock(path: Path, tries: int = _TRIES) -> Iterator[bool]:
+    with path.open("w") as file:
+
+        def attempt() -> bool:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        yield _try_repeatedly(attempt, tries)

@@ -1,0 +1,336 @@
+"""
+The tables. Alembic makes and alters them; this is what queries are written against, and a test holds the two together.
+
+Scores of interactions are integers of millionths. `generation` numbers come from one sequence
+(`database.versions.next_number`).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+from recommendation.weights import MAX_SCORE
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time with a zone going in, UTC coming out; SQLite keeps no zone, so it is put back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times: nobody could say what they mean."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"naive time {value}")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return an aware time."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def id_type() -> String:
+    """Return the type of an id column: ordered by UTF-8 bytes, as SQLite orders text anyway."""
+    return String().with_variant(String(collation="C"), "postgresql")
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+big = BigInteger().with_variant(Integer(), "sqlite")
+
+
+games = Table(
+    "games",
+    metadata,
+    Column("game_key", Integer, primary_key=True, autoincrement=True),
+    Column("game_id", id_type(), nullable=False, unique=True),
+    Column("title", Text),
+    Column("tags", JSON),
+    Column("similar_to", JSON),
+    Column("released_at", UtcDateTime),
+    Column("available", Boolean, nullable=False, default=True),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+"""The catalogue. `game_key` is the small number that stands for the game inside stored lists."""
+
+
+user_game_interactions = Table(
+    "user_game_interactions",
+    metadata,
+    Column("user_id", id_type(), primary_key=True),
+    Column("game_id", id_type(), primary_key=True),
+    Column("score_millionths", big, nullable=False),
+    Column("events", big, nullable=False),
+    Column("owned", Boolean, nullable=False),
+    Column("owned_at", UtcDateTime),
+    Column("dismissed", Boolean, nullable=False),
+    Column("dismissed_at", UtcDateTime),
+    Column("first_event_at", UtcDateTime, nullable=False),
+    Column("last_event_at", UtcDateTime, nullable=False),
+    CheckConstraint(f"score_millionths BETWEEN 0 AND {MAX_SCORE}", name="score_in_range"),
+)
+"""One row per (user, game). The sum of a user's `events` tells whether a list was made from all of them."""
+
+
+event_ids = Table(
+    "event_ids",
+    metadata,
+    Column("event_id", id_type(), primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False, index=True),
+)
+"""Ids of events taken in the retention window, with a digest of what they said."""
+
+
+idempotent_answers = Table(
+    "idempotent_answers",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("answered_at", UtcDateTime, nullable=False, index=True),
+)
+"""What a request with an `Idempotency-Key` was answered, written in its own transaction."""
+
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("feedback_id", big, primary_key=True, autoincrement=True),
+    Column("user_id", id_type(), nullable=False, index=True),
+    Column("game_id", id_type(), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("source", Text),
+    Column("model_version", Text),
+    Column("occurred_at", UtcDateTime, nullable=False),
+)
+"""What users did with a list, one row per feedback."""
+
+
+user_lists = Table(
+    "user_lists",
+    metadata,
+    Column("user_id", id_type(), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("generation", big, nullable=False),
+    Column("generated_at", UtcDateTime, nullable=False),
+    Column("model_version", Text),
+    Column("events_seen", big),
+    Column("items", LargeBinary, nullable=False),
+    postgresql_with={"fillfactor": 50},
+)
+"""One row per (user, source); user '' is everyone. `cf` items are packed numbers, others JSON (`lists.stored`)."""
+
+
+models = Table(
+    "models",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("number", big, nullable=False, unique=True),
+    Column("run_id", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("format", Integer, nullable=False),
+    Column("bytes", big, nullable=False),
+    Column("users", Integer, nullable=False),
+    Column("games", Integer, nullable=False),
+    Column("pairs", big, nullable=False),
+    Column("components", Integer, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("quality", JSON, nullable=False),
+)
+"""Published model versions; the row is the truth and files are its copies."""
+
+
+model_artifacts = Table(
+    "model_artifacts",
+    metadata,
+    Column("version", Text, ForeignKey("models.version", ondelete="CASCADE"), primary_key=True),
+    Column("artifact", LargeBinary, nullable=False),
+)
+"""The bytes of each kept version, apart from `models` so that listing versions stays light."""
+
+
+live_model = Table(
+    "live_model",
+    metadata,
+    Column("one", Integer, primary_key=True, default=1),
+    Column("version", Text, ForeignKey("models.version")),
+    Column("changed_at", UtcDateTime),
+    Column("training_fence", big, nullable=False, default=0),
+    CheckConstraint("one = 1", name="single_row"),
+)
+"""Which version is live, and the number that the last holder of the training lock took."""
+
+
+training_runs = Table(
+    "training_runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("number", big, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("active", Integer),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("duration_seconds", Float),
+    Column("users", Integer),
+    Column("games", Integer),
+    Column("pairs", big),
+    Column("components", Integer),
+    Column("quality", JSON),
+    Column("model_version", Text),
+    UniqueConstraint("active"),
+    Index("ix_training_runs_state_number", "state", "number"),
+)
+"""One row per training. `active` is 1 while queued or running and NULL after: at most one row holds it."""
+
+
+regenerations = Table(
+    "regenerations",
+    metadata,
+    Column("regeneration_id", Text, primary_key=True),
+    Column("generation", big, nullable=False, unique=True),
+    Column("state", Text, nullable=False, index=True),
+    Column("drop_uid", Text),
+    Column("audience", JSON),
+    Column("active_since", UtcDateTime),
+    Column("shards", Integer, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("users_targeted", Integer, nullable=False),
+    Column("catalogue_coverage_before", Float),
+    Column("games_available", Integer),
+    Column("failed_shards", JSON),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+)
+"""New lists for many users. The generation is taken before anything is read."""
+
+
+regeneration_shards = Table(
+    "regeneration_shards",
+    metadata,
+    Column("regeneration_id", Text, ForeignKey("regenerations.regeneration_id", ondelete="CASCADE"), primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("after_user", id_type(), nullable=False),
+    Column("users_regenerated", Integer, nullable=False, default=0),
+    Column("users_personal", Integer, nullable=False, default=0),
+    Column("exposure", LargeBinary),
+    Column("release_seen", LargeBinary),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+)
+"""Progress of each shard: where to resume, how many users are done, which games stand in a top ten."""
+
+
+import_chunks = Table(
+    "import_chunks",
+    metadata,
+    Column("import_digest", String(64), primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("rows_accepted", big, nullable=False),
+    Column("rows_rejected", big, nullable=False),
+    Column("committed_at", UtcDateTime, nullable=False),
+)
+"""Chunks of a file that were counted, keyed by the digest of file and mapping."""
+
+
+popular_games = Table(
+    "popular_games",
+    metadata,
+    Column("game_id", id_type(), primary_key=True),
+    Column("users", big, nullable=False),
+)
+"""Games by distinct users, remade as a whole from time to time."""
+
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", big, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("seconds", Float),
+)
+"""Version of each thing that readers keep in memory (`catalogue`, `popular`, `everyone`), so that they can ask."""
+
+
+drops = Table(
+    "drops",
+    metadata,
+    Column("uid", id_type(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("generation", big, nullable=False),
+    Column("games", JSON, nullable=False),
+    Column("released_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("first_position", Integer, nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+"""Releases that the operator made known: which games, and the places they get in lists until they end."""
+
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("user_digest", LargeBinary, primary_key=True),
+    Column("generation", big, nullable=False),
+    Column("erased_at", UtcDateTime, nullable=False, index=True),
+)
+"""Who was erased lately, as a digest: work that began before must not write them again."""
+
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("outbox_id", big, primary_key=True, autoincrement=True),
+    Column("event_id", String(36), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("user_id", id_type(), index=True),
+    Column("subject", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("data", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What was announced and no broker has yet; a row goes once its broker has acknowledged it."""

@@ -1,0 +1,459 @@
+"""
+The loops over many users' scores, compiled by Numba; what they compute is said in `rank_one.py`.
+
+They hold no interpreter lock, so threads run side by side, and have no fast mathematics switched on: the compiler must
+keep every rounding. All of them stand in this one file, because a kept compilation is only made anew when that changes.
+Slices of equal length, and sums and choices whose type is spelt out, let the compiler find vector instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+from numpy.typing import NDArray
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+LANES = 8
+"""Listed games that are explained together: numbers of float64 that the widest registers hold."""
+
+
+AT_ONCE = 4
+"""Own games, and components, that are taken in one go over the listed games."""
+
+
+FETCHED_AT_ONCE = 16
+"""Numbers of float32 in a line of the cache."""
+
+
+LEAST = float(np.finfo(np.float32).min)
+
+
+_NONE = np.int32(0)
+
+
+_ONE = np.int32(1)
+
+
+_SIGN = np.int32(31)
+
+
+_MAGNITUDE = np.int32(0x7FFFFFFF)
+
+
+_ROW_BITS = np.int64(32)
+
+
+_LOW_HALF = np.int64(0xFFFFFFFF)
+
+
+def _compiled(function: Function) -> Function:
+    """Compile at the first call and keep that for the next process, where there is a place to keep it."""
+    try:
+        return cast(Function, numba.njit(function, cache=True, nogil=True, error_model="numpy"))
+    except RuntimeError:  # neither beside this file nor in the home folder may anything be written
+        return cast(Function, numba.njit(function, nogil=True, error_model="numpy"))
+
+
+_inner = register_jitable(error_model="numpy")
+"""Compiled into whatever calls it, and not kept by itself."""
+
+
+class Fitted(NamedTuple):
+    """What a model is made of."""
+
+    factors: NDArray[np.float32]
+    output_scales: NDArray[np.float32]
+    self_scores: NDArray[np.float64]
+    shortest: float
+    """Length that a taste is taken to have at least."""
+    error_by_length: float
+    """What the product may put a score wrong by, for a taste of length 1."""
+    error_by_score: float
+    """The same, whatever a score was made of, as a share of it."""
+    link_starts: NDArray[np.int64]
+    """Empty in a model without links."""
+    link_targets: NDArray[np.int32]
+    link_strengths: NDArray[np.float32]
+
+
+class Users(NamedTuple):
+    """What users did, and what is hidden from each; `indptr`s have one more than there are users."""
+
+    indptr: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    amounts: NDArray[np.float64]
+    hidden_indptr: NDArray[np.int64]
+    hidden_rows: NDArray[np.int32]
+    """-1 is passed over."""
+
+
+class Lists(NamedTuple):
+    """Where lists are written, each of shape (users, n), filled with -1 and -inf."""
+
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    because: NDArray[np.int32]
+
+
+class Space(NamedTuple):
+    """Arrays that a thread uses again for every block; `columns` are the games and what fills the last group."""
+
+    scores: NDArray[np.float32]
+    """Shape (users, columns)."""
+    score_bits: NDArray[np.int32]
+    """The same memory."""
+    best: NDArray[np.float32]
+    """Maximum of each group of columns: column c belongs to group c % groups."""
+    best_bits: NDArray[np.int32]
+    """The same memory."""
+    ordered: NDArray[np.int32]
+    """Whole numbers in the order of the maxima; shape (groups,)."""
+    ordered_values: NDArray[np.float32]
+    """The same memory."""
+    found: NDArray[np.int32]
+    """Shape (columns + 1,): the last place takes what does not count."""
+    exact: NDArray[np.float64]
+    """Shape (columns,)."""
+    keys: NDArray[np.int64]
+    """Shape (columns,)."""
+    direct: NDArray[np.float32]
+    """Zeros between users; shape (columns,)."""
+    place: NDArray[np.int32]
+    """-1 between users; shape (columns,)."""
+    fetched: NDArray[np.float32]
+    """Takes what was read ahead of its use, without which the compiler would leave out reading it; shape (1,)."""
+    listed: NDArray[np.float64]
+    """Factors of the listed games, and zeros; shape (components, n), each rounded up."""
+    scales: NDArray[np.float64]
+    """Output scales of the listed games, and zeros; shape (n rounded up,)."""
+    most: NDArray[np.float64]
+    """Shape (n rounded up,)."""
+    own: NDArray[np.float64]
+    """Factors of a few own games, and zeros; shape (AT_ONCE, components rounded up)."""
+    added: NDArray[np.float64]
+    """Shape (AT_ONCE, n rounded up)."""
+
+
+def space(users: int, columns: int, groups: int, components: int, n: int) -> Space:
+    """Space for as many users at once and lists of `n`; `columns` is a multiple of four times `groups`."""
+    scores, best = np.empty((users, columns), np.float32), np.empty(groups, np.float32)
+    ordered = np.empty(groups, np.int32)
+    width, depth = -(-n // LANES) * LANES, -(-components // AT_ONCE) * AT_ONCE
+    return Space(
+        scores=scores,
+        score_bits=scores.view(np.int32),
+        best=best,
+        best_bits=best.view(np.int32),
+        ordered=ordered,
+        ordered_values=ordered.view(np.float32),
+        found=np.empty(columns + 1, np.int32),
+        exact=np.empty(columns),
+        keys=np.empty(columns, np.int64),
+        direct=np.zeros(columns, np.float32),
+        place=np.full(columns, -1, np.int32),
+        fetched=np.zeros(1, np.float32),
+        listed=np.zeros((depth, width)),
+        scales=np.zeros(width),
+        most=np.empty(width),
+        own=np.zeros((AT_ONCE, depth)),
+        added=np.empty((AT_ONCE, width)),
+    )
+
+
+@_compiled
+def fill_tastes(
+    users: Users, factors: NDArray[np.float32], tastes: NDArray[np.float64], rounded: NDArray[np.float32]
+) -> None:
+    """Write every user's taste, shape (users, components), and again as float32."""
+    components = factors.shape[1]
+    for user in range(tastes.shape[0]):
+        taste = tastes[user]
+        taste[:] = 0.0
+        for at in range(users.indptr[user], users.indptr[user + 1]):
+            own, amount = factors[users.rows[at]], users.amounts[at]
+            for component in range(components):
+                taste[component] += own[component] * amount
+        for component in range(components):
+            rounded[user, component] = taste[component]
+
+
+@_compiled
+def rank_users(
+    fitted: Fitted, users: Users, tastes: NDArray[np.float64], space: Space, lists: Lists, reasons: bool
+) -> None:
+    """Fill in lists from the products of tastes and factors in `space.scores`, of which nothing usable is left."""
+    games = fitted.factors.shape[0]
+    for user in range(tastes.shape[0]):
+        if users.indptr[user] == users.indptr[user + 1]:
+            continue
+        own = users.rows[users.indptr[user] : users.indptr[user + 1]]
+        amounts = users.amounts[users.indptr[user] : users.indptr[user + 1]]
+        hidden = users.hidden_rows[users.hidden_indptr[user] : users.hidden_indptr[user + 1]]
+        scores, taste = space.scores[user], tastes[user]
+        scores[games:] = -np.inf
+        _set_direct(fitted, own, amounts, space.direct)
+        for row in hidden:
+            if row >= 0:
+                scores[row] = -np.inf
+        bar = _bar(fitted, taste, scores, space, lists.rows.shape[1])
+        found = space.found[: _reaching(scores, bar, space)]
+        space.fetched[0] = _fetch(fitted.factors, found)
+        _score_exactly(fitted, taste, found, space.exact, space.direct, scores)
+        _forget_direct(fitted, own, space.direct)
+        kept = _put_in_order(found, scores, space.score_bits[user], space.keys, lists.rows[user], lists.scores[user])
+        if reasons and kept:
+            _explain(fitted, own, amounts, lists.rows[user, :kept], lists.because[user, :kept], space)
+
+
+@_inner
+def _set_direct(
+    fitted: Fitted, own: NDArray[np.int32], amounts: NDArray[np.float64], direct: NDArray[np.float32]
+) -> None:
+    for at in range(len(own)):
+        direct[own[at]] = -np.float32(amounts[at] * fitted.self_scores[own[at]])
+    if len(fitted.link_starts):
+        for at in range(len(own)):
+            amount, row = amounts[at], own[at]
+            for link in range(fitted.link_starts[row], fitted.link_starts[row + 1]):
+                direct[fitted.link_targets[link]] += np.float32(amount * fitted.link_strengths[link])
+
+
+@_inner
+def _forget_direct(fitted: Fitted, own: NDArray[np.int32], direct: NDArray[np.float32]) -> None:
+    if len(fitted.link_starts):
+        direct[:] = 0.0
+    else:
+        for row in own:
+            direct[row] = 0.0
+
+
+@_inner
+def _bar(fitted: Fitted, taste: NDArray[np.float64], scores: NDArray[np.float32], space: Space, n: int) -> np.float32:
+    """What the score of every game reaches that can stand in the list, and no hidden one."""
+    _group_maxima(scores, space.direct, space.best)
+    nth, squared = _nth_largest(space, n), 0.0
+    for component in taste:
+        squared += component * component
+    length = max(np.sqrt(squared), fitted.shortest)
+    error = fitted.error_by_length * length + fitted.error_by_score * abs(nth)
+    bar = nth - 2.0 * error
+    return np.float32(bar if bar > LEAST else LEAST)
+
+
+@_inner
+def _group_maxima(scores: NDArray[np.float32], direct: NDArray[np.float32], best: NDArray[np.float32]) -> None:
+    """Write the largest of scores and what counts directly of each group, two rows of groups at a time."""
+    groups = len(best)
+    best[:] = -np.inf
+    for start in range(0, len(scores), 2 * groups):
+        middle, stop = start + groups, start + 2 * groups
+        first, second = scores[start:middle], scores[middle:stop]
+        first_direct, second_direct = direct[start:middle], direct[middle:stop]
+        for group in range(groups):
+            higher = max(first[group] + first_direct[group], second[group] + second_direct[group])
+            best[group] = max(best[group], higher)
+
+
+@_inner
+def _nth_largest(space: Space, n: int) -> np.float32:
+    """Return the n-th largest maximum, -inf of fewer, or a little less: bisected until `n` and no more reach it."""
+    ordered = space.ordered
+    if n > len(ordered):
+        return np.float32(-np.inf)
+    for at in range(len(ordered)):
+        ordered[at] = space.best_bits[at] ^ ((space.best_bits[at] >> _SIGN) & _MAGNITUDE)
+    least = most = ordered[0]
+    for at in range(len(ordered)):
+        least = ordered[at] if ordered[at] < least else least
+        most = ordered[at] if ordered[at] > most else most
+    low, high = np.int64(least), np.int64(most) + 1
+    while high - low > 1:
+        middle = np.int32((low + high) >> 1)
+        reach = np.int32(0)
+        for at in range(len(ordered)):
+            reach = np.int32(reach + (_ONE if ordered[at] >= middle else _NONE))
+        if reach >= n:
+            low = np.int64(middle)
+        else:
+            high = np.int64(middle)
+        if reach == n:
+            break
+    ordered[0] = np.int32(low) ^ ((np.int32(low) >> _SIGN) & _MAGNITUDE)
+    return np.float32(space.ordered_values[0])
+
+
+@_inner
+def _reaching(scores: NDArray[np.float32], bar: np.float32, space: Space) -> int:
+    """Write the columns that reach the bar, in no order, and return how many."""
+    count, best = 0, space.best
+    for group in range(len(best)):
+        if best[group] >= bar:
+            for column in range(group, len(scores), len(best)):
+                space.found[count] = column
+                count += scores[column] + space.direct[column] >= bar
+    return count
+
+
+@_inner
+def _fetch(factors: NDArray[np.float32], rows: NDArray[np.int32]) -> np.float32:
+    """Read of every row what brings it into the cache: many at a time, where each sum would wait for its own."""
+    read = np.float32(0.0)
+    for row in rows:
+        for component in range(0, factors.shape[1], FETCHED_AT_ONCE):
+            read += factors[row, component]
+    return read
+
+
+@_inner
+def _score_exactly(
+    fitted: Fitted,
+    taste: NDArray[np.float64],
+    found: NDArray[np.int32],
+    products: NDArray[np.float64],
+    direct: NDArray[np.float32],
+    scores: NDArray[np.float32],
+) -> None:
+    """Write exact scores over the others, four games at a time: sums that wait for none but themselves."""
+    whole = len(found) // 4 * 4
+    for at in range(0, whole, 4):
+        a, b = fitted.factors[found[at]], fitted.factors[found[at + 1]]
+        c, d = fitted.factors[found[at + 2]], fitted.factors[found[at + 3]]
+        sum_a = sum_b = sum_c = sum_d = 0.0
+        for component in range(len(taste)):
+            towards = taste[component]
+            sum_a += towards * a[component]
+            sum_b += towards * b[component]
+            sum_c += towards * c[component]
+            sum_d += towards * d[component]
+        products[at], products[at + 1], products[at + 2], products[at + 3] = sum_a, sum_b, sum_c, sum_d
+    for at in range(whole, len(found)):
+        a, sum_a = fitted.factors[found[at]], 0.0
+        for component in range(len(taste)):
+            sum_a += taste[component] * a[component]
+        products[at] = sum_a
+    for at in range(len(found)):
+        row = found[at]
+        # No zero is negative: 0.0 and -0.0 are equal, but their bits are not.
+        scores[row] = np.float32(products[at] * fitted.output_scales[row] + direct[row]) + np.float32(0.0)
+
+
+@_inner
+def _put_in_order(
+    found: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    bits: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    best: NDArray[np.float32],
+) -> int:
+    """Write the best, equal scores in the order of rows, and return how many: sorted as one number of both."""
+    for at in range(len(found)):
+        score = bits[found[at]]
+        ordered = score ^ ((score >> _SIGN) & _MAGNITUDE)
+        keys[at] = (np.int64(~ordered) << _ROW_BITS) | np.int64(found[at])
+    keys = keys[: len(found)]
+    for key in keys:
+        place = 0
+        for other in keys:
+            place += other < key
+        if place < len(rows):
+            rows[place] = np.int32(key & _LOW_HALF)
+            best[place] = scores[rows[place]]
+    return min(len(found), len(rows))
+
+
+@_inner
+def _explain(
+    fitted: Fitted,
+    own: NDArray[np.int32],
+    amounts: NDArray[np.float64],
+    rows: NDArray[np.int32],
+    because: NDArray[np.int32],
+    space: Space,
+) -> None:
+    """Write for each listed game the own game that adds most; -1 where none adds anything."""
+    _lay_out_listed(fitted, rows, space)
+    width = -(-len(rows) // LANES) * LANES
+    for place in range(len(rows)):
+        space.place[rows[place]] = place
+    for start in range(0, len(own), AT_ONCE):
+        some = min(AT_ONCE, len(own) - start)
+        for at in range(some):
+            for component in range(fitted.factors.shape[1]):
+                space.own[at, component] = fitted.factors[own[start + at], component]
+        _multiply(space.own, space.listed, space.added, width)
+        for at in range(some):
+            _weigh(fitted, own[start + at], amounts[start + at], space.added[at], because, space)
+    for row in rows:
+        space.place[row] = -1
+
+
+@_inner
+def _weigh(
+    fitted: Fitted,
+    row: int,
+    amount: float,
+    added: NDArray[np.float64],
+    because: NDArray[np.int32],
+    space: Space,
+) -> None:
+    """Name an own game where it adds more to a listed one than those before it."""
+    for place in range(len(added)):
+        added[place] *= space.scales[place]
+    if len(fitted.link_starts):
+        for link in range(fitted.link_starts[row], fitted.link_starts[row + 1]):
+            at = space.place[fitted.link_targets[link]]
+            if at >= 0:
+                added[at] += fitted.link_strengths[link]
+    if space.place[row] >= 0:
+        added[space.place[row]] = 0.0
+    most = space.most
+    for place in range(len(because)):
+        gave = amount * added[place]
+        is_more = gave > most[place]
+        most[place] = gave if is_more else most[place]
+        because[place] = row if is_more else because[place]
+
+
+@_inner
+def _lay_out_listed(fitted: Fitted, rows: NDArray[np.int32], space: Space) -> None:
+    """Copy the listed games' factors, component by component; what fills the last lanes is of no account."""
+    factors, last = fitted.factors, len(rows) - 1
+    space.most[:] = 0.0
+    for place in range(len(rows)):
+        space.scales[place] = fitted.output_scales[rows[place]]
+    for start in range(0, len(rows), LANES):
+        a, b = factors[rows[start]], factors[rows[min(start + 1, last)]]
+        c, d = factors[rows[min(start + 2, last)]], factors[rows[min(start + 3, last)]]
+        e, f = factors[rows[min(start + 4, last)]], factors[rows[min(start + 5, last)]]
+        g, h = factors[rows[min(start + 6, last)]], factors[rows[min(start + 7, last)]]
+        for component in range(factors.shape[1]):
+            lanes = space.listed[component, start : start + LANES]
+            lanes[0], lanes[1], lanes[2], lanes[3] = a[component], b[component], c[component], d[component]
+            lanes[4], lanes[5], lanes[6], lanes[7] = e[component], f[component], g[component], h[component]
+
+
+@_inner
+def _multiply(own: NDArray[np.float64], listed: NDArray[np.float64], added: NDArray[np.float64], width: int) -> None:
+    """Products of a few own games with the listed ones, four components at a time, in order."""
+    a, b, c, d = added[0], added[1], added[2], added[3]
+    added[:, :width] = 0.0
+    for k in range(0, len(listed), AT_ONCE):
+        first, second, third, fourth = listed[k], listed[k + 1], listed[k + 2], listed[k + 3]
+        a0, a1, a2, a3 = own[0, k], own[0, k + 1], own[0, k + 2], own[0, k + 3]
+        b0, b1, b2, b3 = own[1, k], own[1, k + 1], own[1, k + 2], own[1, k + 3]
+        c0, c1, c2, c3 = own[2, k], own[2, k + 1], own[2, k + 2], own[2, k + 3]
+        d0, d1, d2, d3 = own[3, k], own[3, k + 1], own[3, k + 2], own[3, k + 3]
+        for place in range(width):
+            w, x, y, z = first[place], second[place], third[place], fourth[place]
+            sum_a = (((a[place] + a0 * w) + a1 * x) + a2 * y) + a3 * z
+            sum_b = (((b[place] + b0 * w) + b1 * x) + b2 * y) + b3 * z
+            sum_c = (((c[place] + c0 * w) + c1 * x) + c2 * y) + c3 * z
+            sum_d = (((d[place] + d0 * w) + d1 * x) + d2 * y) + d3 * z
+            a[place], b[place], c[place], d[place] = sum_a, sum_b, sum_c, sum_d

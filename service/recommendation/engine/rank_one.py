@@ -1,0 +1,189 @@
+"""
+The list of one user alone: the one way in which the API ranks, in NumPy, and what a list's numbers mean to the bit.
+
+A bar keeps the work small. The n-th largest of the maxima of disjoint groups of games is no more than the n-th largest
+score, so every game of the list reaches it, less what a float32 product can err by, and about as many games do as the
+list is long. Only those are scored exactly. Exactly means, here and in `rank_many_loops.py` alike:
+
+- the taste: for each component the own games' amount x factor, float64, added in the order of the games' rows;
+- what counts directly: float32; for an own game -(amount x self-score), then the links' amount x strength, each rounded
+  to float32 before it is added, in the order of the own games;
+- the score: taste x factor, float64, added component after component, times the output scale, plus what counts
+  directly, rounded to float32;
+- what an own game adds to a listed one: factor x factor, float64, added component after component, times the output
+  scale, plus the link, times the amount. The reason is the game that adds most, the first of equals, if it adds at all.
+
+NumPy's own order of summation depends on the shape of what it sums: the sums here settle every rounding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from recommendation.engine.model import Histories, Model
+
+
+def sum_in_order(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Add rows to one another, the first to the second, the third to that, and so on; shape (rows, sums) to (sums,).
+
+    NumPy does so wherever the rows are what lies together in memory, and sums in pairs where a row is one number only
+    (numpy.org/doc/stable/reference/generated/numpy.sum.html, Notes).
+    """
+    rows = np.ascontiguousarray(terms)
+    if rows.shape[1] == 1:
+        return np.asarray(np.add.accumulate(rows, axis=0)[-1])
+    return np.asarray(rows.sum(axis=0))
+
+
+LARGEST_GROUP = 32
+"""Games in a group whose maximum counts for all of them."""
+
+
+GROUPS_PER_PLACE = 4
+"""Groups wanted for each place of a list; with fewer, smaller ones: many groups would hold several listed games."""
+
+
+ROUNDING = 2.0**-24
+"""Unit roundoff of float32."""
+
+
+SLACK_TERMS = 16
+"""Roundings in a score beside those of its components' products and sums."""
+
+
+ERROR_BY_SCORE = ROUNDING * SLACK_TERMS
+"""What float32 arithmetic may put a score wrong by, whatever it was made of, as a share of it."""
+
+
+SMALLEST_LENGTH = 2.0**-60
+"""Vectors that are shorter count as this long: the float32 products of smaller numbers may vanish."""
+
+
+class Alone(NamedTuple):
+    """A list, best first: rows, exact scores, and the user's own game that added most (-1: none)."""
+
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    because: NDArray[np.int32]
+
+
+class _Linked(NamedTuple):
+    """The links of the user's games, in the order of their rows: which of them, to which game, how strong."""
+
+    origin: NDArray[np.int64]
+    targets: NDArray[np.int32]
+    strengths: NDArray[np.float32]
+
+
+def rank_alone(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, *, reasons: bool = True) -> Alone:
+    """
+    Rank the games for one user.
+
+    Args:
+        own: what the one user did; with nothing in it the list is empty.
+        hidden: rows that must not be listed, none of them -1.
+        n: length of the list; shorter where fewer games are left.
+        reasons: whether `because` is wanted; else it is -1 throughout.
+    """
+    if not len(own.rows):
+        return Alone(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
+    taste = sum_in_order(model.factors[own.rows] * own.amounts[:, None])
+    linked = _links_of(model, own.rows)
+    direct = _direct(model, own, linked)
+    approximate = model.factors @ taste.astype(np.float32)
+    approximate *= model.output_scales
+    approximate += direct
+    approximate[hidden] = -np.inf
+    candidates = np.flatnonzero(approximate >= _bar(model, taste, approximate, n))
+    products = sum_in_order(np.multiply(model.factors[candidates].T, taste[:, None], order="C"))
+    exact = (products * model.output_scales[candidates] + direct[candidates]).astype(np.float32)
+    order = np.argsort(-exact, kind="stable")[:n]  # candidates ascend, so equal scores keep row order
+    rows = candidates[order].astype(np.int32)
+    because = _because(model, own, linked, rows) if reasons else np.full(len(rows), -1, np.int32)
+    return Alone(rows, exact[order] + np.float32(0.0), because)
+
+
+def _links_of(model: Model, rows: NDArray[np.int32]) -> _Linked | None:
+    if not len(model.links.targets):
+        return None
+    origin, place = model.links.from_games(rows)
+    return _Linked(origin, model.links.targets[place], model.links.strengths[place])
+
+
+def _direct(model: Model, own: Histories, linked: _Linked | None) -> NDArray[np.float32]:
+    direct = np.zeros(len(model.games), np.float32)
+    direct[own.rows] = -(own.amounts * model.self_scores[own.rows])
+    if linked is not None:
+        np.add.at(direct, linked.targets, (own.amounts[linked.origin] * linked.strengths).astype(np.float32))
+    return direct
+
+
+def _bar(model: Model, taste: NDArray[np.float64], approximate: NDArray[np.float32], n: int) -> np.float32:
+    """What the approximate score of every game reaches that can stand in the list, and no hidden one."""
+    least = np.finfo(np.float32).min
+    size = LARGEST_GROUP
+    while size > 1 and len(approximate) < GROUPS_PER_PLACE * n * size:
+        size //= 2
+    groups = len(approximate) // size
+    if groups <= n:
+        return least
+    best = approximate[: groups * size].reshape(size, groups).max(axis=0)
+    low = float(np.partition(best, groups - n)[groups - n])
+    length = max(float(np.sqrt(np.dot(taste, taste))), SMALLEST_LENGTH)
+    error = model.error_by_length * length + ERROR_BY_SCORE * abs(low)
+    # Twice, as both the bar and the game may err.
+    bar = low - 2.0 * error
+    return np.float32(bar) if bar > least else least
+
+
+def _because(model: Model, own: Histories, linked: _Linked | None, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For each listed row the user's own game that adds most to its score."""
+    place = np.full(len(model.games), -1, np.int32)
+    place[rows] = np.arange(len(rows), dtype=np.int32)
+    links = np.zeros((len(own.rows), len(rows)))
+    if linked is not None:
+        listed = place[linked.targets]
+        hit = np.flatnonzero(listed >= 0)
+        links[linked.origin[hit], listed[hit]] = linked.strengths[hit]
+    products = (model.factors[own.rows] @ model.factors[rows].T).astype(np.float64)
+    added = added_by_own(model, own, rows, products, links)
+    most = added.argmax(axis=0)
+    top = added[most, np.arange(len(rows))]
+    longest = float((own.amounts * model.lengths[own.rows]).max())
+    error = model.error_by_length * longest + ERROR_BY_SCORE * float(np.abs(top).max(initial=0.0))
+    near = added >= top - 2.0 * error
+    if np.count_nonzero(near) > len(rows) or top.min(initial=np.inf) <= error:
+        # The float32 product does not tell which adds most, or whether it adds at all.
+        unclear = np.flatnonzero((near.sum(axis=0) > 1) | (top <= error))
+        exact = exact_products(model, own.rows, rows[unclear])
+        added[:, unclear] = added_by_own(model, own, rows[unclear], exact, links[:, unclear])
+        most = added.argmax(axis=0)
+        top = added[most, np.arange(len(rows))]
+    return np.where(top > 0, own.rows[most], -1).astype(np.int32)
+
+
+def added_by_own(
+    model: Model,
+    own: Histories,
+    rows: NDArray[np.int32],
+    products: NDArray[np.float64],
+    links: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What each own game adds to each listed one, shape (own games, rows); nothing to itself."""
+    added: NDArray[np.float64] = products * model.output_scales[rows]
+    added += links
+    added *= own.amounts[:, None]
+    added[own.rows[:, None] == rows] = 0.0
+    return added
+
+
+def exact_products(model: Model, rows: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Products of the factors of games with those of others, added component after component."""
+    left, right = model.factors[rows].T.astype(np.float64), model.factors[others].T
+    terms = np.multiply(left[:, :, None], right[:, None, :], order="C")
+    return sum_in_order(terms.reshape(len(terms), -1)).reshape(len(rows), len(others))

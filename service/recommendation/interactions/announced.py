@@ -1,0 +1,89 @@
+"""What is announced of accepted interactions and feedback: one announcement a request and user, split where large."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from recommendation.announcements.announcement import FEEDBACK_RECEIVED, INTERACTIONS_ACCEPTED, Announcement, _json
+from recommendation.interactions.events import Interaction
+from recommendation.interactions.feedback import Feedback
+from recommendation.weights import MILLION
+
+MOST_BYTES = 512 * 1024
+"""Largest list of rows in one announcement; brokers take a megabyte by default, and one that is never taken would stop
+its user's others for ever. What one user did in one request is told in parts beyond that."""
+
+
+def interactions_accepted(requests: Iterable[Sequence[Interaction]], time: datetime) -> list[Announcement]:
+    """
+    Tell of interactions that were counted: one announcement for each request and user.
+
+    Args:
+        requests: the accepted interactions of each request, in the order in which they were sent.
+        time: when they were counted.
+    """
+    made: list[Announcement] = []
+    for events in requests:
+        rows: dict[str, list[str]] = defaultdict(list)
+        for event in events:
+            rows[event.user_id].append(_json(_interaction(event)))
+        made += _of_users(INTERACTIONS_ACCEPTED, "interactions", rows, time)
+    return made
+
+
+def feedback_received(requests: Iterable[Sequence[Feedback]], time: datetime) -> list[Announcement]:
+    """Tell of feedback that was counted: one announcement for each request and user."""
+    made: list[Announcement] = []
+    for given in requests:
+        rows: dict[str, list[str]] = defaultdict(list)
+        for item in given:
+            rows[item.interaction.user_id].append(_json(_feedback(item)))
+        made += _of_users(FEEDBACK_RECEIVED, "feedback", rows, time)
+    return made
+
+
+def _interaction(event: Interaction) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "game_id": event.game_id,
+        "event_type": event.event_type,
+        "score": event.score / MILLION,
+        "occurred_at": event.occurred_at,
+    }
+    return row | ({"event_id": event.event_id} if event.event_id is not None else {})
+
+
+def _feedback(item: Feedback) -> dict[str, Any]:
+    event = item.interaction
+    row = {
+        "game_id": event.game_id,
+        "action": event.event_type,
+        "source": item.source,
+        "model_version": item.model_version,
+        "occurred_at": event.occurred_at,
+        "event_id": event.event_id,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _of_users(type_: str, name: str, rows: dict[str, list[str]], time: datetime) -> Iterator[Announcement]:
+    for user_id, own in rows.items():
+        parts = list(_parts(own))
+        for number, part in enumerate(parts, 1):
+            counted = f',"part":{number},"parts":{len(parts)}' if len(parts) > 1 else ""
+            data = f'{{"user_id":{_json(user_id)},"{name}":[{",".join(part)}]{counted}}}'
+            yield Announcement(type_, time, user_id, data, user_id)
+
+
+def _parts(rows: Sequence[str]) -> Iterator[list[str]]:
+    """Split rows so that no part is larger than `MOST_BYTES`; each has one at least."""
+    part: list[str] = []
+    size = 0
+    for row in rows:
+        length = len(row.encode()) + 1
+        if part and size + length > MOST_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += length
+    yield part

@@ -1,0 +1,105 @@
+"""Erasure of a person: everywhere they are kept, and nothing that began before brings them back."""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from recommendation.database.database import Database
+from recommendation.database.dialects.writing import insert, next_generation
+from recommendation.database.locks import exclude_list_writers, read_sharing_with_erasure, share_with_erasure
+from recommendation.database.tables import (
+    erasures,
+    feedback,
+    outbox,
+    regeneration_shards,
+    user_game_interactions,
+    user_lists,
+)
+
+
+def user_digest(user_id: str) -> bytes:
+    """Return what is kept of an erased user's id for some days: a digest, to recognise late work."""
+    return hashlib.blake2b(user_id.encode(), digest_size=16, person=b"erasure").digest()
+
+
+def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str, int]:
+    """Erase a person, and return how many rows went from each table."""
+    exclude_list_writers(connection)
+    receipt = {
+        str(table.name): int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
+        for table in (feedback, outbox, user_game_interactions, user_lists)
+    }
+    _forget_cursors(connection, user_id)
+    row = {"user_digest": user_digest(user_id), "generation": next_generation(connection), "erased_at": now}
+    statement = insert(connection, erasures).values(row)
+    values = {name: statement.excluded[name] for name in ("generation", "erased_at")}
+    connection.execute(statement.on_conflict_do_update(index_elements=["user_digest"], set_=values))
+    return receipt
+
+
+def _forget_cursors(connection: Connection, user_id: str) -> None:
+    """Let regenerations under way that stopped behind this user go on from behind the one before; same users left."""
+    pairs, shards = user_game_interactions.c, regeneration_shards.c
+    before = select(func.coalesce(func.max(pairs.user_id), "")).where(pairs.user_id < user_id)
+    named = update(regeneration_shards).where(shards.after_user == user_id)
+    connection.execute(named.values(after_user=before.scalar_subquery()))
+
+
+_SINCE = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.erased_at >= bindparam("since"))
+"""Built once: it is part of every write."""
+
+
+def erased_since(connection: Connection, users: Collection[str], since: datetime) -> dict[str, datetime]:
+    """
+    Return which of some users were erased at that time or later, and when; until the transaction ends no more are.
+
+    To be called in the writing transaction, before it locks a row.
+    """
+    rows = read_sharing_with_erasure(connection, _SINCE, {"since": since})
+    moments = {bytes(row.user_digest): row.erased_at for row in rows}
+    if not moments:
+        return {}
+    return {user_id: moments[digest] for user_id in users if (digest := user_digest(user_id)) in moments}
+
+
+def still_there(connection: Connection, users: Sequence[str], generation: int) -> set[str]:
+    """
+    Return those users for whom work of a generation may still be written: with interactions, and not erased since.
+
+    To be called in the writing transaction, after `share_with_erasure`.
+    """
+    found: set[str] = set()
+    for start in range(0, len(users), 500):
+        part = users[start : start + 500]
+        pairs = user_game_interactions.c
+        found.update(connection.execute(select(pairs.user_id).where(pairs.user_id.in_(part)).distinct()).scalars())
+    return found - erased_after(connection, found, generation)
+
+
+def erased_after(connection: Connection, users: Collection[str], generation: int) -> set[str]:
+    """
+    Return those users who were erased after a generation took its number.
+
+    That is all whom its work must not bring back, if what it works on was read after `wait_for_erasures`. To be
+    called in the writing transaction, after `share_with_erasure`.
+    """
+    erased = connection.execute(select(erasures.c.user_digest).where(erasures.c.generation > generation)).scalars()
+    digests = set(map(bytes, erased))
+    return {user_id for user_id in users if user_digest(user_id) in digests} if digests else set()
+
+
+def wait_for_erasures(database: Database) -> None:
+    """
+    Wait for the erasures under way: they may have numbers before ours, and yet what they erase is still to be seen.
+
+    Those that begin later take later numbers.
+    """
+    with database.writing() as connection:
+        share_with_erasure(connection)
+
+
+def forget_erasures(connection: Connection, before: datetime) -> int:
+    """Forget digests older than any work that could still be under way."""
+    return int(connection.execute(delete(erasures).where(erasures.c.erased_at < before)).rowcount)

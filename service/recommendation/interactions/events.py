@@ -1,0 +1,95 @@
+"""Events as store backends send them: one row of JSON in, one checked `Interaction` or one `Rejection` out."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from recommendation.clock import TICK
+from recommendation.rows import Rejection, RowError, as_fields, moment, optional_id, required_id
+from recommendation.weights import MAX_QUANTITY, MAX_SCORE, Weights
+
+MAX_BATCH = 10_000
+
+
+class Interaction(NamedTuple):
+    """One event that was checked and weighed; `score` in millionths. A tuple, as there are very many of them."""
+
+    user_id: str
+    game_id: str
+    event_type: str
+    score: int
+    occurred_at: datetime
+    event_id: str | None = None
+    fingerprint: bytes = b""
+
+
+INTERACTION_FIELDS = frozenset({"user_id", "game_id", "event_type", "quantity", "occurred_at", "event_id"})
+
+
+def parse_interactions(
+    rows: Sequence[object], weights: Weights, first_moment: datetime
+) -> tuple[list[tuple[int, Interaction]], list[Rejection]]:
+    """
+    Check and weigh a batch.
+
+    Args:
+        rows: decoded JSON values, in the order they were sent.
+        weights: the event types that are known.
+        first_moment: the server's time; row `i` without a time of its own gets it plus `i` microseconds, so that a
+            purchase and its refund in one batch keep their order.
+
+    Returns:
+        The interactions with their index, and the rejections, both in order of index.
+    """
+    accepted: list[tuple[int, Interaction]] = []
+    rejected: list[Rejection] = []
+    for index, row in enumerate(rows):
+        try:
+            accepted.append((index, parse_interaction(row, weights, first_moment + index * TICK)))
+        except RowError as error:
+            rejected.append(Rejection(index, error.code, error.detail))
+    return accepted, rejected
+
+
+def parse_interaction(row: object, weights: Weights, now: datetime) -> Interaction:
+    """
+    Check and weigh one row.
+
+    Raises:
+        RowError: what is wrong with it.
+    """
+    fields = as_fields(row, INTERACTION_FIELDS, required=("user_id", "game_id", "event_type"))
+    event_type = fields["event_type"]
+    if event_type not in weights or event_type == "dismissed":
+        known = ", ".join(name for name in weights.names if name != "dismissed")
+        raise RowError("unknown_event_type", f"event_type should be one of {known}")
+    quantity = fields.get("quantity", 1)
+    check_quantity(quantity)
+    score = weights.millionths(event_type, quantity)
+    if score > MAX_SCORE:
+        raise RowError("invalid_quantity", "weight x quantity is larger than a score can hold")
+    event_id = optional_id(fields, "event_id")
+    return Interaction(
+        user_id=required_id(fields, "user_id"),
+        game_id=required_id(fields, "game_id"),
+        event_type=event_type,
+        score=score,
+        occurred_at=moment(fields, "occurred_at", now),
+        event_id=event_id,
+        fingerprint=fingerprint("interaction", fields) if event_id else b"",
+    )
+
+
+def check_quantity(quantity: object) -> None:
+    """Refuse what is no number above 0 and at most a million."""
+    number = isinstance(quantity, int | float) and not isinstance(quantity, bool)
+    if not number or not math.isfinite(quantity) or not 0 < quantity <= MAX_QUANTITY:  # type: ignore[arg-type, operator]
+        raise RowError("invalid_quantity", f"quantity should be a number above 0 and at most {MAX_QUANTITY}")
+
+
+def fingerprint(kind: str, fields: dict[str, Any]) -> bytes:
+    """Digest what a client sent under an event id, so that the same id with other content is told from a retry."""
+    parts = [kind, *(f"{name}={fields[name]!r}" for name in sorted(fields) if fields[name] is not None)]
+    return hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,58 @@
+"""Feedback: what users did with a list. It is kept as it came, and counted as an interaction of its weight."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from recommendation.interactions.events import Interaction, fingerprint
+from recommendation.rows import RowError, as_fields, moment, optional_id, required_id
+from recommendation.weights import Weights
+
+ACTIONS = ("clicked", "dismissed", "purchased", "wishlisted")
+
+
+FEEDBACK_FIELDS = frozenset({"user_id", "game_id", "action", "source", "model_version", "occurred_at", "event_id"})
+
+
+_MAX_SOURCE = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One feedback that was checked, with the interaction that it counts as."""
+
+    interaction: Interaction
+    source: str | None
+    model_version: str | None
+
+
+def parse_feedback(row: object, weights: Weights, now: datetime) -> Feedback:
+    """
+    Check one row.
+
+    Raises:
+        RowError: what is wrong with it.
+    """
+    fields = as_fields(row, FEEDBACK_FIELDS, required=("user_id", "game_id", "action"))
+    action = fields["action"]
+    if action not in ACTIONS:
+        raise RowError("unknown_action", f"action should be one of {', '.join(ACTIONS)}")
+    event_id = optional_id(fields, "event_id")
+    interaction = Interaction(
+        user_id=required_id(fields, "user_id"),
+        game_id=required_id(fields, "game_id"),
+        event_type=action,
+        score=weights.millionths(action, 1),
+        occurred_at=moment(fields, "occurred_at", now),
+        event_id=event_id,
+        fingerprint=fingerprint("feedback", fields) if event_id else b"",
+    )
+    return Feedback(interaction, _label(fields, "source"), _label(fields, "model_version"))
+
+
+def _label(fields: dict[str, object], name: str) -> str | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > _MAX_SOURCE or not value.isascii() or not value.isprintable():
+        raise RowError(f"invalid_{name}", f"{name} should be a string of at most {_MAX_SOURCE} ASCII characters")
+    return value

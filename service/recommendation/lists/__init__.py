@@ -1,0 +1,1 @@
+"""What a user is shown: lists made, kept, ordered, read and explained."""

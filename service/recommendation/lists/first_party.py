@@ -1,0 +1,157 @@
+"""The shop's own recommendations: items, how a client writes them, and how they are kept."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from recommendation.clock import parse_rfc3339, rfc3339
+from recommendation.lists.stored import EVERYONE, StoredList
+from recommendation.rows import RowError, as_fields, optional_id, required_id
+
+MAX_POSITION = 1000
+
+
+MAX_REASON = 300
+
+
+_RULE = re.compile(r"rule:[A-Za-z0-9._-]{1,64}")
+
+
+BATCH_FIELDS = frozenset({"user_id", "game_id", "score", "source", "reason", "position", "expires_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPartyItem:
+    """A recommendation that the shop itself makes."""
+
+    game_id: str
+    score: float
+    reason: str | None = None
+    position: int | None = None
+    expires_at: datetime | None = None
+    updated: int = 0
+
+
+def encode_first_party(items: Iterable[FirstPartyItem]) -> bytes:
+    """Write first-party items, best first, ties by game."""
+    ordered = sorted(items, key=lambda item: (-item.score, item.game_id))
+    return json.dumps([_item_as_json(item) for item in ordered], ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode_first_party(items: bytes) -> list[FirstPartyItem]:
+    """Read what `encode_first_party` wrote."""
+    return [
+        FirstPartyItem(
+            row["g"],
+            row["s"],
+            row.get("r"),
+            row.get("p"),
+            parse_rfc3339(row["e"]) if "e" in row else None,
+            row["u"],
+        )
+        for row in orjson.loads(items)
+    ]
+
+
+def _item_as_json(item: FirstPartyItem) -> dict[str, Any]:
+    row: dict[str, Any] = {"g": item.game_id, "s": item.score, "u": item.updated}
+    if item.reason is not None:
+        row["r"] = item.reason
+    if item.position is not None:
+        row["p"] = item.position
+    if item.expires_at is not None:
+        row["e"] = rfc3339(item.expires_at)
+    return row
+
+
+def parse_first_party(row: object) -> tuple[str, str, FirstPartyItem]:
+    """
+    Check one row of `POST /batch`.
+
+    Returns:
+        The user (`EVERYONE` where none is named), the source and the item.
+
+    Raises:
+        RowError: what is wrong with it.
+    """
+    fields = as_fields(row, BATCH_FIELDS, required=("game_id", "score", "source"))
+    item = FirstPartyItem(
+        game_id=required_id(fields, "game_id"),
+        score=_score(fields["score"]),
+        reason=_reason(fields.get("reason")),
+        position=_position(fields.get("position")),
+        expires_at=_expiry(fields.get("expires_at")),
+    )
+    return optional_id(fields, "user_id") or EVERYONE, parse_source(fields["source"]), item
+
+
+def parse_source(source: object) -> str:
+    """Return a source that the shop may write: `editorial` or `rule:<name>`."""
+    if isinstance(source, str) and (source == "editorial" or _RULE.fullmatch(source)):
+        return source
+    detail = "source should be 'editorial' or 'rule:<name>', name of letters, digits and ._- ; others are made by us"
+    raise RowError("reserved_source", detail)
+
+
+def _score(value: object) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not -1e9 <= value <= 1e9:  # type: ignore[operator]
+        raise RowError("invalid_score", "score should be a number from -1e9 to 1e9")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _reason(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_REASON or not _is_storable(value):
+        raise RowError("invalid_reason", f"reason should be a text of 1 to {MAX_REASON} characters")
+    return value
+
+
+def _is_storable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+def _position(value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_POSITION:
+        raise RowError("invalid_position", f"position should be a whole number from 1 to {MAX_POSITION}")
+    return value
+
+
+def _expiry(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return parse_rfc3339(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise RowError("invalid_expires_at", "expires_at should be an RFC 3339 time") from None
+
+
+def merged(old: Sequence[FirstPartyItem], new: Sequence[FirstPartyItem]) -> list[FirstPartyItem]:
+    """Return the old items with the new ones in place of those of the same game."""
+    by_game = {item.game_id: item for item in (*old, *new)}
+    return list(by_game.values())
+
+
+@dataclass(frozen=True)
+class FirstPartyList:
+    """What the shop recommends to everyone from one source."""
+
+    generated_at: datetime
+    items: Sequence[FirstPartyItem]
+
+    @classmethod
+    def of(cls, stored: StoredList) -> "FirstPartyList":
+        """Read a stored row."""
+        return cls(stored.generated_at, decode_first_party(stored.items))

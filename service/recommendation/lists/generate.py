@@ -1,0 +1,42 @@
+"""Making lists now, for several users at once: as a regeneration of just these users."""
+
+from collections.abc import Mapping, Sequence
+
+from recommendation.clock import Clock
+from recommendation.database.database import Database
+from recommendation.database.dialects.writing import next_generation
+from recommendation.lists.personal import ListSettings, personal_list
+from recommendation.lists.reads import read_users
+from recommendation.lists.store import store_lists_of_those_there
+from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
+
+
+def generate_lists(
+    database: Database, user_ids: Sequence[str], view: StoreView, settings: ListSettings, clock: Clock
+) -> Mapping[str, UserState]:
+    """
+    Rank for some users and store their lists, all or none of them.
+
+    The number is taken before anything is read; whoever is erased after that is not written.
+
+    Returns:
+        The users as they were read, each with the list that was made; users without interactions have none.
+
+    Raises:
+        ModelMissing: nothing was trained yet.
+        StoreUnavailable: as for `Database.round_trips`.
+    """
+    with database.round_trips() as connection:
+        generation = next_generation(connection)
+        states = read_users(connection, user_ids, settings.half_life_days is not None)
+    now = clock()
+    ranked = [personal_list(state, view, settings, generation, now) for state in states.values() if state.events_seen]
+    made = [stored for stored in ranked if stored is not None]
+    if made:
+        with database.round_trips() as connection:
+            there = store_lists_of_those_there(connection, made, generation)
+        for stored in made:
+            if stored.user_id in there:
+                states[stored.user_id].lists["cf"] = stored
+    return states

@@ -1,0 +1,68 @@
+"""A user's personal list: the live model, folded in with what the user did."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from recommendation.errors import ModelMissing
+from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
+from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
+
+
+@dataclass(frozen=True)
+class ListSettings:
+    """How personal lists are made."""
+
+    length: int = 100
+    """Items at most."""
+
+    half_life_days: float | None = None
+    """Days after which a pair counts half; None: never."""
+
+
+def personal_list(
+    state: UserState, view: StoreView, settings: ListSettings, generation: int, now: datetime
+) -> StoredList | None:
+    """
+    Rank the listed games for one user, without those owned or dismissed.
+
+    Returns:
+        The list as it is stored, or None where the model has nothing to say of this user (none of their games is in
+        it); such a user is served `popular`.
+
+    Raises:
+        ModelMissing: nothing was trained yet.
+    """
+    live = view.live
+    if live is None:
+        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+    rows = live.model.games.rows(state.game_ids)
+    hidden = np.concatenate([rows[state.are_hidden], view.unlisted_rows])
+    scores = state.scores(settings.half_life_days, now)
+    ranking = live.model.recommend(rows, scores, hidden, settings.length)
+    count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
+    if not count:
+        return None
+    keys = view.keys
+    because = np.where(ranking.because[:count] >= 0, keys[ranking.because[:count]], -1)
+    return StoredList(
+        user_id=state.user_id,
+        source="cf",
+        generation=generation,
+        generated_at=now,
+        items=pack(keys[ranking.rows[:count]], ranking.scores[:count], because),
+        model_version=live.version,
+        events_seen=state.events_seen,
+    )
+
+
+def is_fresh(stored: StoredList | None, state: UserState, view: StoreView) -> bool:
+    """Tell whether a stored list was made by the live model from exactly the user's present events."""
+    return (
+        stored is not None
+        and view.live is not None
+        and stored.model_version == view.live.version
+        and stored.events_seen == state.events_seen
+    )

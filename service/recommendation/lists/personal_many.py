@@ -1,0 +1,65 @@
+"""Personal lists of many users at once; each gets what `personal_list` gives them alone."""
+
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendation.engine.rank_many import BatchRanker, RankingBlock
+from recommendation.errors import InvalidInput
+from recommendation.interactions.history import UserBlock
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.stored import LEAST_SCORE, PACKED_ITEM, StoredList
+from recommendation.lists.view import StoreView
+
+
+class BlockLists:
+    """A view made ready to rank block after block; several threads may do so at once."""
+
+    def __init__(self, view: StoreView, settings: ListSettings) -> None:
+        """Take a view with a live model."""
+        if view.live is None:
+            raise InvalidInput("there is no model to rank with")
+        self._live = view.live
+        self._settings = settings
+        self._ranker = BatchRanker(view.live.model, view.unlisted_rows)
+        # One more key, for row -1: because of nothing.
+        self._keys = np.append(view.keys, np.int32(-1))
+
+    def of(self, block: UserBlock, generation: int, now: datetime) -> list[StoredList]:
+        """Rank for several users. Those without a list are left out."""
+        model = self._live.model
+        rows = model.games.rows(block.game_ids)
+        ranked = RankingBlock.empty(len(block.user_ids), self._settings.length)
+        self._ranker.rank(
+            model.fold_in(block.indptr, rows, block.scores(self._settings.half_life_days, now)),
+            block.indptr,
+            np.where(block.hidden, rows, np.int32(-1)),
+            ranked,
+            reasons=True,
+        )
+        items, counts = self._packed(ranked), np.count_nonzero(ranked.scores >= LEAST_SCORE, axis=1)
+        width, data = items.shape[1] * PACKED_ITEM.itemsize, items.tobytes()
+        return [
+            StoredList(
+                user_id,
+                "cf",
+                generation,
+                now,
+                data[place * width : place * width + count * PACKED_ITEM.itemsize],
+                self._live.version,
+                events,
+            )
+            for place, (user_id, count, events) in enumerate(
+                zip(block.user_ids, counts.tolist(), block.events.tolist(), strict=True)
+            )
+            if count
+        ]
+
+    def _packed(self, ranked: RankingBlock) -> npt.NDArray[np.void]:
+        """Every user's items as `pack` writes them, shape (users, length)."""
+        items = np.empty(ranked.rows.shape, PACKED_ITEM)
+        items["game_key"] = self._keys[ranked.rows]
+        items["score"] = ranked.scores
+        items["because_key"] = self._keys[ranked.because]
+        return items

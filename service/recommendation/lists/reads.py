@@ -1,0 +1,180 @@
+"""
+What a read needs of the store: several users' interactions and lists, in one statement that sees one moment.
+
+An event loop reads on itself where the driver can, and beside itself where the driver blocks.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy import BigInteger, CompoundSelect, Connection, String, case, cast, func, null, select, union_all
+from sqlalchemy.exc import DBAPIError
+
+from recommendation.database.database import Database, translated
+from recommendation.database.dialects.connections import OTHER_SESSION, Store, is_postgres, is_sqlite_url
+from recommendation.database.dialects.on_loop import LoopConnection, Rows, open_connection
+from recommendation.database.dialects.reading import Among, QueryOfUsers, microseconds
+from recommendation.database.tables import user_game_interactions, user_lists
+from recommendation.errors import StoreUnavailable
+from recommendation.lists.stored import StoredList
+from recommendation.lists.user import UserState, _moment
+
+
+class LoopReads:
+    """
+    Reads for one event loop, at most `at_once` at a time.
+
+    PostgreSQL is read over connections of their own, kept between reads. A connection that turns out to be lost is
+    replaced once before the read is given up.
+    """
+
+    def __init__(self, database: Database, at_once: int, with_times: bool = False) -> None:
+        self._database = database
+        self._with_times = with_times
+        self._query = USERS_WITH_TIMES if with_times else USERS
+        self._idle: deque[LoopConnection] = deque()
+        self._threads = ThreadPoolExecutor(at_once, "reader")
+
+    @staticmethod
+    def connections(url: str, at_once: int) -> int:
+        """Connections of its own that it will hold; a pool beside it has to be so much smaller."""
+        return 0 if is_sqlite_url(url) else at_once
+
+    async def read(self, user_ids: Sequence[str]) -> Mapping[str, UserState]:
+        """
+        Read some users, of whom there must be one at least.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached, or cannot answer in time.
+        """
+        if not is_postgres(self._database.engine):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read_blocking, user_ids)
+        return states_of(await self._rows(list(user_ids)), user_ids)
+
+    def close(self) -> None:
+        """Give connections and threads back."""
+        while self._idle:
+            self._idle.pop().close()
+        self._threads.shutdown(wait=True)
+
+    def _read_blocking(self, user_ids: Sequence[str]) -> Mapping[str, UserState]:
+        with self._database.reading() as connection:
+            return read_users(connection, user_ids, self._with_times)
+
+    async def _rows(self, user_ids: list[str]) -> Rows:
+        while self._idle:
+            held = self._idle.pop()
+            if held.is_usable:
+                try:
+                    return await self._rows_over(held, user_ids)
+                except StoreUnavailable:
+                    break
+            held.close()
+        return await self._rows_over(await self._opened(), user_ids)
+
+    async def _rows_over(self, connection: LoopConnection, user_ids: list[str]) -> Rows:
+        """Return the rows, and keep the connection if it is still good."""
+        try:
+            with translated():
+                return await self._asked(connection, user_ids)
+        finally:
+            if connection.is_usable and not connection.is_busy:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    async def _asked(self, connection: LoopConnection, user_ids: list[str]) -> Rows:
+        if self._query.is_prepared:
+            try:
+                return await connection.run(self._query.execution, (user_ids,))
+            except DBAPIError as error:
+                if not isinstance(error.orig, OTHER_SESSION):
+                    raise
+                self._query.give_up_preparing()
+        return await connection.run(self._query.whole(self._database.engine), {"users": user_ids})
+
+    async def _opened(self) -> LoopConnection:
+        def opened() -> Any:
+            engine = self._database.engine
+            first = [self._query.preparation(engine)] if self._query.is_prepared else []
+            with translated():
+                return open_connection(engine, self._database.connect_arguments, first)
+
+        return LoopConnection(await asyncio.get_running_loop().run_in_executor(self._threads, opened))
+
+
+_SEPARATOR = "\n"
+"""Stands between ids that the database joins: no id holds a control character."""
+
+
+def read_users(connection: Connection, user_ids: Sequence[str], with_times: bool = False) -> Mapping[str, UserState]:
+    """
+    Read the interactions and lists of some users.
+
+    Args:
+        with_times: whether scores will fade, for which each pair's last event is needed.
+    """
+    query = USERS_WITH_TIMES if with_times else USERS
+    return states_of(query.rows(connection, user_ids) if user_ids else (), user_ids)
+
+
+def states_of(rows: Iterable[Sequence[Any]], user_ids: Iterable[str]) -> dict[str, UserState]:
+    """Turn the rows of `USERS` (or `USERS_WITH_TIMES`) into users; of whom nothing is kept is there all the same."""
+    states = {user_id: UserState(user_id) for user_id in user_ids}
+    for user_id, source, number, first, second, third, times, moment, items, events_seen in rows:
+        state = states[user_id]
+        if source is None:
+            state.events_seen = number
+            state.game_ids = first.split(_SEPARATOR)
+            state._millionths, state._flags = second, third
+            state._newest_event_at = moment
+            state._last_event_at = times
+        else:
+            made_at = _moment(moment)
+            state.lists[source] = StoredList(user_id, source, number, made_at, bytes(items), first, events_seen)
+    return states
+
+
+def _users(store: Store, among: Among, with_times: bool) -> CompoundSelect[Any]:
+    """Rows of two kinds: of a user's pairs all together (no source), and of each of their lists."""
+    pairs, lists = user_game_interactions.c, user_lists.c
+    flag = case((pairs.owned & pairs.dismissed, "3"), (pairs.owned, "1"), (pairs.dismissed, "2"), else_="0")
+    times = func.aggregate_strings(cast(microseconds(store, pairs.last_event_at), String), ",")
+    of_pairs = (
+        select(
+            pairs.user_id,
+            null().label("source"),
+            cast(func.sum(pairs.events), BigInteger).label("number"),
+            func.aggregate_strings(pairs.game_id, _SEPARATOR).label("first"),
+            func.aggregate_strings(cast(pairs.score_millionths, String), ",").label("second"),
+            func.aggregate_strings(flag, "").label("third"),
+            (times if with_times else null()).label("times"),
+            microseconds(store, func.max(pairs.last_event_at)).label("moment"),
+            null().label("items"),
+            null().label("events_seen"),
+        )
+        .where(among(pairs.user_id))
+        .group_by(pairs.user_id)
+    )
+    of_lists = select(
+        lists.user_id,
+        lists.source,
+        lists.generation,
+        lists.model_version,
+        null(),
+        null(),
+        null(),
+        microseconds(store, lists.generated_at),
+        lists["items"],
+        lists.events_seen,
+    ).where(among(lists.user_id))
+    return union_all(of_lists, of_pairs)
+
+
+USERS = QueryOfUsers("users", lambda store, among: _users(store, among, False))
+
+
+USERS_WITH_TIMES = QueryOfUsers("users_with_times", lambda store, among: _users(store, among, True))

@@ -1,0 +1,257 @@
+"""
+Lists in the store: one row per (user, source), replaced only by a higher generation.
+
+Lists that are made while a request waits: on PostgreSQL one round trip locks, looks, writes and commits.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from operator import attrgetter
+from struct import Struct
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, tuple_
+
+from recommendation.database.dialects.arrays import array_text
+from recommendation.database.dialects.connections import is_postgres
+from recommendation.database.dialects.prepared import PreparedStatement
+from recommendation.database.dialects.writing import insert_copied, insert_rows, next_generation, only_new
+from recommendation.database.locks import SHARE_WITH_ERASURE, share_with_erasure
+from recommendation.database.tables import erasures, user_lists
+from recommendation.database.versions import bump
+from recommendation.interactions.erasures import still_there, user_digest
+from recommendation.lists.first_party import FirstPartyItem, decode_first_party, encode_first_party, merged
+from recommendation.lists.stored import EVERYONE, StoredList
+
+# Rows are locked in the order of users whatever the plan is, so that two of these cannot wait for each other.
+_STORE = PreparedStatement(
+    """
+    WITH given AS (
+        SELECT * FROM unnest(
+            CAST(%(user_id)s AS TEXT[]), CAST(%(source)s AS TEXT[]), CAST(%(generation)s AS BIGINT[]),
+            CAST(%(generated_at)s AS TIMESTAMPTZ[]), CAST(%(model_version)s AS TEXT[]),
+            CAST(%(events_seen)s AS BIGINT[]), CAST(%(items)s AS BYTEA[]), CAST(%(digest)s AS BYTEA[])
+        ) AS given(user_id, source, generation, generated_at, model_version, events_seen, items, digest)
+    ), there AS MATERIALIZED (
+        SELECT * FROM given WHERE
+            EXISTS (SELECT FROM user_game_interactions AS pairs WHERE pairs.user_id = given.user_id)
+            AND NOT EXISTS (SELECT FROM erasures
+                            WHERE user_digest = given.digest AND erasures.generation > given.generation)
+    ), written AS (
+        INSERT INTO user_lists (user_id, source, generation, generated_at, model_version, events_seen, items)
+        SELECT user_id, source, generation, generated_at, model_version, events_seen, items
+        FROM there ORDER BY user_id, source
+        ON CONFLICT (user_id, source) DO UPDATE SET
+            generation = excluded.generation, generated_at = excluded.generated_at,
+            model_version = excluded.model_version, events_seen = excluded.events_seen, items = excluded.items
+        WHERE excluded.generation > user_lists.generation
+    )
+    SELECT user_id FROM there
+    """
+)
+
+
+def insert_where_there(
+    connection: Connection,
+    columns: Mapping[str, Sequence[Any]],
+    digests: Sequence[bytes],
+    first: str,
+    otherwise: Callable[[], set[str]],
+) -> set[str]:
+    """
+    Insert lists of users who have interactions and were not erased since the number of their list was taken.
+
+    Args:
+        columns: every column of `user_lists`.
+        digests: of the users, as erasures know them.
+        first: a statement that PostgreSQL carries out before, in the same round trip.
+        otherwise: does the same on another database, step by step.
+
+    Returns:
+        The users who are there, also those whose row has a higher number and stays.
+    """
+    if not is_postgres(connection):
+        return otherwise()
+    given = {name: array_text(user_lists.c[name].type, values) for name, values in columns.items()}
+    given["digest"] = array_text(erasures.c.user_digest.type, digests)
+    return {row[0] for row in _STORE.rows(connection, given, first)}
+
+
+UserSource = tuple[str, str]
+
+
+WORTH_COPYING = 200
+"""Lists from which on COPY, with the table that it needs in between, is faster than one statement."""
+
+
+def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
+    """
+    Write lists, each over the row of its (user, source) unless that has a higher generation.
+
+    `batch` and regeneration write so; `generate` by `store_lists_of_those_there`, to the same rule.
+    """
+    share_with_erasure(connection)
+    ordered = sorted(lists, key=attrgetter("user_id", "source"))
+    if len(ordered) < WORTH_COPYING:
+        insert_rows(connection, user_lists, _as_rows(ordered), _if_newer)
+    else:
+        insert_copied(connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_newer)
+
+
+def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredList], generation: int) -> set[str]:
+    """
+    Write lists, as `store_lists`, of those users who have interactions and were not erased since a number was taken.
+
+    Args:
+        connection: of `Database.round_trips`.
+        lists: one at least.
+
+    Returns:
+        Who they are.
+    """
+    ordered = sorted(lists, key=attrgetter("user_id", "source"))
+    columns = {name: [getattr(stored, name) for stored in ordered] for name in _NAMES}
+
+    def step_by_step() -> set[str]:
+        there = still_there(connection, columns["user_id"], generation)
+        store_lists(connection, [stored for stored in lists if stored.user_id in there])
+        return there
+
+    digests = [user_digest(user_id) for user_id in columns["user_id"]]
+    return insert_where_there(connection, columns, digests, SHARE_WITH_ERASURE, step_by_step)
+
+
+_NAMES = ("user_id", "source", "generation", "generated_at", "model_version", "events_seen", "items")
+
+
+_COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+
+
+_NULL = b"\xff\xff\xff\xff"
+
+
+_YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+_begin = Struct(">hi").pack
+
+
+_length = Struct(">i").pack
+
+
+_number = Struct(">iq").pack
+
+
+def _as_binary(lists: Iterable[StoredList]) -> BytesIO:
+    """Write lists in COPY's binary format (https://www.postgresql.org/docs/current/sql-copy.html)."""
+    parts = [_COPY_BEGIN]
+    same: dict[Any, bytes] = {}  # what the lists of a regeneration have in common
+    for stored in lists:
+        user = stored.user_id.encode()
+        common = (stored.source, stored.generation, stored.generated_at, stored.model_version)
+        if common not in same:
+            same[common] = _common_fields(stored)
+        seen = _NULL if stored.events_seen is None else _number(8, stored.events_seen)
+        parts += (_begin(len(_NAMES), len(user)), user, same[common], seen, _length(len(stored.items)), stored.items)
+    parts.append(_COPY_END)
+    return BytesIO(b"".join(parts))
+
+
+def _common_fields(stored: StoredList) -> bytes:
+    moment = (stored.generated_at - _YEAR_2000) // _MICROSECOND
+    texts = [
+        _NULL if text is None else _length(len(text.encode())) + text.encode()
+        for text in (stored.source, stored.model_version)
+    ]
+    return b"".join((texts[0], _number(8, stored.generation), _number(8, moment), texts[1]))
+
+
+def _as_rows(lists: Iterable[StoredList]) -> list[dict[str, Any]]:
+    return [{name: getattr(stored, name) for name in _NAMES} for stored in lists]
+
+
+def _if_newer(insert: Any) -> Any:
+    new = insert.excluded
+    names = ("generation", "generated_at", "model_version", "events_seen", "items")
+    return insert.on_conflict_do_update(
+        index_elements=["user_id", "source"],
+        set_={name: new[name] for name in names},
+        where=new.generation > user_lists.c.generation,
+    )
+
+
+def lists_of(connection: Connection, user_ids: Sequence[str]) -> list[StoredList]:
+    """Read every list of some users."""
+    rows = connection.execute(select(*_COLUMNS).where(user_lists.c.user_id.in_(user_ids)))
+    return [StoredList(*row) for row in rows]
+
+
+_COLUMNS = (
+    user_lists.c.user_id,
+    user_lists.c.source,
+    user_lists.c.generation,
+    user_lists.c.generated_at,
+    user_lists.c["items"],
+    user_lists.c.model_version,
+    user_lists.c.events_seen,
+)
+
+
+def store_first_party(
+    connection: Connection,
+    given: Mapping[UserSource, Sequence[FirstPartyItem]],
+    replace_whole: bool,
+    now: datetime,
+) -> None:
+    """
+    Write what the shop recommends, per (user, source): over the items of the same games, or in place of all.
+
+    An item that expired is dropped in passing.
+    """
+    share_with_erasure(connection)
+    old = _locked(connection, given, now)
+    # Taken under the locks: of two writers of one list the later in line gets the higher number.
+    generation = next_generation(connection)
+    lists = []
+    for (user_id, source), items in given.items():
+        new = [replace(item, updated=generation) for item in items]
+        kept = merged([] if replace_whole else old[user_id, source], new)
+        alive = [item for item in kept if item.expires_at is None or item.expires_at > now]
+        lists.append(StoredList(user_id, source, generation, now, encode_first_party(alive)))
+    store_lists(connection, lists)
+    if any(user_id == EVERYONE for user_id, _ in given):
+        bump(connection, "everyone", now)
+
+
+def _locked(
+    connection: Connection, wanted: Iterable[UserSource], now: datetime
+) -> dict[UserSource, list[FirstPartyItem]]:
+    """Read the lists that are changed, made empty where they were not there, and keep others from changing them."""
+    nothing = encode_first_party(())
+    empty = [StoredList(user_id, source, 0, now, nothing) for user_id, source in sorted(wanted)]
+    insert_rows(connection, user_lists, _as_rows(empty), only_new)
+    query = (
+        select(user_lists.c.user_id, user_lists.c.source, user_lists.c["items"])
+        .where(tuple_(user_lists.c.user_id, user_lists.c.source).in_(sorted(wanted)))
+        .order_by(user_lists.c.user_id, user_lists.c.source)
+        .with_for_update()
+    )
+    return {(row[0], row[1]): decode_first_party(row[2]) for row in connection.execute(query)}
+
+
+def delete_list(connection: Connection, user_id: str, source: str, now: datetime) -> bool:
+    """Clear one list; tell whether there was one."""
+    gone = connection.execute(delete(user_lists).where(user_lists.c.user_id == user_id, user_lists.c.source == source))
+    if user_id == EVERYONE and gone.rowcount:
+        bump(connection, "everyone", now)
+    return bool(gone.rowcount)
+
+
+def everyone_lists(connection: Connection) -> list[StoredList]:
+    """Read the lists that everyone gets."""
+    return lists_of(connection, [EVERYONE])

@@ -1,0 +1,99 @@
+"""All that is kept of one user, as one statement read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommendation.interactions.history import faded
+from recommendation.lists.stored import StoredList
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class UserState:
+    """
+    All that is kept of a user that a list is made of.
+
+    The database joins a user's rows into a text for each column: most reads serve a stored list, for which the sum of
+    events and the games that are hidden are enough, and only who folds in looks at the numbers.
+    """
+
+    user_id: str
+    events_seen: int = 0
+    """Number of the user's events; a list made from fewer (or others) is stale."""
+    game_ids: Sequence[str] = ()
+    _flags: str = ""
+    """A digit for each game: 1 for owned, plus 2 for dismissed."""
+    _millionths: str = ""
+    _last_event_at: str | None = None
+    _newest_event_at: int = 0
+    lists: dict[str, StoredList] = field(default_factory=dict)
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """Games that the user owns."""
+        return self._flagged("13")
+
+    @property
+    def dismissed(self) -> frozenset[str]:
+        """Games that the user dismissed."""
+        return self._flagged("23")
+
+    @property
+    def are_hidden(self) -> NDArray[np.bool_]:
+        """Whether each game is owned or dismissed, shape (games,)."""
+        return np.not_equal(np.frombuffer(self._flags.encode(), np.uint8), ord("0"))
+
+    def _flagged(self, digits: str) -> frozenset[str]:
+        others = self._flags.strip(digits)
+        if not others:
+            return frozenset(self.game_ids)
+        if len(others) == len(self._flags) and not any(digit in others for digit in digits):
+            return _NOTHING
+        return frozenset(compress(self.game_ids, [flag in digits for flag in self._flags]))
+
+    @property
+    def newest_event_at(self) -> datetime:
+        """Time of the user's last event, 1970 where there is none."""
+        return _moment(self._newest_event_at)
+
+    @property
+    def millionths(self) -> NDArray[np.int64]:
+        """Each game's score, shape (games,)."""
+        return _integers(self._millionths)
+
+    @property
+    def last_event_at(self) -> NDArray[np.int64] | None:
+        """Microseconds since 1970 of each pair's last event, shape (games,), where they were read."""
+        return None if self._last_event_at is None else _integers(self._last_event_at)
+
+    def scores(self, half_life_days: float | None, now: datetime) -> NDArray[np.float64]:
+        """
+        Each game's score in units of weight, halved for every half-life since the pair's last event.
+
+        Raises:
+            ValueError: there is a half-life, and the user was read without times.
+        """
+        return faded(self.millionths, self.last_event_at, half_life_days, now)
+
+
+def _integers(text: str) -> NDArray[np.int64]:
+    return np.fromstring(text, np.int64, sep=",")
+
+
+@lru_cache(maxsize=4096)
+def _moment(microseconds_since_1970: int) -> datetime:
+    """A regeneration gives thousands of lists one time."""
+    return _EPOCH + microseconds_since_1970 * _MICROSECOND

@@ -1,0 +1,76 @@
+"""Reading the shared view from the store: only what changed since the last one."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from recommendation.catalogue.drop_store import standing_drops
+from recommendation.catalogue.popular import load_popular
+from recommendation.catalogue.store import load_catalogue
+from recommendation.database.tables import snapshots
+from recommendation.database.versions import snapshot_versions
+from recommendation.engine.model import LiveModel
+from recommendation.errors import ArtifactRefused, ModelMissing
+from recommendation.lists.first_party import FirstPartyList
+from recommendation.lists.store import everyone_lists
+from recommendation.lists.view import StoreView, placed
+from recommendation.training.models import load_model
+
+Versions = dict[str, int | str | None]
+
+
+EXPIRES = timedelta(seconds=60)
+"""A view is remade after this time even if nothing changed, as games are released by the clock alone."""
+
+
+class ViewLoader:
+    """Keeps what was read, so that the next view costs one look where nothing changed."""
+
+    def __init__(self, model_max_bytes: int) -> None:
+        self._max_bytes = model_max_bytes
+        self._versions: Versions = {}
+        self._base: LiveModel | None = None
+        self.view = StoreView()
+        self.refused: str | None = None
+        """Why the live model could not be taken up, if so: the last good one stays, everything else goes on."""
+
+    def load(self, connection: Connection, now: datetime) -> StoreView:
+        """Return the present view; the same object where nothing changed. A refused model is tried again by and by."""
+        versions = dict(snapshot_versions(connection))
+        made_at = self.view.made_at
+        if versions == self._versions and made_at is not None and now - made_at < EXPIRES:
+            return self.view
+        if self.refused is not None:
+            self._versions.pop("model", None)
+        changed = {name for name in {*versions, *self._versions} if versions.get(name) != self._versions.get(name)}
+        view = replace(self.view, made_at=now)
+        if "catalogue" in changed:
+            view = replace(view, catalogue=load_catalogue(connection))
+        if "popular" in changed:
+            at = connection.execute(select(snapshots.c.made_at).where(snapshots.c.name == "popular")).scalar()
+            view = replace(view, popular=tuple(load_popular(connection)), popular_at=at)
+        if "everyone" in changed:
+            lists = {row.source: FirstPartyList.of(row) for row in everyone_lists(connection)}
+            view = replace(view, everyone=lists)
+        if "drops" in changed:
+            view = replace(view, drops=tuple(standing_drops(connection, now)))
+        if changed & {"model", "catalogue"}:
+            self._take_up_model(connection, versions.get("model"))
+            live = self._base and placed(self._base, view.catalogue)
+            view = replace(view, live=live)
+        view.warm()
+        self._versions, self.view = versions, view
+        return view
+
+    def _take_up_model(self, connection: Connection, version: int | str | None) -> None:
+        if version is None:
+            self._base, self.refused = None, None
+            return
+        if self._base is not None and self._base.version == version:
+            self.refused = None
+            return
+        try:
+            self._base, self.refused = load_model(connection, str(version), self._max_bytes), None
+        except (ArtifactRefused, ModelMissing) as error:
+            self.refused = str(error)

@@ -1,0 +1,104 @@
+"""Why a game is shown to a user, or why not: exact, from the linear model."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from recommendation.lists.page import PageRequest, active_list
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """
+    Why (not).
+
+    `score` is what the live model gives, None where it does not know the game or the user; `contributions` are what
+    each of the user's games adds, most first, and sum to it.
+    """
+
+    user_id: str
+    game_id: str
+    shown: bool
+    code: str
+    text: str
+    rank: int | None
+    source: str | None
+    score: float | None
+    contributions: list[dict[str, Any]]
+    model_version: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is answered."""
+        return dict(vars(self))
+
+
+def explain(
+    state: UserState, view: StoreView, settings: ListSettings, game_id: str, now: datetime, fresh_reads: bool
+) -> Explanation | None:
+    """Return why a game is in a user's list or not; None for a game that nobody knows."""
+    if game_id not in view.catalogue.by_id:
+        return None
+    active = active_list(state, view, PageRequest(settings.length), settings, fresh_reads, now)
+    score, contributions = _score(state, view, settings, game_id, active.ranked_at or now)
+    place = next((i for i, item in enumerate(active.items, 1) if item.game_id == game_id), None)
+    item = active.items[place - 1] if place else None
+    if item is not None:
+        code, text = item.reason.code, item.reason.text
+    else:
+        code, text = _why_not(state, view, game_id, now, score)
+    return Explanation(
+        user_id=state.user_id,
+        game_id=game_id,
+        shown=item is not None,
+        code=code,
+        text=text,
+        rank=place,
+        source=item.source if item else None,
+        score=score,
+        contributions=contributions,
+        model_version=view.live.version if view.live else None,
+    )
+
+
+def _score(
+    state: UserState, view: StoreView, settings: ListSettings, game_id: str, aged_at: datetime
+) -> tuple[float | None, list[dict[str, Any]]]:
+    """Return the score and what each game adds to it, computed together so that the sum is the score."""
+    if view.live is None:
+        return None, []
+    model = view.live.model
+    row = int(model.games.rows([game_id])[0])
+    rows = model.games.rows(state.game_ids)
+    if row < 0 or not (rows >= 0).any():
+        return None, []
+    added = model.contributions(rows, state.scores(settings.half_life_days, aged_at), row).tolist()
+    parts = [
+        {"game_id": own_id, "title": view.catalogue.by_id[own_id].title, "contribution": value}
+        for own_id, value in zip(state.game_ids, added, strict=True)
+        if value and own_id in view.catalogue.by_id
+    ]
+    parts.sort(key=lambda part: (-part["contribution"], part["game_id"]))
+    return sum(part["contribution"] for part in parts), parts
+
+
+def _why_not(state: UserState, view: StoreView, game_id: str, now: datetime, score: float | None) -> tuple[str, str]:
+    game = view.catalogue.by_id[game_id]
+    if game_id in state.owned:
+        return "owned", "The user owns this game"
+    if game_id in state.dismissed:
+        return "dismissed", "The user dismissed this game"
+    if not game.available:
+        return "unavailable", "The catalogue says that this game is not available"
+    if not game.is_listed(now):
+        return "not_released", "This game is not released yet"
+    if view.live is None or int(view.live.model.games.rows([game_id])[0]) < 0:
+        return (
+            "not_in_model",
+            "The model does not know this game: too few users touched it, and nothing says what it is like",
+        )
+    if score is None:
+        return "user_not_in_model", "The model knows none of this user's games"
+    return "below_cut", "Other games score higher for this user"

@@ -1,0 +1,1 @@
+"""The interaction matrix: ids and row numbers, and taking it out of the store."""

@@ -1,0 +1,217 @@
+"""
+Taking the interaction matrix out of the store, in columns that the database joined.
+
+Only batch jobs import this: Arrow is not in the API's image.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pa_compute
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from sqlalchemy import Connection
+
+from recommendation.database.dialects.columns import (
+    BETWEEN,
+    joined_numbers,
+    joined_stretches,
+    joined_texts,
+    joined_times,
+)
+from recommendation.database.tables import user_game_interactions
+from recommendation.interactions.history import faded
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.vocabulary import Vocabulary
+from recommendation.weights import MILLION
+
+Number = TypeVar("Number", bound=np.generic)
+
+
+_FEWEST_WAITING = 1 << 20
+
+
+_AT_ONCE = 1 << 20
+
+
+class Column(Generic[Number]):
+    """Numbers of one type, in one array that grows; what it has not come to yet takes no memory."""
+
+    def __init__(self, kind: type[Number]) -> None:
+        self._whole: NDArray[Number] = np.empty(0, kind)
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Append."""
+        end = self._length + len(values)
+        if end > len(self._whole):
+            # The kernel moves pages of a large array rather than bytes; nobody else has seen it yet.
+            self._whole.resize(max(end, 2 * self._length), refcheck=False)
+        self._whole[self._length : end] = values
+        self._length = end
+
+    @property
+    def values(self) -> NDArray[Number]:
+        """All of them; not to be kept while more come."""
+        return self._whole[: self._length]
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A column of ids as a vocabulary and the row of each entry."""
+
+    vocabulary: Vocabulary
+    rows: NDArray[np.int32]
+    """Shape (entries,)."""
+
+
+class Numbering:
+    """
+    Numbers ids in the order in which they are met, and at the end by their place in the vocabulary.
+
+    Each batch is numbered by itself. Only when as many ids wait as are known are those of all batches looked up
+    together: so every id is hashed a few times at most, however many batches and ids there are.
+    """
+
+    def __init__(self) -> None:
+        self._known: pa.Array = pa.array([], pa.large_string())
+        self._waiting: list[tuple[pa.Array, slice]] = []
+        self._waiting_ids = 0
+        self._numbers = Column(np.int32)
+
+    def add(self, joined: bytes) -> None:
+        """Take a batch as `joined_texts` gives it."""
+        encoded = _ids(joined).dictionary_encode()
+        start = len(self._numbers)
+        self._numbers.add(encoded.indices.to_numpy())
+        self._waiting.append((encoded.dictionary, slice(start, len(self._numbers))))
+        self._waiting_ids += len(encoded.dictionary)
+        if self._waiting_ids > max(len(self._known), _FEWEST_WAITING):
+            self._look_up()
+
+    def finish(self) -> Numbered:
+        """Return all of them; the numbering is used up by it."""
+        self._look_up()
+        # By bytes, as the vocabulary is: what stands behind each id comes before all that may stand in one.
+        order = pa_compute.array_sort_indices(self._known)
+        rank = np.empty(len(order), np.int32)
+        rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+        rows = self._numbers.values
+        for start in range(0, len(rows), _AT_ONCE):
+            _renumber(rows[start : start + _AT_ONCE], rank)
+        return Numbered(_vocabulary(self._known.take(order)), rows)
+
+    def _look_up(self) -> None:
+        # What is known comes first and is distinct, so that it keeps its numbers.
+        encoded = pa.concat_arrays([self._known, *(ids for ids, _ in self._waiting)]).dictionary_encode()
+        numbers, start = encoded.indices.to_numpy(), len(self._known)
+        for ids, entries in self._waiting:
+            _renumber(self._numbers.values[entries], numbers[start : start + len(ids)])
+            start += len(ids)
+        self._known = encoded.dictionary
+        self._waiting.clear()
+        self._waiting_ids = 0
+
+
+def _renumber(rows: NDArray[np.int32], numbers: NDArray[np.int32]) -> None:
+    rows[:] = numbers[rows]
+
+
+def _ids(joined: bytes) -> pa.Array:
+    """Have Arrow see ids where they are; each keeps what stands behind it."""
+    ends = np.flatnonzero(np.frombuffer(joined, np.uint8) == ord(BETWEEN))
+    offsets = np.zeros(len(ends) + 1, np.int64)
+    np.add(ends, 1, out=offsets[1:])
+    return pa.Array.from_buffers(pa.large_string(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(joined)])
+
+
+def _vocabulary(ids: pa.Array) -> Vocabulary:
+    """Take distinct ids in order, without what stands behind each."""
+    if not len(ids):
+        return Vocabulary.from_ids(())
+    _, buffer, data = ids.buffers()
+    offsets = np.frombuffer(buffer, np.int64)[ids.offset : ids.offset + len(ids) + 1]
+    blob = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    return Vocabulary(blob[blob != ord(BETWEEN)], offsets - offsets[0] - np.arange(len(offsets)))
+
+
+def read_matrix(connection: Connection, half_life_days: float | None, now: datetime) -> InteractionMatrix:
+    """
+    Read every pair, in units of weight.
+
+    Args:
+        connection: of `Database.snapshot`.
+        half_life_days: a pair's score is halved for every such span since its last event; None: never.
+        now: the moment from which ages count.
+    """
+    return _read(connection, half_life_days, now, with_times=half_life_days is not None)[0]
+
+
+def read_timed_matrix(
+    connection: Connection, half_life_days: float | None, now: datetime
+) -> tuple[InteractionMatrix, NDArray[np.float64]]:
+    """Read every pair as `read_matrix` does, and when its last event was, in seconds since 1970; shape (pairs,)."""
+    matrix, times = _read(connection, half_life_days, now, with_times=True)
+    return matrix, times / MILLION
+
+
+def _read(
+    connection: Connection, half_life_days: float | None, now: datetime, with_times: bool
+) -> tuple[InteractionMatrix, NDArray[np.int64]]:
+    """Return the matrix and, where asked for, each pair's last event in microseconds (else nothing)."""
+    users, games = Numbering(), Numbering()
+    scores, times = Column(np.float32), Column(np.int64)
+    for user_ids, game_ids, millionths, *moments in _stretches(connection, with_times):
+        users.add(user_ids)
+        games.add(game_ids)
+        for last_event_at in moments:
+            times.add(last_event_at)
+        scores.add(faded(millionths, moments[0] if moments else None, half_life_days, now))
+    return _matrix(users.finish(), games.finish(), scores.values, times.values)
+
+
+def _stretches(connection: Connection, with_times: bool) -> Iterator[list[Any]]:
+    pairs = user_game_interactions.c
+    columns = [
+        joined_texts(pairs.user_id),
+        joined_texts(pairs.game_id),
+        joined_numbers(connection, pairs.score_millionths),
+        *([joined_times(connection, pairs.last_event_at)] if with_times else []),
+    ]
+    return joined_stretches(connection, user_game_interactions, columns)
+
+
+def _matrix(
+    users: Numbered, games: Numbered, scores: NDArray[np.float32], times: NDArray[np.int64]
+) -> tuple[InteractionMatrix, NDArray[np.int64]]:
+    """Build the matrix of distinct pairs in the order of rows; they are sorted only where updates moved some."""
+    shape = len(users.vocabulary), len(games.vocabulary)
+    user_rows, game_rows = users.rows, games.rows
+    if not (scores > 0).all():
+        kept = scores > 0
+        user_rows, game_rows, scores = user_rows[kept], game_rows[kept], scores[kept]
+        times = times[kept] if len(times) else times
+    indptr = np.zeros(shape[0] + 1, np.int64)
+    np.cumsum(np.bincount(user_rows, minlength=shape[0]), out=indptr[1:])
+    if not _are_sorted(user_rows, game_rows):
+        # By counting rather than by comparing. Of each pair its place goes along, so that the rest can follow.
+        places = np.arange(len(scores), dtype=np.int32)
+        ordered = coo_matrix((places, (user_rows, game_rows)), shape).tocsr()
+        game_rows, scores = ordered.indices, scores[ordered.data]
+        times = times[ordered.data] if len(times) else times
+    return InteractionMatrix(users.vocabulary, games.vocabulary, indptr, game_rows, scores), times
+
+
+def _are_sorted(user_rows: NDArray[np.int32], game_rows: NDArray[np.int32]) -> bool:
+    later_user = user_rows[1:] > user_rows[:-1]
+    later_game = game_rows[1:] > game_rows[:-1]
+    later_game &= user_rows[1:] == user_rows[:-1]
+    later_user |= later_game
+    return bool(later_user.all())

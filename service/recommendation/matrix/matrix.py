@@ -1,0 +1,163 @@
+"""The interaction matrix: who did how much with which game, as plain arrays in compressed sparse rows (CSR)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommendation.matrix.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class InteractionMatrix:
+    """
+    Scores of users (rows) for games (columns), each row's games ascending and distinct, every score above 0.
+
+    A user or a game that nobody touched is still a row or a column: the vocabularies set the shape, not the pairs.
+    """
+
+    users: Vocabulary
+    games: Vocabulary
+    indptr: NDArray[np.int64]
+    """Where each user's pairs start, and at the end their number; shape (users + 1,)."""
+    indices: NDArray[np.int32]
+    """Game row of each pair; shape (pairs,)."""
+    scores: NDArray[np.float32]
+    """Sum of weight x quantity over the pair's events, in weight units; shape (pairs,)."""
+
+    @classmethod
+    def from_codes(
+        cls,
+        users: Vocabulary,
+        games: Vocabulary,
+        user_rows: NDArray[Any],
+        game_rows: NDArray[Any],
+        scores: NDArray[Any],
+    ) -> InteractionMatrix:
+        """
+        Build from parallel arrays, one entry a pair, in any order.
+
+        Entries of the same pair are added up. Pairs whose sum is not above 0 (a refund, a dismissal) say nothing
+        about taste and are left out. ValueError for a row outside its vocabulary or a score that is not finite.
+        """
+        _refuse_outside(user_rows, len(users), "user")
+        _refuse_outside(game_rows, len(games), "game")
+        if not np.all(np.isfinite(scores)):
+            raise ValueError("every score must be finite")
+        keys = user_rows.astype(np.int64) * max(len(games), 1) + game_rows
+        distinct, place = np.unique(keys, return_inverse=True)
+        sums = np.bincount(place, weights=scores, minlength=len(distinct))
+        kept = sums > 0
+        return cls._from_sorted_keys(users, games, distinct[kept], sums[kept])
+
+    @classmethod
+    def from_pairs(
+        cls, user_ids: Sequence[str], game_ids: Sequence[str], scores: Sequence[float] | NDArray[Any]
+    ) -> InteractionMatrix:
+        """Build from parallel sequences of ids and scores, one entry a pair or an event."""
+        users, games = Vocabulary.from_ids(user_ids), Vocabulary.from_ids(game_ids)
+        return cls.from_codes(users, games, users.rows(user_ids), games.rows(game_ids), np.asarray(scores, float))
+
+    @classmethod
+    def _from_sorted_keys(
+        cls, users: Vocabulary, games: Vocabulary, keys: NDArray[np.int64], sums: NDArray[Any]
+    ) -> InteractionMatrix:
+        user_rows, game_rows = np.divmod(keys, max(len(games), 1))
+        indptr = np.zeros(len(users) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(user_rows, minlength=len(users)), out=indptr[1:])
+        return cls(users, games, indptr, game_rows.astype(np.int32), sums.astype(np.float32))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Users, games."""
+        return len(self.users), len(self.games)
+
+    @property
+    def pairs(self) -> int:
+        """Distinct (user, game) pairs."""
+        return len(self.indices)
+
+    @property
+    def user_rows(self) -> NDArray[np.int64]:
+        """User row of each pair; shape (pairs,)."""
+        return np.repeat(np.arange(len(self.users)), np.diff(self.indptr))
+
+    def pairs_per_user(self) -> NDArray[np.int64]:
+        """Distinct games of each user."""
+        return np.diff(self.indptr)
+
+    def pairs_per_game(self) -> NDArray[np.int64]:
+        """Distinct users of each game."""
+        return np.bincount(self.indices, minlength=len(self.games))
+
+    def row(self, user_row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Game rows and scores of one user."""
+        own = slice(self.indptr[user_row], self.indptr[user_row + 1])
+        return self.indices[own], self.scores[own]
+
+    def at_least(self, min_interactions: int) -> InteractionMatrix:
+        """
+        Leave out users and games with fewer distinct pairs than that, counted once, before anything is left out.
+
+        Users and games whose every pair went with the other side go too: nothing is left to learn about them.
+        """
+        per_user, per_game = self.pairs_per_user(), self.pairs_per_game()
+        user_rows = self.user_rows
+        kept = (per_user[user_rows] >= min_interactions) & (per_game[self.indices] >= min_interactions)
+        return self.only_pairs(kept).without_empty()
+
+    def only_pairs(self, kept: NDArray[np.bool_]) -> InteractionMatrix:
+        """The same users and games with only some of the pairs; `kept` has shape (pairs,)."""
+        indptr = np.zeros(len(self.users) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(self.user_rows[kept], minlength=len(self.users)), out=indptr[1:])
+        return InteractionMatrix(self.users, self.games, indptr, self.indices[kept], self.scores[kept])
+
+    def hold_out(
+        self, order_by: NDArray[np.float64], wanted: NDArray[Any]
+    ) -> tuple[InteractionMatrix, InteractionMatrix]:
+        """
+        Split into what is kept and what is held out, under the same vocabularies.
+
+        Args:
+            order_by: a number for each pair; each user's lowest are held out, of equal ones the later column.
+            wanted: how many pairs to hold out of each user.
+        """
+        users = self.user_rows
+        order = np.lexsort((-self.indices, order_by, users))
+        place = np.empty(self.pairs, np.int64)
+        place[order] = np.arange(self.pairs) - self.indptr[users[order]]
+        out = place < wanted[users]
+        return self.only_pairs(~out), self.only_pairs(out)
+
+    def of_users(self, user_rows: NDArray[Any]) -> InteractionMatrix:
+        """Some users, ascending, with every game as a column."""
+        chosen = np.zeros(len(self.users), bool)
+        chosen[user_rows] = True
+        kept = chosen[self.user_rows]
+        indptr = np.zeros(len(user_rows) + 1, np.int64)
+        np.cumsum(self.pairs_per_user()[user_rows], out=indptr[1:])
+        users = self.users.take(user_rows)
+        return InteractionMatrix(users, self.games, indptr, self.indices[kept], self.scores[kept])
+
+    def without_empty(self) -> InteractionMatrix:
+        """Leave out users and games without a pair."""
+        per_user, per_game = self.pairs_per_user(), self.pairs_per_game()
+        game_rows = np.flatnonzero(per_game)
+        new_row = np.cumsum(per_game > 0) - 1
+        user_rows = np.flatnonzero(per_user)
+        return InteractionMatrix(
+            self.users.take(user_rows),
+            self.games.take(game_rows),
+            np.concatenate([[0], np.cumsum(per_user[user_rows])]).astype(np.int64),
+            new_row[self.indices].astype(np.int32),
+            self.scores,
+        )
+
+
+def _refuse_outside(rows: NDArray[Any], size: int, what: str) -> None:
+    if len(rows) and (rows.min() < 0 or rows.max() >= size):
+        raise ValueError(f"a {what} row lies outside its vocabulary of {size}")

@@ -1,0 +1,1 @@
+"""What operations ask for: facts for metrics, retention, export of a person."""

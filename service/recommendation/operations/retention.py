@@ -1,0 +1,36 @@
+"""What is forgotten, and when."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select
+
+from recommendation.database.idempotency import forget_answers
+from recommendation.database.tables import models, regenerations, training_runs, user_lists
+from recommendation.interactions.erasures import forget_erasures
+from recommendation.interactions.store import forget_event_ids
+from recommendation.training.models import prune_models
+
+HISTORY = timedelta(days=90)
+"""How long ended runs and regenerations are kept: a quarter of hourly trainings."""
+
+
+def forget_old(connection: Connection, now: datetime, retention: timedelta, models_kept: int) -> dict[str, int]:
+    """Forget event ids, answers, erasures, model versions, history, and lists of models that are gone."""
+    before, long_ago = now - retention, now - HISTORY
+    gone = {
+        "event ids": forget_event_ids(connection, before),
+        "answers": forget_answers(connection, before),
+        "erasure digests": forget_erasures(connection, before),
+        "model versions": len(prune_models(connection, models_kept)),
+    }
+    kept = select(models.c.version)
+    old_lists = (user_lists.c.source == "cf") & user_lists.c.model_version.not_in(kept)
+    old_runs = training_runs.c.active.is_(None) & (training_runs.c.finished_at < long_ago)
+    old_regenerations = (regenerations.c.state != "running") & (regenerations.c.finished_at < long_ago)
+    for what, table, condition in (
+        ("lists of models that are gone", user_lists, old_lists),
+        ("training runs", training_runs, old_runs),
+        ("regenerations", regenerations, old_regenerations),
+    ):
+        gone[what] = int(connection.execute(delete(table).where(condition)).rowcount)
+    return gone

@@ -1,0 +1,1 @@
+"""New lists for many users, shard by shard."""

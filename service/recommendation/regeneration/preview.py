@@ -1,0 +1,86 @@
+"""What a drop would do, without doing it: whom it would reach, and which games it would push from the top of lists."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from recommendation.catalogue.drops import Drop
+from recommendation.catalogue.games import Catalogue
+from recommendation.errors import ModelMissing
+from recommendation.interactions.stream import count_users, stream_users
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.personal_each import OneByOne
+from recommendation.lists.view import StoreView, placed
+
+MOST_USERS = 20_000
+"""Users looked at; a larger audience is reckoned from this many of its first."""
+
+
+USERS_AT_ONCE = 1024
+"""Users read at a time; each is ranked alone, as reads rank them."""
+
+
+DISPLACED_SHOWN = 20
+
+
+def preview(
+    connection: Connection, drop: Drop, view: StoreView, since: datetime | None, settings: ListSettings, now: datetime
+) -> dict[str, Any]:
+    """
+    Rank the audience with the drop's games released, and compare with how their lists stand without.
+
+    Raises:
+        ModelMissing: there is no live model to rank with.
+    """
+    if view.live is None:
+        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+    names = {game.game_id for game in drop.games}
+    released = _with_drop(view, drop, now)
+    lists = OneByOne(released, settings)
+    keys = {released.catalogue.by_id[name].key for name in names}
+    targeted, looked, touched = count_users(connection, since), 0, 0
+    displaced: Counter[int] = Counter()
+    last = drop.first_position + drop.slots - 1
+    with_times = settings.half_life_days is not None
+    for block in stream_users(connection, USERS_AT_ONCE, active_since=since, with_times=with_times):
+        looked += len(block.user_ids)
+        for order in lists.keys_of(block, now):
+            if keys.intersection(order):
+                touched += 1
+                others = [key for key in order if key not in keys]
+                displaced.update(others[drop.first_position - 1 : last])
+        if looked >= MOST_USERS:
+            break
+    scale = targeted / looked if looked else 1.0
+    return {
+        "users_targeted": targeted,
+        "lists_touched": round(touched * scale),
+        "exact": looked >= targeted,
+        "displaced": [
+            {"game_id": released.catalogue.by_key[key].game_id, "lists": round(count * scale)}
+            for key, count in displaced.most_common(DISPLACED_SHOWN)
+            if key in released.catalogue.by_key
+        ],
+    }
+
+
+def _with_drop(view: StoreView, drop: Drop, now: datetime) -> StoreView:
+    """Return the view as it will be once the drop's games are released; new games get keys that no game has."""
+    known = dict(view.catalogue.by_id)
+    for place, game in enumerate(drop.games, 1):
+        old = known.get(game.game_id)
+        given = replace(game, key=old.key if old else -1 - place, released_at=None)
+        if old is not None:
+            given = replace(
+                given,
+                available=old.available,
+                tags=game.tags or old.tags,
+                similar_to=game.similar_to or old.similar_to,
+            )
+        known[game.game_id] = given
+    catalogue = Catalogue.of(known.values())
+    live = view.live and placed(view.live, catalogue)
+    return StoreView(catalogue=catalogue, live=live, made_at=now)

@@ -1,0 +1,239 @@
+"""Making the lists of one shard of a regeneration, block by block, so that it can be stopped and taken up anywhere."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendation.catalogue.drop_store import get_drop
+from recommendation.catalogue.games import Catalogue
+from recommendation.catalogue.store import load_catalogue
+from recommendation.clock import Clock
+from recommendation.database.database import Database
+from recommendation.database.locks import share_with_erasure
+from recommendation.errors import InvalidInput
+from recommendation.evaluation.exposure import Exposure
+from recommendation.interactions.erasures import erased_after, wait_for_erasures
+from recommendation.interactions.history import UserBlock
+from recommendation.interactions.stream import stream_users
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.personal_each import OneByOne
+from recommendation.lists.store import store_lists
+from recommendation.lists.stored import PACKED_ITEM, StoredList
+from recommendation.lists.view import StoreView, placed
+from recommendation.regeneration.ending import close_if_done
+from recommendation.regeneration.store import Regeneration, Shard, advance_shard, get_regeneration
+from recommendation.training.models import load_model
+
+USERS_AT_ONCE = 2048
+
+
+RANKERS = 2
+"""Threads that rank: more would wait for each other at the interpreter's lock, and shards share larger work."""
+
+
+NICENESS = 19
+"""What is left of a processor that others want, and no wait for who has just been woken."""
+
+
+TOP_PLACES = 10
+"""Places that count for catalogue coverage."""
+
+
+Report = Callable[[int], None]
+"""Told how many users were done."""
+
+
+class Lists(Protocol):
+    """Makes the lists of several users."""
+
+    def of(self, block: UserBlock, generation: int, now: datetime) -> list[StoredList]:
+        """Rank for them; those without a list are left out."""
+
+
+MakeLists = Callable[[StoreView, ListSettings], Lists]
+
+
+class Overtaken(Exception):
+    """Another process works on the same shard and is ahead."""
+
+
+def regenerate_shard(
+    database: Database,
+    regeneration_id: str,
+    shard_number: int,
+    settings: ListSettings,
+    max_bytes: int,
+    clock: Clock,
+    report: Report,
+    make_lists: MakeLists = OneByOne,
+) -> Regeneration:
+    """
+    Remake the lists of a shard's users, from where it was left.
+
+    Args:
+        report: told after each block that was written.
+        make_lists: ranks for a block of users with the model and games of a view.
+
+    Raises:
+        InvalidInput: there is no such regeneration or shard, or it was ended.
+    """
+    while True:
+        regeneration, view = _prepare(database, regeneration_id, shard_number, max_bytes, clock)
+        shard = regeneration.progress[shard_number]
+        if shard.state != "succeeded":
+            release = _release_keys(database, regeneration.drop_uid, view.catalogue)
+            try:
+                _work(database, regeneration, shard, make_lists(view, settings), release, settings, clock, report)
+            except Overtaken:
+                continue
+        with database.writing() as connection:
+            close_if_done(connection, regeneration_id, clock())
+            found = get_regeneration(connection, regeneration_id)
+        return found or regeneration
+
+
+def _prepare(
+    database: Database, regeneration_id: str, shard_number: int, max_bytes: int, clock: Clock
+) -> tuple[Regeneration, StoreView]:
+    with database.reading() as connection:
+        regeneration = get_regeneration(connection, regeneration_id)
+        if regeneration is None:
+            raise InvalidInput(f"there is no regeneration {regeneration_id}")
+        if not 0 <= shard_number < regeneration.shards:
+            raise InvalidInput(f"regeneration {regeneration_id} has shards 0 to {regeneration.shards - 1}")
+        if regeneration.state == "failed":
+            raise InvalidInput(f"regeneration {regeneration_id} was ended")
+        catalogue = load_catalogue(connection)
+        live = placed(load_model(connection, regeneration.model_version, max_bytes), catalogue)
+    return regeneration, StoreView(catalogue=catalogue, live=live, made_at=clock())
+
+
+def _work(
+    database: Database,
+    regeneration: Regeneration,
+    shard: Shard,
+    lists: Lists,
+    release: frozenset[int],
+    settings: ListSettings,
+    clock: Clock,
+    report: Report,
+) -> None:
+    wait_for_erasures(database)
+    with database.snapshot() as snapshot:
+        blocks = stream_users(
+            snapshot,
+            USERS_AT_ONCE,
+            shard.shard,
+            regeneration.shards,
+            shard.after_user,
+            regeneration.active_since,
+            settings.half_life_days is not None,
+        )
+        # Closed here and not when it is forgotten: an error that is kept would keep the statement open with it.
+        with closing(blocks):
+            shard = _remake(database, regeneration, shard, blocks, lists, release, clock, report)
+    with database.writing() as connection:
+        # The last user done matters to who resumes; a shard that is through names nobody.
+        done = replace(shard, state="succeeded", after_user="")
+        if not advance_shard(connection, regeneration.regeneration_id, shard, done, clock()):
+            raise Overtaken
+
+
+def _remake(
+    database: Database,
+    regeneration: Regeneration,
+    shard: Shard,
+    blocks: Iterator[UserBlock],
+    lists: Lists,
+    release: frozenset[int],
+    clock: Clock,
+    report: Report,
+) -> Shard:
+    """
+    Rank some blocks while the next is read and the last is written; no more than these are in memory.
+
+    A thread takes a whole block, so that what the interpreter does for one goes on beside the other's compiled loops.
+    Reading and ranking give way to who serves users on the same processors. Writing does not: others wait for locks
+    that it holds.
+    """
+    reader, rankers = (ThreadPoolExecutor(threads, initializer=_give_way) for threads in (1, RANKERS))
+    with reader, rankers, ThreadPoolExecutor(1) as writer:
+        ranking: deque[tuple[list[str], Future[list[StoredList]]]] = deque()
+        reading, writing = reader.submit(next, blocks, None), None
+        while (block := reading.result()) is not None or ranking:
+            if block is not None:
+                reading = reader.submit(next, blocks, None)
+                ranking.append((block.user_ids, rankers.submit(lists.of, block, regeneration.generation, clock())))
+                if len(ranking) <= RANKERS:
+                    continue
+            users, made = ranking.popleft()
+            ranked = made.result()
+            shard = _written(writing, shard, report)
+            writing = writer.submit(_write, database, regeneration, shard, users, ranked, release, clock())
+        return _written(writing, shard, report)
+
+
+def _give_way() -> None:
+    """Lower the priority of the calling thread, and of those that it will start."""
+    os.nice(NICENESS)
+
+
+def _written(writing: Future[Shard] | None, shard: Shard, report: Report) -> Shard:
+    """Wait for a block to be written, if one is, and tell of it."""
+    if writing is None:
+        return shard
+    after = writing.result()
+    report(after.users_regenerated - shard.users_regenerated)
+    return after
+
+
+def _release_keys(database: Database, drop_uid: str | None, catalogue: Catalogue) -> frozenset[int]:
+    if drop_uid is None:
+        return frozenset()
+    with database.reading() as connection:
+        drop = get_drop(connection, drop_uid)
+    names = [game.game_id for game in drop.games] if drop else []
+    return frozenset(catalogue.by_id[name].key for name in names if name in catalogue.by_id)
+
+
+def _write(
+    database: Database,
+    regeneration: Regeneration,
+    shard: Shard,
+    users: list[str],
+    lists: list[StoredList],
+    release: frozenset[int],
+    now: datetime,
+) -> Shard:
+    """Write a block's lists and the shard's progress in one transaction."""
+    with database.writing() as connection:
+        share_with_erasure(connection)
+        gone = erased_after(connection, users, regeneration.generation)
+        kept = [stored for stored in lists if stored.user_id not in gone]
+        store_lists(connection, kept)
+        after = replace(
+            shard,
+            state="running",
+            after_user=users[-1],
+            users_regenerated=shard.users_regenerated + len(users) - len(gone),
+            users_personal=shard.users_personal + len(kept),
+            exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(kept, TOP_PLACES))),
+            release_seen=shard.release_seen | release.intersection(_keys(kept).tolist() if release else ()),
+        )
+        if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
+            raise Overtaken
+    return after
+
+
+def _keys(lists: Iterable[StoredList], places: int | None = None) -> npt.NDArray[np.int32]:
+    """Keys of all games in the lists, or in their first places."""
+    end = None if places is None else places * PACKED_ITEM.itemsize
+    return np.frombuffer(b"".join(stored.items[:end] for stored in lists), PACKED_ITEM)["game_key"]

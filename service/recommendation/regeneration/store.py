@@ -1,0 +1,230 @@
+"""
+Regenerations: new lists for many users, shard by shard (see `shards`).
+
+A shard's progress is written in the transaction of the lists it speaks of, and only by who knows where it stood: a
+shard that two processes work on at once, or that is taken up again after a crash, counts every user once.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, func, insert, select, update
+
+from recommendation.catalogue.drop_store import get_drop
+from recommendation.catalogue.store import available_games
+from recommendation.database.dialects.writing import next_generation
+from recommendation.database.tables import regeneration_shards, regenerations
+from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.evaluation.exposure import Exposure
+from recommendation.interactions.stream import count_users
+from recommendation.training.models import live_version
+
+MAX_SHARDS = 64
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard's progress; `after_user` is the last user done ('' before the first)."""
+
+    shard: int
+    state: str
+    after_user: str
+    users_regenerated: int
+    users_personal: int
+    exposure: Exposure
+    release_seen: frozenset[int]
+
+
+def shards_of(connection: Connection, regeneration_id: str) -> list[Shard]:
+    """Read the shards of a regeneration, in order."""
+    columns = regeneration_shards.c
+    query = select(
+        columns.shard,
+        columns.state,
+        columns.after_user,
+        columns.users_regenerated,
+        columns.users_personal,
+        columns.exposure,
+        columns.release_seen,
+    )
+    query = query.where(columns.regeneration_id == regeneration_id).order_by(columns.shard)
+    return [
+        Shard(*line[:5], exposure=Exposure.unpacked(line.exposure), release_seen=_unpacked(line.release_seen))
+        for line in connection.execute(query)
+    ]
+
+
+def advance_shard(connection: Connection, regeneration_id: str, before: Shard, after: Shard, now: datetime) -> bool:
+    """
+    Write a shard's progress.
+
+    Returns:
+        False where another process has moved it on, or the regeneration was ended: nothing may be committed then.
+    """
+    columns = regeneration_shards.c
+    running = select(regenerations.c.state).where(
+        regenerations.c.regeneration_id == regeneration_id, regenerations.c.state == "running"
+    )
+    moved = connection.execute(
+        update(regeneration_shards)
+        .where(
+            columns.regeneration_id == regeneration_id,
+            columns.shard == before.shard,
+            columns.after_user == before.after_user,
+            columns.state == before.state,
+            running.exists(),
+        )
+        .values(
+            state=after.state,
+            after_user=after.after_user,
+            users_regenerated=after.users_regenerated,
+            users_personal=after.users_personal,
+            exposure=after.exposure.packed(),
+            release_seen=_packed(after.release_seen),
+            started_at=func.coalesce(columns.started_at, now),
+            finished_at=now if after.state == "succeeded" else None,
+        )
+    )
+    return moved.rowcount == 1
+
+
+def _packed(keys: frozenset[int]) -> bytes:
+    return np.array(sorted(keys), "<i4").tobytes()
+
+
+def _unpacked(data: bytes | None) -> frozenset[int]:
+    return frozenset(np.frombuffer(data or b"", "<i4").tolist())
+
+
+@dataclass(frozen=True)
+class Regeneration:
+    """A regeneration with its shards."""
+
+    regeneration_id: str
+    generation: int
+    state: str
+    drop_uid: str | None
+    active_since: datetime | None
+    shards: int
+    model_version: str
+    users_targeted: int
+    catalogue_coverage_before: float | None
+    games_available: int | None
+    failed_shards: Sequence[int]
+    started_at: datetime
+    finished_at: datetime | None
+    progress: Sequence[Shard] = ()
+
+    @property
+    def users_regenerated(self) -> int:
+        """Users whose lists were remade (or who are served `popular`, as the model knows none of their games)."""
+        return sum(shard.users_regenerated for shard in self.progress)
+
+    @property
+    def users_personal(self) -> int:
+        """Users who got a personal list."""
+        return sum(shard.users_personal for shard in self.progress)
+
+    @property
+    def shards_done(self) -> int:
+        """Shards that are through."""
+        return sum(shard.state == "succeeded" for shard in self.progress)
+
+    def exposure(self) -> Exposure:
+        """Return how many top tens each game stands in."""
+        return Exposure.joined(*(shard.exposure for shard in self.progress))
+
+    def catalogue_coverage(self, available: int) -> float:
+        """Return the share of so many available games that stand in a top ten."""
+        return min(1.0, len(self.exposure().keys) / available) if available else 0.0
+
+    def release_seen(self) -> frozenset[int]:
+        """Keys of the drop's games that stand in a list."""
+        return frozenset().union(*(shard.release_seen for shard in self.progress))
+
+
+def open_regeneration(
+    connection: Connection, drop_uid: str | None, active_since: datetime | None, shards: int, now: datetime
+) -> Regeneration:
+    """
+    Begin a regeneration; its number is taken before anything is read.
+
+    Raises:
+        ModelMissing: there is no live model.
+        InvalidInput: the drop is not known.
+    """
+    generation = next_generation(connection)
+    version = live_version(connection)
+    if version is None:
+        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+    if drop_uid is not None and get_drop(connection, drop_uid) is None:
+        raise InvalidInput(f"drop {drop_uid} is not known; PUT /drops/{drop_uid} first")
+    full = last_full(connection)
+    row = {
+        "regeneration_id": uuid.uuid4().hex,
+        "generation": generation,
+        "state": "running",
+        "drop_uid": drop_uid,
+        "active_since": active_since,
+        "shards": shards,
+        "model_version": version,
+        "users_targeted": count_users(connection, active_since),
+        "catalogue_coverage_before": full.catalogue_coverage(available_games(connection)) if full else None,
+        "started_at": now,
+    }
+    connection.execute(insert(regenerations).values(row))
+    empty = {"regeneration_id": row["regeneration_id"], "state": "waiting", "after_user": ""}
+    numbers = {"users_regenerated": 0, "users_personal": 0}
+    connection.execute(insert(regeneration_shards), [{**empty, **numbers, "shard": shard} for shard in range(shards)])
+    found = get_regeneration(connection, str(row["regeneration_id"]))
+    if found is None:
+        raise RuntimeError("a row that was just written is not there")
+    return found
+
+
+def get_regeneration(connection: Connection, regeneration_id: str) -> Regeneration | None:
+    """Read a regeneration with its shards."""
+    return _newest(connection, regenerations.c.regeneration_id == regeneration_id)
+
+
+def open_full_regeneration(connection: Connection) -> Regeneration | None:
+    """Read the newest regeneration for everyone, in one shard and by the live model, that is not through."""
+    columns = regenerations.c
+    return _newest(
+        connection,
+        (columns.state == "running")
+        & columns.active_since.is_(None)
+        & columns.drop_uid.is_(None)
+        & (columns.shards == 1)
+        & (columns.model_version == live_version(connection)),
+    )
+
+
+def list_regenerations(connection: Connection, limit: int) -> list[Regeneration]:
+    """Read the newest regenerations, newest first."""
+    query = select(*_COLUMNS).order_by(regenerations.c.generation.desc()).limit(limit)
+    return [_with_shards(connection, row) for row in connection.execute(query).mappings().all()]
+
+
+_COLUMNS = [column for column in regenerations.c if column.name != "audience"]
+
+
+def last_full(connection: Connection, before: int | None = None) -> Regeneration | None:
+    """Read the newest regeneration of everyone's lists that is through, of those with a lower number than `before`."""
+    full = (regenerations.c.state == "succeeded") & regenerations.c.active_since.is_(None)
+    return _newest(connection, full if before is None else full & (regenerations.c.generation < before))
+
+
+def _newest(connection: Connection, condition: Any) -> Regeneration | None:
+    query = select(*_COLUMNS).where(condition).order_by(regenerations.c.generation.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _with_shards(connection, row)
+
+
+def _with_shards(connection: Connection, row: Any) -> Regeneration:
+    shards = shards_of(connection, row["regeneration_id"])
+    return Regeneration(**{**row, "failed_shards": row["failed_shards"] or (), "progress": shards})

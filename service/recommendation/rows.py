@@ -1,0 +1,79 @@
+"""Checking one row that a client sent: what is wrong with it, in a code for programs and a sentence for people."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from recommendation.clock import parse_rfc3339
+from recommendation.ids import ID_RULE, is_id
+
+FUTURE_ALLOWED = timedelta(minutes=10)
+"""How far a client's clock may run ahead; a date beyond would decide what is owned for ever."""
+
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one row of a batch was not taken; the other rows were."""
+
+    index: int
+    code: str
+    detail: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return the row of the answer."""
+        return {"index": self.index, "code": self.code, "detail": self.detail}
+
+
+class RowError(ValueError):
+    """A row that cannot be taken: a code for programs and a sentence for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def as_fields(row: object, known: frozenset[str], required: Iterable[str]) -> dict[str, Any]:
+    """Return a row as a mapping, without unknown fields and with those required."""
+    if not isinstance(row, dict):
+        raise RowError("not_an_object", "each row should be a JSON object")
+    if not row.keys() <= known:
+        unknown = ", ".join(sorted(repr(str(name)[:40]) for name in row.keys() - known)[:3])
+        raise RowError("unknown_field", f"unknown field {unknown}; known are {', '.join(sorted(known))}")
+    for name in required:
+        if row.get(name) is None:
+            raise RowError("missing_field", f"{name} is missing")
+    if not isinstance(row.get("event_type", ""), str):
+        raise RowError("unknown_event_type", "event_type should be a string")
+    return row
+
+
+def required_id(fields: dict[str, Any], name: str) -> str:
+    """Return an id that must be there."""
+    value = fields[name]
+    if not is_id(value):
+        raise RowError(f"invalid_{name}", f"{name} should be {ID_RULE}")
+    return value
+
+
+def optional_id(fields: dict[str, Any], name: str) -> str | None:
+    """Return an id that may be absent or null."""
+    return None if fields.get(name) is None else required_id(fields, name)
+
+
+def moment(fields: dict[str, Any], name: str, now: datetime) -> datetime:
+    """Return the time of an event: its own, or `now`."""
+    value = fields.get(name)
+    if value is None:
+        return now
+    try:
+        occurred = parse_rfc3339(value)
+    except (TypeError, ValueError, OverflowError):
+        raise RowError(f"invalid_{name}", f"{name} should be an RFC 3339 time such as 2026-11-22T18:00:00Z") from None
+    if not EARLIEST <= occurred <= now + FUTURE_ALLOWED:
+        raise RowError(f"invalid_{name}", f"{name} should lie between 1970 and now")
+    return occurred

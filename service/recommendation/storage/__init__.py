@@ -1,1 +1,0 @@
-"""The store: tables, and every statement that touches them."""

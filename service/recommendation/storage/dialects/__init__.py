@@ -1,1 +1,0 @@
-"""The one place that knows which database it is. Everything else says what both speak."""

@@ -1,0 +1,175 @@
+"""
+Training runs: the row is the truth of a run, never the process or the Job that carries it out.
+
+    queued -> running -> succeeded | rejected | failed
+
+At most one run is queued or running (`active`); a second request is given the first. A holder of the training lock
+that finds a run still `running` knows that its holder died, and closes it as `lost`. A process that is told to stop
+puts its run back into the queue.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from recommendation.announcements.announcement import TRAINING_FINISHED, announce
+from recommendation.announcements.outbox import is_announcing, put
+from recommendation.database.dialects.writing import insert, next_generation
+from recommendation.database.tables import training_runs
+
+ACTIVE_STATES = ("queued", "running")
+
+
+STATES = (*ACTIVE_STATES, "succeeded", "rejected", "failed")
+
+
+START_WITHIN = timedelta(minutes=15)
+"""How long a queued run waits for somebody to start it."""
+
+
+LOST = "lost"
+"""Reason of a failed run whose process ended without a word."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One row of `training_runs`."""
+
+    run_id: str
+    number: int
+    state: str
+    queued_at: datetime
+    reason: str | None = None
+    detail: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_seconds: float | None = None
+    users: int | None = None
+    games: int | None = None
+    pairs: int | None = None
+    components: int | None = None
+    quality: dict[str, Any] | None = None
+    model_version: str | None = None
+
+
+_COLUMNS = [column for column in training_runs.c if column.name != "active"]
+
+
+_ANNOUNCED = (
+    "run_id",
+    "state",
+    "reason",
+    "model_version",
+    "queued_at",
+    "started_at",
+    "finished_at",
+    "duration_seconds",
+    "users",
+    "games",
+    "pairs",
+    "components",
+)
+"""What others are told of a run; `detail` may quote an error, so it stays here."""
+
+
+def queue_run(connection: Connection, now: datetime) -> tuple[TrainingRun, bool]:
+    """Queue a run, or return the one under way; tell whether it is new."""
+    row = {
+        "run_id": uuid.uuid4().hex,
+        "number": next_generation(connection),
+        "state": "queued",
+        "active": 1,
+        "queued_at": now,
+    }
+    added = insert(connection, training_runs).values(row).on_conflict_do_nothing(index_elements=["active"])
+    is_new = connection.execute(added).rowcount == 1
+    run = active_run(connection)
+    if run is None:  # it ended between the two statements
+        return queue_run(connection, now)
+    return run, is_new
+
+
+def active_run(connection: Connection) -> TrainingRun | None:
+    """Return the run that is queued or running."""
+    return _first(connection, training_runs.c.active == 1)
+
+
+def get_run(connection: Connection, run_id: str) -> TrainingRun | None:
+    """Read a run."""
+    return _first(connection, training_runs.c.run_id == run_id)
+
+
+def list_runs(connection: Connection, state: str | None, limit: int) -> Sequence[TrainingRun]:
+    """Read the newest runs, newest first."""
+    query = select(*_COLUMNS).order_by(training_runs.c.number.desc()).limit(limit)
+    if state is not None:
+        query = query.where(training_runs.c.state == state)
+    return [TrainingRun(**row) for row in connection.execute(query).mappings()]
+
+
+def start_run(connection: Connection, run_id: str, now: datetime) -> bool:
+    """Turn a queued run into a running one; tell whether it was there to be turned."""
+    return _move(connection, run_id, ("queued",), state="running", started_at=now)
+
+
+def requeue_run(connection: Connection, run_id: str, now: datetime) -> bool:
+    """Put a running run back into the queue, where its wait begins anew; tell whether it was running."""
+    return _move(connection, run_id, ("running",), state="queued", queued_at=now, started_at=None)
+
+
+def finish_run(connection: Connection, run_id: str, state: str, now: datetime, **results: Any) -> bool:
+    """End a run with its results; tell whether it was still active."""
+    run = get_run(connection, run_id)
+    began = run.started_at if run else None
+    seconds = (now - began).total_seconds() if began else None
+    values = {"state": state, "active": None, "finished_at": now, "duration_seconds": seconds, **results}
+    moved = _move(connection, run_id, ACTIVE_STATES, **values)
+    if moved:
+        _announce(connection, run_id, now)
+    return moved
+
+
+def _announce(connection: Connection, run_id: str, now: datetime) -> None:
+    run = get_run(connection, run_id) if is_announcing(connection) else None
+    if run is None:
+        return
+    data = {name: getattr(run, name) for name in _ANNOUNCED}
+    put(connection, [announce(TRAINING_FINISHED, run_id, now, data)])
+
+
+def close_lost_run(connection: Connection, now: datetime) -> str | None:
+    """Close the run of a holder that died; to be called where the training lock is known to be free or one's own."""
+    run = active_run(connection)
+    if run is None or run.state != "running":
+        return None
+    finish_run(connection, run.run_id, "failed", now, reason=LOST, detail="its process ended without a word")
+    return run.run_id
+
+
+def close_unclaimed_run(connection: Connection, now: datetime) -> str | None:
+    """Close a queued run that nobody started in time."""
+    run = active_run(connection)
+    if run is None or run.state != "queued" or run.queued_at > now - START_WITHIN:
+        return None
+    minutes = int(START_WITHIN.total_seconds() // 60)
+    detail = f"nothing started it within {minutes} minutes; is a training CronJob or the operator running?"
+    finish_run(connection, run.run_id, "failed", now, reason="no runner", detail=detail)
+    return run.run_id
+
+
+def _first(connection: Connection, condition: Any) -> TrainingRun | None:
+    row = connection.execute(select(*_COLUMNS).where(condition)).mappings().first()
+    return None if row is None else TrainingRun(**row)
+
+
+def _move(connection: Connection, run_id: str, states: Sequence[str], **values: Any) -> bool:
+    moved = connection.execute(
+        update(training_runs)
+        .where(training_runs.c.run_id == run_id, training_runs.c.state.in_(states))
+        .values(**values)
+    )
+    return moved.rowcount == 1

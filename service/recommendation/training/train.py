@@ -1,0 +1,252 @@
+"""
+One training: extract, fit, gate, publish. One at a time, and never over a newer one.
+
+The run's row is written before the work begins and after it ends, so that whoever looks sees the truth; a trainer
+that was held up while another began finds its fence taken and publishes nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from recommendation.clock import Clock
+from recommendation.database.database import Database
+from recommendation.database.locks import training_lock
+from recommendation.engine import artifact
+from recommendation.engine.fit import fit
+from recommendation.engine.model import Model
+from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
+from recommendation.evaluation.gate import Verdict, gain, judge, set_aside
+from recommendation.matrix.extract import read_matrix
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.settings import Settings
+from recommendation.training import models, runs
+from recommendation.training.model_files import is_copy, write_copies
+from recommendation.training.models import load_model
+
+log = logging.getLogger(__name__)
+
+
+Report = Callable[[str], None]
+"""Told the name of each stage as it begins."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What came of a training: `succeeded`, `rejected`, `failed` or `skipped`.
+
+    It is skipped because another trains just now (`locked`), or because the run that was named is over (`ended`).
+    """
+
+    state: str
+    run_id: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    model_version: str | None = None
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    data: bytes
+    facts: dict[str, Any]
+    quality: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Live:
+    """What a candidate has to match."""
+
+    model: Model | None = None
+    gain_before: float = 0.0
+    """What it gained over popularity when it went live."""
+
+
+def train(database: Database, settings: Settings, clock: Clock, run_id: str | None, report: Report) -> Outcome:
+    """
+    Train once.
+
+    Args:
+        database: where pairs come from and the model goes to.
+        settings: engine, artifact and retention.
+        clock: the time.
+        run_id: a run to carry out; without one, the queued run if there is one, else a new one. Whoever tries a run
+            again, as Kubernetes does with a Job, finds it queued if its process was told to stop, and gets a new run
+            in its place if its process was lost.
+        report: told each stage.
+
+    Raises:
+        InvalidInput: the run is unknown.
+        StoreUnavailable: the database went away; the run is closed as `lost` by the next trainer.
+    """
+    with training_lock(database) as held:
+        if not held:
+            return Outcome("skipped", run_id, "locked", "another training is under way")
+        begun = _begin(database, clock, run_id)
+        if isinstance(begun, Outcome):
+            return begun
+        run_id, fence = begun
+        try:
+            outcome = _train(database, settings, clock, run_id, fence, report)
+        except StoreUnavailable:
+            # Nobody to tell: the run stays as it is until a later holder of the lock closes it.
+            raise
+        except (RecommendationError, models.FencedOff) as error:
+            outcome = _failed(error, run_id)
+        except Exception as error:
+            _end(database, clock, _failed(error, run_id))
+            raise
+        except BaseException:
+            _put_back(database, clock, run_id)
+            raise
+        if outcome.state == "failed":
+            _end(database, clock, outcome)
+        _copy_live(database, settings)
+        return outcome
+
+
+def _begin(database: Database, clock: Clock, run_id: str | None) -> tuple[str, int] | Outcome:
+    """Start a run and take a fence, or say why there is nothing to start; the training lock is held."""
+    with database.writing() as connection:
+        now = clock()
+        runs.close_lost_run(connection, now)
+        named = None if run_id is None else _named(connection, run_id)
+        if named is not None and named.state != "queued" and named.reason != runs.LOST:
+            return Outcome("skipped", named.run_id, "ended", f"run {named.run_id} is over: it {named.state}")
+        if named is None or named.state != "queued":
+            run_id = runs.queue_run(connection, now)[0].run_id
+        if not runs.start_run(connection, str(run_id), now):
+            return Outcome("skipped", run_id, "ended", f"run {run_id} was closed before it began")
+        return str(run_id), models.take_fence(connection)
+
+
+def _named(connection: Connection, run_id: str) -> runs.TrainingRun:
+    found = runs.get_run(connection, run_id)
+    if found is None:
+        raise InvalidInput(f"there is no training run {run_id}")
+    return found
+
+
+def _put_back(database: Database, clock: Clock, run_id: str) -> None:
+    """Queue a run again whose process was told to stop, so that the next try can carry it out."""
+    with database.writing() as connection:
+        runs.requeue_run(connection, run_id, clock())
+
+
+def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, report: Report) -> Outcome:
+    report("extract")
+    with database.snapshot() as connection:
+        matrix = read_matrix(connection, settings.half_life_days, clock())
+    candidate, verdict = _fit(matrix, settings, _live(database, settings), f"v{fence}", report)
+    if verdict.state == "rejected":
+        log.warning("the candidate is rejected: %s", verdict.reason)
+        outcome = Outcome("rejected", run_id, "quality", verdict.reason)
+        _end(database, clock, outcome, **candidate.facts, quality=candidate.quality)
+        return outcome
+    report("publish")
+    return _publish(database, settings, clock, run_id, fence, candidate)
+
+
+def _fit(
+    matrix: InteractionMatrix, settings: Settings, live: _Live, version: str, report: Report
+) -> tuple[_Candidate, Verdict]:
+    report("fit")
+    split = set_aside(matrix)
+    model = fit(split.training, settings.engine)
+    report("gate")
+    verdict = judge(model, live.model, split, settings.gate_budget, live.gain_before)
+    facts = {
+        "users": int((split.training.pairs_per_user() > 0).sum()),
+        "games": len(model.games),
+        "pairs": split.training.pairs,
+        "components": model.components,
+    }
+    data = artifact.dump(model, {"version": version, "settings": asdict(settings.engine), **facts})
+    if len(data) > settings.model_max_bytes:
+        raise InvalidInput(
+            f"the model has {len(data) >> 20} MiB, more than RECOMMENDATION_MODEL_MAX_MIB={settings.model_max_mib}; "
+            "raise that, or lower CF_N_COMPONENTS"
+        )
+    return _Candidate(data, facts, _quality(verdict)), verdict
+
+
+def _quality(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as it is kept with the run and the model."""
+    measures = {"candidate": verdict.candidate, "live": verdict.live, "popularity": verdict.popularity}
+    found = {name: dict(values) for name, values in measures.items() if values}
+    return {**found, "gate": {"state": verdict.state, "reason": verdict.reason, "users": verdict.users}}
+
+
+def _publish(
+    database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, candidate: _Candidate
+) -> Outcome:
+    version = f"v{fence}"
+    row = models.ModelRow(
+        version=version,
+        number=fence,
+        run_id=run_id,
+        created_at=clock(),
+        sha256=artifact.digest(candidate.data),
+        format=artifact.FORMAT,
+        bytes=len(candidate.data),
+        settings=asdict(settings.engine),
+        quality=candidate.quality,
+        **candidate.facts,
+    )
+    with database.writing() as connection:
+        models.publish(connection, row, candidate.data, fence, clock())
+        models.prune_models(connection, settings.models_kept)
+        results = {**candidate.facts, "quality": candidate.quality, "model_version": version}
+        runs.finish_run(connection, run_id, "succeeded", clock(), **results)
+    return Outcome("succeeded", run_id, model_version=version)
+
+
+def _live(database: Database, settings: Settings) -> _Live:
+    """Return the live model; one that cannot be read is no bar to a better one, but what it gained still is."""
+    with database.reading() as connection:
+        row = models.live_row(connection)
+        if row is None:
+            return _Live()
+        gained = gain(row.quality.get("candidate", {}), row.quality.get("popularity", {}))
+        try:
+            return _Live(load_model(connection, row.version, settings.model_max_bytes).model, gained)
+        except RecommendationError as error:
+            log.error("the live model cannot be read and is left out of the comparison: %s", error)
+            return _Live(None, gained)
+
+
+def _copy_live(database: Database, settings: Settings) -> None:
+    """Leave a copy of the model that is live, which a promotion may have changed since the last training."""
+    try:
+        with database.reading() as connection:
+            row = models.live_row(connection)
+            if row is None or is_copy(settings.model_path, row.sha256):
+                return
+            kept = [known.version for known in models.all_models(connection)]
+            data = models.artifact(connection, row.version)
+        write_copies(settings.model_path, row.version, data, kept)
+    except RecommendationError as error:
+        # The row is the truth and readers use it: a missing copy is made by the next training.
+        log.warning("the copy of the live model was not written: %s", error)
+
+
+def _failed(error: Exception, run_id: str) -> Outcome:
+    reasons = {InsufficientData: "insufficient_data", models.FencedOff: "overtaken", InvalidInput: "invalid_input"}
+    reason = reasons.get(type(error), "error")
+    return Outcome("failed", run_id, reason, str(error) or type(error).__name__)
+
+
+def _end(database: Database, clock: Clock, outcome: Outcome, **results: Any) -> None:
+    with database.writing() as connection:
+        runs.finish_run(
+            connection,
+            str(outcome.run_id),
+            outcome.state,
+            clock(),
+            reason=outcome.reason,
+            detail=outcome.detail,
+            **results,
+        )

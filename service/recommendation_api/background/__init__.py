@@ -1,0 +1,1 @@
+"""What goes on beside requests: the view, trainings, the relay, draining."""

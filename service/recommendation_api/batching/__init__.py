@@ -1,0 +1,1 @@
+"""Requests that overlap share the database."""

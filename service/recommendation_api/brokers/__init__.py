@@ -1,1 +1,0 @@
-"""What announcements can be sent to."""

@@ -1,0 +1,80 @@
+"""Which scope a route needs, as a dependency."""
+
+from typing import Any
+
+from fastapi import Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import Scope
+
+from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
+from recommendation_api.parts import Service, service_of
+from recommendation_api.problems import Problem
+
+
+class _Needs(SecurityBase):
+    """Lets a request through whose key has one of the scopes, and says so in the OpenAPI document."""
+
+    scheme_name = "key"
+
+    def __init__(self, scopes: tuple[str, ...]) -> None:
+        self.model = HTTPBearer(description="A key that has one of the scopes which a route names.")
+        self.scopes = scopes
+
+    async def __call__(self, request: Request) -> KeyHolder:
+        """
+        Return who sent a request.
+
+        Raises:
+            Problem: as `authorise`.
+        """
+        return authorise(request, self.scopes)
+
+
+def needs(*scopes: str) -> Any:
+    """Return the dependency of a route on a key with one of the scopes."""
+    return Security(_Needs(scopes), scopes=scopes)
+
+
+def authorise(request: Request, scopes: tuple[str, ...]) -> KeyHolder:
+    """
+    Return who sent a request, and note it there.
+
+    Raises:
+        Problem: as for `holder_of`.
+    """
+    holder = holder_of(request.scope, service_of(request), scopes)
+    request.state.holder = holder
+    return holder
+
+
+def holder_of(scope: Scope, service: Service, scopes: tuple[str, ...]) -> KeyHolder:
+    """
+    Return who sent a request.
+
+    Raises:
+        Problem: 401 without a known key, 403 where the key may not do this. Neither says what would have been allowed
+            to whom.
+    """
+    if service.keys is None:
+        holder = _without_keys(scope, service.settings.insecure_open)
+    else:
+        kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        found = service.keys.holder_of(key.strip()) if kind.lower() == "bearer" and key else None
+        if found is None:
+            raise Problem(
+                401, "key_needed", "send Authorization: Bearer with a key that is known", {"WWW-Authenticate": "Bearer"}
+            )
+        holder = found
+    if not holder.scopes.intersection(scopes):
+        raise Problem(403, "scope_missing", f"this needs a key with scope {' or '.join(scopes)}")
+    return holder
+
+
+def _without_keys(scope: Scope, insecure_open: bool) -> KeyHolder:
+    server = scope.get("server")
+    if insecure_open or is_loopback(server[0] if server else None):
+        return ANYONE
+    raise Problem(403, "keys_not_set", "without RECOMMENDATION_API_KEYS_FILE only this machine itself is served")

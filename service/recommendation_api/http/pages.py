@@ -1,0 +1,185 @@
+"""
+Writing lists as JSON, without a validation layer on the hottest path.
+
+A cursor says where a list goes on, as the games that were shown: their keys stand sorted, as differences in base-128,
+in URL-safe base64, about two characters a game.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from operator import sub
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Send
+
+from recommendation.catalogue.games import Catalogue
+from recommendation.lists.order import Origin, Reason
+from recommendation.lists.page import ActiveList
+from recommendation_api.problems import Problem
+
+MOST_SHOWN = 2000
+"""Games a cursor may hold; a list has no more."""
+
+
+def encode_cursor(keys: Iterable[int]) -> str:
+    """Write the keys of the games that were shown."""
+    ordered = sorted(keys)
+    steps = map(sub, ordered, [0, *ordered])
+    return base64.urlsafe_b64encode(b"".join(map(_in_base_128, steps))).decode().rstrip("=")
+
+
+@lru_cache(maxsize=16_384)
+def _in_base_128(step: int) -> bytes:
+    data = bytearray()
+    while step >= 128:
+        data.append(step & 127 | 128)
+        step >>= 7
+    return bytes([*data, step])
+
+
+def decode_cursor(cursor: str, catalogue: Catalogue) -> frozenset[str]:
+    """
+    Read the games that were shown.
+
+    Raises:
+        Problem: it is no cursor of ours.
+    """
+    try:
+        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise _unknown() from None
+    keys, key, step, shift = [], 0, 0, 0
+    for byte in data:
+        step |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            key += step
+            keys.append(key)
+            step, shift = 0, 0
+        elif shift > 28:
+            raise _unknown()
+    if shift or not keys or len(keys) > MOST_SHOWN:
+        raise _unknown()
+    games = [catalogue.by_key.get(key) for key in keys]
+    if None in games:
+        raise _unknown()
+    return frozenset(game.game_id for game in games if game is not None)
+
+
+def _unknown() -> Problem:
+    return Problem(422, "invalid_cursor", "this is no cursor of ours; start again without one")
+
+
+def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
+    """
+    Return a page of a list as it is answered.
+
+    It is written from pieces: what a list says of a game and why is the same for very many users, and making a
+    document of mappings only to write it out took as long as putting the list together.
+    """
+    items = active.items
+    scores = (_SCORE * len(items) % tuple([item[1] for item in items])).split()
+    written: list[str] = []
+    made: Origin | None = None
+    for rank, (item, score) in enumerate(zip(items, scores, strict=True), len(active.before) + 1):
+        game, _, reason, origin, _, _ = item
+        if origin is not made:
+            made, source, tail = origin, _source(origin.source), _tail(origin)
+        written.append(f'{_game(game.game_id)}{rank},"score":{score}{source}{_reason(reason)}{tail}')
+    return (
+        f'{{"user_id":{_json(active.user_id)},"items":[{",".join(written)}],'
+        f'"next_cursor":{_cursor(active, limit, catalogue)},'
+        f'"model_version":{_json(active.model_version)},"generated_at":{_json(active.generated_at)},'
+        f'"personal":{_json(active.is_personal)}}}'
+    ).encode()
+
+
+_SCORE = "%.6f "
+"""All scores are written in one go; to round each and write it takes three times as long."""
+
+
+def _cursor(active: ActiveList, limit: int, catalogue: Catalogue) -> str:
+    """Return where the list goes on, null where this page is the last."""
+    if len(active.items) < limit or len(active.before) + len(active.items) >= MOST_SHOWN:
+        return "null"
+    keys = [item[0].key for item in active.items]
+    keys += [catalogue.by_id[game_id].key for game_id in active.before]
+    return f'"{encode_cursor(keys)}"'
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
+
+
+@lru_cache(maxsize=65_536)
+def _game(game_id: str) -> str:
+    return f'{{"game_id":{_json(game_id)},"rank":'
+
+
+@lru_cache(maxsize=1024)
+def _source(source: str) -> str:
+    return f',"source":{_json(source)},"reason":'
+
+
+@lru_cache(maxsize=65_536)
+def _reason(reason: Reason) -> str:
+    return _json(reason._asdict())
+
+
+def _tail(origin: Origin) -> str:
+    """What the items of one source mostly share, to the end of the item."""
+    document = {
+        "model_version": origin.model_version,
+        "generated_at": origin.generated_at,
+        "expires_at": origin.expires_at,
+    }
+    return "," + _json(document)[1:]
+
+
+def tag_of(body: bytes) -> str:
+    """Return the ETag of an answer."""
+    return f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+
+
+def is_known(tag: str, known: str | None) -> bool:
+    """Tell whether an `If-None-Match` header names a tag."""
+    return known is not None and (
+        known.strip() == "*" or tag in [part.strip().removeprefix("W/") for part in known.split(",")]
+    )
+
+
+def tagged_response(request: Request, body: bytes) -> Response:
+    """Answer with JSON and an ETag, or 304 where the client has just this."""
+    tag = tag_of(body)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if is_known(tag, request.headers.get("if-none-match")):
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, "application/json")
+
+
+async def send_plainly(send: Send, body: bytes) -> None:
+    """Send what `tagged_response` answers to a request that knows no tag, without making a response object."""
+    headers = [
+        (b"etag", tag_of(body).encode()),
+        (b"cache-control", b"private, no-cache"),
+        (b"content-length", str(len(body)).encode()),
+        (b"content-type", b"application/json"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def json_body_response(body: bytes) -> Response:
+    """Answer with a page that nobody keeps."""
+    return Response(body, media_type="application/json")
+
+
+def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON."""
+    return Response(orjson.dumps(document), status, headers, "application/json")

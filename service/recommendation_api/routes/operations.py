@@ -1,0 +1,86 @@
+"""Is it alive, is it ready, how does it do, and what is it set to."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from recommendation.clock import rfc3339
+from recommendation.engine.settings import EngineSettings
+from recommendation.regeneration.coverage import read_coverage
+from recommendation_api.http.auth import needs
+from recommendation_api.http.pages import json_response
+from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi.answers import answer
+from recommendation_api.openapi.answers.operations import CoverageOut, SettingsOut
+from recommendation_api.parts import service_of
+from recommendation_api.problems import Problem
+
+root = APIRouter(tags=["operations"])
+
+
+settings_router = APIRouter(tags=["operations"], dependencies=[needs("admin")])
+
+
+@root.get("/healthz")
+async def healthz() -> Response:
+    """The process answers."""
+    return json_response({"status": "alive"})
+
+
+@root.get("/readyz", responses={503: schemas.PROBLEMS[503]})
+async def readyz(request: Request) -> Response:
+    """
+    It may be sent requests.
+
+    True once the database and a usable schema were seen; needs no model, and a database that goes away later does not
+    take every replica out at once: requests answer 503 by themselves.
+    """
+    service = service_of(request)
+    if service.is_draining:
+        raise Problem(503, "draining", "this replica is shutting down")
+    if not service.is_ready:
+        detail = "the database or its schema was not seen yet; run 'python -m recommendation.migrate'"
+        raise Problem(503, "not_ready", detail, {"Retry-After": "2"})
+    return json_response({"status": "ready"})
+
+
+@root.get("/metrics", response_class=PlainTextResponse)
+def metrics(request: Request) -> Response:
+    """Metrics in the Prometheus text format."""
+    return Response(service_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@settings_router.get("/coverage", responses=answer(CoverageOut))
+def get_coverage(request: Request) -> Response:
+    """Read what everyone's lists cover, and how evenly games share their top tens, as of the last full regeneration."""
+    with service_of(request).database.reading() as connection:
+        found = read_coverage(connection)
+    return json_response({**asdict(found), "finished_at": found.finished_at and rfc3339(found.finished_at)})
+
+
+@settings_router.get("/settings", responses=answer(SettingsOut))
+async def get_settings(request: Request) -> Response:
+    """Read the weights and settings in force; no secret is among them."""
+    settings = service_of(request).settings
+    engine: EngineSettings = settings.engine
+    document: dict[str, Any] = {
+        "weights": {name: float(settings.weights.by_type[name]) for name in settings.weights.names},
+        "owning_events": sorted(settings.owning_events),
+        "settings": {
+            "CF_N_COMPONENTS": engine.components,
+            "CF_MIN_INTERACTIONS": engine.min_interactions,
+            "CF_MAX_RECOMMENDATIONS": settings.list_length,
+            "INTERACTION_HALF_LIFE_DAYS": settings.half_life_days,
+            "RECOMMENDATION_GATE_BUDGET": settings.gate_budget,
+            "RECOMMENDATION_FRESH_READS": settings.fresh_reads,
+            "RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS": settings.idempotency_retention_days,
+            "RECOMMENDATION_MODELS_KEPT": settings.models_kept,
+            "RECOMMENDATION_MODEL_MAX_MIB": settings.model_max_mib,
+            "RECOMMENDATION_POPULAR_DAYS": settings.popular_days,
+            "RECOMMENDATION_TRAINING": settings.training,
+        },
+    }
+    return json_response(document)
