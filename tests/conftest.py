@@ -90,6 +90,14 @@ def database(database_url: str) -> Iterator[Database]:
     opened.close()
 
 
+@pytest.fixture
+def announcing(database_url: str) -> Iterator[Database]:
+    """A migrated, empty database of each kind, written to by a process that has a broker set."""
+    opened = Database(database_url, announces=True)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Folder of real data; tests that need it are skipped where it is absent."""

@@ -1,17 +1,13 @@
 """An app over SQLite that malformed things are sent to."""
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "storage"))  # its small shop serves here too
-
 from own_postgres import OwnPostgres
 from processes import STARTED
+from starlette.testclient import TestClient
 
 from recommendation.settings import Settings
 from recommendation_api.app import create_app

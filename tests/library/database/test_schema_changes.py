@@ -18,7 +18,7 @@ from recommendation.database.tables import metadata
 from recommendation.interactions.erasures import erase_user
 from recommendation.migrate import main, upgrade
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 VERSIONS = ROOT / "migrations" / "versions"
 
 

@@ -1,8 +1,0 @@
-"""Makes the pretended cluster importable for the tests of the operator."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent / "fakes"))
