@@ -16,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_options: argparse.Namespace, settings: Settings, database: Database) -> int:
     """Forget; return the exit code."""
-    gone = forget(settings, database)
-    print("forgotten: " + ", ".join(f"{count} {what}" for what, count in gone.items()))
+    forget(settings, database)
     return exits.DONE
 
 
-def forget(settings: Settings, database: Database) -> dict[str, int]:
-    """Forget what is past its retention; return how many of what."""
+def forget(settings: Settings, database: Database) -> None:
+    """Forget what is past its retention, and print how much of each kind."""
     retention = timedelta(days=settings.idempotency_retention_days)
     with database.writing() as connection:
-        return forget_old(connection, utc_now(), retention, settings.models_kept)
+        gone = forget_old(connection, utc_now(), retention, settings.models_kept)
+    print("forgotten: " + ", ".join(f"{count} {what}" for what, count in gone.items()))

@@ -24,11 +24,9 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
     if outcome.state != "skipped":
-        prune.forget(settings, database)  # nothing else comes by every hour
+        prune.forget(settings, database)  # no other job runs every hour
     if outcome.state == "failed":
         return exits.DO_NOT_TRY_AGAIN
-    if outcome.state != "skipped":
-        prune.run(options, settings, database)
     if outcome.state == "succeeded" and options.regenerate:
         return regenerate.remake_all(settings, database)
     if outcome.reason == "ended" and options.regenerate:

@@ -1,0 +1,26 @@
+"""`train` as the command line runs it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from recommendation.clock import utc_now
+from recommendation.database.database import Database
+from recommendation.interactions.store import claim_event_ids
+from recommendation.settings import Settings
+from recommendation_jobs import exits, train
+from recommendation_jobs.__main__ import parse
+
+
+def test_a_training_forgets_what_is_old_and_says_how_much_once(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with database.writing() as connection:
+        claim_event_ids(connection, [("old", b"says")], utc_now() - timedelta(days=30))
+    settings = Settings(model_path=tmp_path / "cf.pkl")
+    assert train.run(parse(["train"]), settings, database) == exits.DO_NOT_TRY_AGAIN
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("training failed: ")
+    assert [line for line in said if line.startswith("forgotten: ")] == [said[1]]
+    assert said[1].startswith("forgotten: 1 event ids, ")
