@@ -15,7 +15,6 @@ from recommendation_operator.times import parse_time
 class Registration:
     """The answer to `PUT /drops/{uid}`."""
 
-    state: str
     unknown_similar: tuple[str, ...] = ()
     model_age_seconds: float | None = None
     """None: there is no live model."""
@@ -23,7 +22,7 @@ class Registration:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Registration:
         model = body.get("live_model")
-        return cls(body["state"], tuple(body.get("unknown_similar", ())), model["age_seconds"] if model else None)
+        return cls(tuple(body.get("unknown_similar", ())), model["age_seconds"] if model else None)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,6 @@ class Regeneration:
     model_version: str | None = None
     users_targeted: int | None = None
     users_regenerated: int = 0
-    users_failed: int = 0
     failed_shards: tuple[int, ...] = ()
     catalogue_coverage_before: float | None = None
     catalogue_coverage_after: float | None = None
@@ -83,7 +81,6 @@ class Regeneration:
             model_version=body.get("model_version"),
             users_targeted=body.get("users_targeted"),
             users_regenerated=body.get("users_regenerated") or 0,
-            users_failed=body.get("users_failed") or 0,
             failed_shards=tuple(body.get("failed_shards") or ()),
             catalogue_coverage_before=body.get("catalogue_coverage_before"),
             catalogue_coverage_after=body.get("catalogue_coverage_after"),
@@ -98,7 +95,6 @@ class JobView:
     name: str
     uid: str
     owner_uid: str | None = None
-    drop_uid: str | None = None
     regeneration: str | None = None
     suspended: bool = False
     deleting: bool = False
@@ -107,7 +103,6 @@ class JobView:
     `FailureTarget` come earlier, when pods still run."""
     ended: datetime | None = None
     failed_indexes: str = ""
-    message: str = ""
 
     @classmethod
     def from_object(cls, obj: Mapping[str, Any]) -> JobView:
@@ -118,14 +113,12 @@ class JobView:
             name=metadata["name"],
             uid=metadata["uid"],
             owner_uid=owner.get("uid"),
-            drop_uid=metadata.get("labels", {}).get(names.DROP_LABEL),
             regeneration=metadata.get("annotations", {}).get(names.REGENERATION_ANNOTATION),
             suspended=bool(obj["spec"].get("suspend", False)),
             deleting="deletionTimestamp" in metadata,
             outcome=terminal["type"] if terminal else None,
             ended=parse_time(terminal["lastTransitionTime"]) if terminal else None,
             failed_indexes=status.get("failedIndexes", ""),
-            message=terminal.get("message", "") if terminal else "",
         )
 
 

@@ -23,9 +23,9 @@ SPEC: dict[str, Any] = {
     "suspend": False,
     "dryRun": False,
 }
-REGISTERED = Registration("standing", (), 60.0)
+REGISTERED = Registration((), 60.0)
 RUNNING = Regeneration("r-1", "running", 4, "m-1", 1000, 300)
-JOB = JobView(names.regeneration_job_name("u-1", 1), "job-uid", "u-1", "u-1", "r-1")
+JOB = JobView(names.regeneration_job_name("u-1", 1), "job-uid", "u-1", "r-1")
 
 
 def a_drop(uid: str = "u-1", status: dict[str, Any] | None = None, generation: int = 1, **spec: Any) -> Drop:
@@ -100,21 +100,21 @@ CASES: list[tuple[str, Drop, Seen, actions.Action | None, str]] = [
     (
         "IfStale keeps a young model",
         claimed(retrain="IfStale"),
-        Seen(turn=True, registration=Registration("standing", (), 7200.0)),
+        Seen(turn=True, registration=Registration((), 7200.0)),
         actions.OpenRegeneration(),
         reasons.STARTING,
     ),
     (
         "IfStale replaces an old model",
         claimed(retrain="IfStale"),
-        Seen(turn=True, registration=Registration("standing", (), 7200.5)),
+        Seen(turn=True, registration=Registration((), 7200.5)),
         actions.StartTraining(),
         reasons.STARTING,
     ),
     (
         "IfStale trains where there is no model",
         claimed(retrain="IfStale"),
-        Seen(turn=True, registration=Registration("standing")),
+        Seen(turn=True, registration=Registration()),
         actions.StartTraining(),
         reasons.STARTING,
     ),
