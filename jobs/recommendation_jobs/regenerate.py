@@ -9,7 +9,7 @@ from recommendation.clock import SteadyClock
 from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.lists.personal import ListSettings
-from recommendation.lists.personal_many import BlockLists
+from recommendation.lists.personal_many import RankMany
 from recommendation.regeneration.coverage import catalogue_coverage_after
 from recommendation.regeneration.shard import regenerate_shard
 from recommendation.regeneration.store import Regeneration, get_regeneration, open_full_regeneration, open_regeneration
@@ -63,7 +63,7 @@ def _remake(settings: Settings, database: Database, regeneration_id: str, shard:
     # One thread of BLAS in each that ranks.
     with progress("lists", users, "user") as bar, threadpool_limits(1, "blas"):
         done = regenerate_shard(
-            database, regeneration_id, shard, lists, settings.model_max_bytes, SteadyClock(), bar.advance, BlockLists
+            database, regeneration_id, shard, lists, settings.model_max_bytes, SteadyClock(), bar.advance, RankMany
         )
     _report(database, done)
 

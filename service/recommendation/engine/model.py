@@ -11,7 +11,6 @@ A user's own entry for j never counts: it would only say that they know the game
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,27 +19,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.rank_one import (
-    ROUNDING,
-    SLACK_TERMS,
-    SMALLEST_LENGTH,
-    added_by_own,
-    exact_products,
-    rank_alone,
-)
 from recommendation.engine.sparse import SparseLinks
 from recommendation.engine.weighting import pair_weights, user_scales
 from recommendation.matrix.vocabulary import Vocabulary
 
+ROUNDING = 2.0**-24
+"""Unit roundoff of float32."""
 
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """One user's list, best first; equal scores in the order of game ids."""
 
-    rows: NDArray[np.int32]
-    scores: NDArray[np.float32]
-    because: NDArray[np.int32]
-    """For each listed game the user's own game that added most to its score; -1 where none added anything."""
+SLACK_TERMS = 16
+"""Roundings in a score beside those of its components' products and sums."""
+
+
+ERROR_BY_SCORE = ROUNDING * SLACK_TERMS
+"""How wrong float32 arithmetic can leave any score, as a share of the score."""
+
+
+SMALLEST_LENGTH = 2.0**-60
+"""Shorter vectors count as this long, because float32 products of smaller numbers can vanish."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,26 +83,6 @@ class Model:
         """Latent factors."""
         return int(self.factors.shape[1])
 
-    def recommend(
-        self,
-        rows: Sequence[int] | NDArray[Any],
-        scores: Sequence[float] | NDArray[Any],
-        hidden_rows: Sequence[int] | NDArray[Any],
-        n: int,
-    ) -> Ranking:
-        """
-        Rank the games for one user.
-
-        Args:
-            rows: the user's games, distinct; -1 (not in the model) is passed over.
-            scores: their scores in weight units.
-            hidden_rows: games that must not be listed (owned, dismissed, unavailable); -1 is passed over.
-            n: length of the list; shorter where fewer games are left, empty where no game of the user is known.
-        """
-        given, hidden = np.asarray(rows, np.int32), np.asarray(hidden_rows, np.int32)
-        own = self.fold_in_one(given, np.asarray(scores))
-        return Ranking(*rank_alone(self, own, hidden[hidden >= 0], n))
-
     def fold_in(self, indptr: NDArray[np.int64], rows: NDArray[np.int32], scores: NDArray[Any]) -> Histories:
         """Turn users' scores into amounts; games outside the model and scores not above 0 fall away."""
         weights = pair_weights(scores, self.weighting)
@@ -131,26 +107,6 @@ class Model:
         indptr = np.array([0, len(rows)], np.int64)
         scales = user_scales(weights, indptr, self.user_power)
         return Histories(indptr, rows, weights * scales * self.input_scales[rows])
-
-    def contributions(
-        self, rows: Sequence[int] | NDArray[Any], scores: Sequence[float] | NDArray[Any], game_row: int
-    ) -> NDArray[np.float64]:
-        """
-        What each of the user's games adds to the score of one game, in the order given.
-
-        They sum to `score` exactly; the user's own entry for that game and games outside the model give 0.
-        """
-        given = np.asarray(rows, np.int32)
-        own = self.fold_in_one(given, np.asarray(scores))
-        target = np.array([game_row], np.int32)
-        links = self.links.between(own.rows, target)
-        added = added_by_own(self, own, target, exact_products(self, own.rows, target), links)[:, 0]
-        by_row = dict(zip(own.rows.tolist(), added.tolist(), strict=True))
-        return np.array([by_row.get(row, 0.0) for row in given.tolist()], dtype=np.float64)
-
-    def score(self, rows: Sequence[int] | NDArray[Any], scores: Sequence[float] | NDArray[Any], game_row: int) -> float:
-        """Score of one game for one user: the sum of its contributions. A list shows it rounded to float32."""
-        return float(self.contributions(rows, scores, game_row).sum())
 
     def similar(self, game_row: int, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Nearest games by the cosine of their factors, best first, without the game itself: rows and cosines."""
@@ -186,6 +142,21 @@ class Model:
     def _unit_factors(self) -> NDArray[np.float32]:
         lengths = np.sqrt(np.square(self.factors).sum(axis=1, keepdims=True))
         return np.asarray(self.factors / np.where(lengths > 0, lengths, 1.0), np.float32)
+
+
+def added_by_own(
+    model: Model,
+    own: Histories,
+    rows: NDArray[np.int32],
+    products: NDArray[np.float64],
+    links: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What each own game adds to each listed one, shape (own games, rows); nothing to itself."""
+    added: NDArray[np.float64] = products * model.output_scales[rows]
+    added += links
+    added *= own.amounts[:, None]
+    added[own.rows[:, None] == rows] = 0.0
+    return added
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """
-Lists of many users at once, the same to the bit as each user alone gets from `Model.recommend`.
+Lists of many users at once, the same to the bit as each user alone gets from `rank_one.recommend`.
 
 A float32 product scores every game for some hundred users; compiled loops do the rest, user by user. The jobs rank so;
 the API ranks in NumPy (`rank_one.py`) and never imports this, nor Numba with it.
@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine import rank_many_loops as compiled
-from recommendation.engine.model import Histories, Model
-from recommendation.engine.rank_one import ERROR_BY_SCORE, SMALLEST_LENGTH
+from recommendation.engine.model import ERROR_BY_SCORE, SMALLEST_LENGTH, Histories, Model
 
 CELLS = 5_200_000
 """Scores at once (users x games), 21 MB: with fewer the product spends more on laying out the factors again."""
@@ -82,7 +81,7 @@ def recommend_batch(
     threads: int = 1,
 ) -> RankingBlock:
     """
-    Rank the games for several users; each gets to the bit what `Model.recommend` gives them alone.
+    Rank the games for several users; each gets to the bit what `rank_one.recommend` gives them alone.
 
     User u's games are `rows[indptr[u]:indptr[u + 1]]`, the hidden ones likewise; `hidden_from_all` is hidden from
     each of them. Without `reasons`, `because` is -1 throughout, which saves a third of the time. Who ranks block

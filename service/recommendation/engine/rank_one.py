@@ -18,13 +18,14 @@ NumPy's own order of summation depends on the shape of what it sums: the sums he
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from recommendation.engine.model import Histories, Model
+from recommendation.engine.model import ERROR_BY_SCORE, SMALLEST_LENGTH, Histories, Model, added_by_own
 
 
 def sum_in_order(terms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -48,28 +49,14 @@ GROUPS_PER_PLACE = 4
 """Groups wanted for each place of a list; with fewer, smaller ones: many groups would hold several listed games."""
 
 
-ROUNDING = 2.0**-24
-"""Unit roundoff of float32."""
-
-
-SLACK_TERMS = 16
-"""Roundings in a score beside those of its components' products and sums."""
-
-
-ERROR_BY_SCORE = ROUNDING * SLACK_TERMS
-"""What float32 arithmetic may put a score wrong by, whatever it was made of, as a share of it."""
-
-
-SMALLEST_LENGTH = 2.0**-60
-"""Vectors that are shorter count as this long: the float32 products of smaller numbers may vanish."""
-
-
-class Alone(NamedTuple):
-    """A list, best first: rows, exact scores, and the user's own game that added most (-1: none)."""
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """One user's list, best first; equal scores in the order of game ids."""
 
     rows: NDArray[np.int32]
     scores: NDArray[np.float32]
     because: NDArray[np.int32]
+    """For each listed game the user's own game that added most to its score; -1 where none added anything."""
 
 
 class _Linked(NamedTuple):
@@ -80,7 +67,52 @@ class _Linked(NamedTuple):
     strengths: NDArray[np.float32]
 
 
-def rank_alone(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, *, reasons: bool = True) -> Alone:
+def recommend(
+    model: Model,
+    rows: Sequence[int] | NDArray[Any],
+    scores: Sequence[float] | NDArray[Any],
+    hidden_rows: Sequence[int] | NDArray[Any],
+    n: int,
+) -> Ranking:
+    """
+    Rank the games for one user.
+
+    Args:
+        rows: the user's games, distinct; -1 (not in the model) is skipped.
+        scores: their scores in weight units.
+        hidden_rows: games that must not be listed (owned, dismissed, unavailable); -1 is skipped.
+        n: length of the list; shorter where fewer games are left, empty where no game of the user is known.
+    """
+    given, hidden = np.asarray(rows, np.int32), np.asarray(hidden_rows, np.int32)
+    own = model.fold_in_one(given, np.asarray(scores))
+    return rank(model, own, hidden[hidden >= 0], n)
+
+
+def contributions(
+    model: Model, rows: Sequence[int] | NDArray[Any], scores: Sequence[float] | NDArray[Any], game_row: int
+) -> NDArray[np.float64]:
+    """
+    What each of the user's games adds to the score of one game, in the order given.
+
+    They sum to `score` exactly; the user's own entry for that game and games outside the model give 0.
+    """
+    given = np.asarray(rows, np.int32)
+    own = model.fold_in_one(given, np.asarray(scores))
+    target = np.array([game_row], np.int32)
+    links = model.links.between(own.rows, target)
+    added = added_by_own(model, own, target, exact_products(model, own.rows, target), links)[:, 0]
+    by_row = dict(zip(own.rows.tolist(), added.tolist(), strict=True))
+    return np.array([by_row.get(row, 0.0) for row in given.tolist()], dtype=np.float64)
+
+
+def score(
+    model: Model, rows: Sequence[int] | NDArray[Any], scores: Sequence[float] | NDArray[Any], game_row: int
+) -> float:
+    """Score of one game for one user: the sum of its contributions. A list shows it rounded to float32."""
+    return float(contributions(model, rows, scores, game_row).sum())
+
+
+def rank(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, *, reasons: bool = True) -> Ranking:
     """
     Rank the games for one user.
 
@@ -91,7 +123,7 @@ def rank_alone(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, 
         reasons: whether `because` is wanted; else it is -1 throughout.
     """
     if not len(own.rows):
-        return Alone(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
+        return Ranking(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
     taste = sum_in_order(model.factors[own.rows] * own.amounts[:, None])
     linked = _links_of(model, own.rows)
     direct = _direct(model, own, linked)
@@ -105,7 +137,7 @@ def rank_alone(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, 
     order = np.argsort(-exact, kind="stable")[:n]  # candidates ascend, so equal scores keep row order
     rows = candidates[order].astype(np.int32)
     because = _because(model, own, linked, rows) if reasons else np.full(len(rows), -1, np.int32)
-    return Alone(rows, exact[order] + np.float32(0.0), because)
+    return Ranking(rows, exact[order] + np.float32(0.0), because)
 
 
 def _links_of(model: Model, rows: NDArray[np.int32]) -> _Linked | None:
@@ -165,21 +197,6 @@ def _because(model: Model, own: Histories, linked: _Linked | None, rows: NDArray
         most = added.argmax(axis=0)
         top = added[most, np.arange(len(rows))]
     return np.where(top > 0, own.rows[most], -1).astype(np.int32)
-
-
-def added_by_own(
-    model: Model,
-    own: Histories,
-    rows: NDArray[np.int32],
-    products: NDArray[np.float64],
-    links: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """What each own game adds to each listed one, shape (own games, rows); nothing to itself."""
-    added: NDArray[np.float64] = products * model.output_scales[rows]
-    added += links
-    added *= own.amounts[:, None]
-    added[own.rows[:, None] == rows] = 0.0
-    return added
 
 
 def exact_products(model: Model, rows: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -5,7 +5,8 @@ from datetime import datetime
 
 import numpy as np
 
-from recommendation.errors import ModelMissing
+from recommendation.engine.rank_one import recommend
+from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
@@ -20,6 +21,25 @@ class ListSettings:
 
     half_life_days: float | None = None
     """Days after which a pair counts half; None: never."""
+
+
+class RankFromView:
+    """What `RankEach` and `RankMany` rank with: the live model of one view, and the keys under which lists are kept."""
+
+    def __init__(self, view: StoreView, settings: ListSettings) -> None:
+        """
+        Take a view with a live model.
+
+        Raises:
+            InvalidInput: the view has none.
+        """
+        if view.live is None:
+            raise InvalidInput("there is no model to rank with")
+        self._live = view.live
+        self._settings = settings
+        self._unlisted = view.unlisted_rows
+        # The last key stands for row -1, a list's reason where no game added anything.
+        self._keys = np.append(view.keys, np.int32(-1))
 
 
 def personal_list(
@@ -41,7 +61,7 @@ def personal_list(
     rows = live.model.games.rows(state.game_ids)
     hidden = np.concatenate([rows[state.are_hidden], view.unlisted_rows])
     scores = state.scores(settings.half_life_days, now)
-    ranking = live.model.recommend(rows, scores, hidden, settings.length)
+    ranking = recommend(live.model, rows, scores, hidden, settings.length)
     count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
     if not count:
         return None

@@ -6,25 +6,19 @@ import numpy as np
 import numpy.typing as npt
 
 from recommendation.engine.rank_many import BatchRanker, RankingBlock
-from recommendation.errors import InvalidInput
 from recommendation.interactions.history import UserBlock
-from recommendation.lists.personal import ListSettings
+from recommendation.lists.personal import ListSettings, RankFromView
 from recommendation.lists.stored import LEAST_SCORE, PACKED_ITEM, StoredList
 from recommendation.lists.view import StoreView
 
 
-class BlockLists:
-    """A view made ready to rank block after block; several threads may do so at once."""
+class RankMany(RankFromView):
+    """Ranks all users of a block together with compiled loops; several threads may do so at once."""
 
     def __init__(self, view: StoreView, settings: ListSettings) -> None:
         """Take a view with a live model."""
-        if view.live is None:
-            raise InvalidInput("there is no model to rank with")
-        self._live = view.live
-        self._settings = settings
-        self._ranker = BatchRanker(view.live.model, view.unlisted_rows)
-        # One more key, for row -1: because of nothing.
-        self._keys = np.append(view.keys, np.int32(-1))
+        super().__init__(view, settings)
+        self._ranker = BatchRanker(self._live.model, self._unlisted)
 
     def of(self, block: UserBlock, generation: int, now: datetime) -> list[StoredList]:
         """Rank for several users. Those without a list are left out."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from recommendation.engine import rank_one
 from recommendation.lists.page import PageRequest, active_list
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.user import UserState
@@ -74,7 +75,7 @@ def _score(
     rows = model.games.rows(state.game_ids)
     if row < 0 or not (rows >= 0).any():
         return None, []
-    added = model.contributions(rows, state.scores(settings.half_life_days, aged_at), row).tolist()
+    added = rank_one.contributions(model, rows, state.scores(settings.half_life_days, aged_at), row).tolist()
     parts = [
         {"game_id": own_id, "title": view.catalogue.by_id[own_id].title, "contribution": value}
         for own_id, value in zip(state.game_ids, added, strict=True)

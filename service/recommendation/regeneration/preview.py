@@ -12,7 +12,7 @@ from recommendation.catalogue.games import Catalogue
 from recommendation.errors import ModelMissing
 from recommendation.interactions.stream import count_users, stream_users
 from recommendation.lists.personal import ListSettings
-from recommendation.lists.personal_each import OneByOne
+from recommendation.lists.personal_each import RankEach
 from recommendation.lists.view import StoreView, placed
 
 MOST_USERS = 20_000
@@ -39,7 +39,7 @@ def preview(
         raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
     names = {game.game_id for game in drop.games}
     released = _with_drop(view, drop, now)
-    lists = OneByOne(released, settings)
+    lists = RankEach(released, settings)
     keys = {released.catalogue.by_id[name].key for name in names}
     targeted, looked, touched = count_users(connection, since), 0, 0
     displaced: Counter[int] = Counter()

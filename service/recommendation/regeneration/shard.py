@@ -24,7 +24,7 @@ from recommendation.interactions.erasures import erased_after, wait_for_erasures
 from recommendation.interactions.history import UserBlock
 from recommendation.interactions.stream import stream_users
 from recommendation.lists.personal import ListSettings
-from recommendation.lists.personal_each import OneByOne
+from recommendation.lists.personal_each import RankEach
 from recommendation.lists.store import store_lists
 from recommendation.lists.stored import PACKED_ITEM, StoredList
 from recommendation.lists.view import StoreView, placed
@@ -73,7 +73,7 @@ def regenerate_shard(
     max_bytes: int,
     clock: Clock,
     report: Report,
-    make_lists: MakeLists = OneByOne,
+    make_lists: MakeLists = RankEach,
 ) -> Regeneration:
     """
     Remake the lists of a shard's users, from where it was left.

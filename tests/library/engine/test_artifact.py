@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from recommendation.engine import artifact
 from recommendation.engine.model import Model
+from recommendation.engine.rank_one import recommend
 from recommendation.errors import ArtifactRefused
 from stores import fitted, random_store
 
@@ -46,7 +47,7 @@ def test_a_model_comes_back_as_it_was(model: Model, data: bytes) -> None:
     assert metadata == METADATA
     assert again.games == model.games
     assert np.array_equal(again.factors, model.factors)
-    one, other = model.recommend([1, 2], [3.0, 1.0], [1], 10), again.recommend([1, 2], [3.0, 1.0], [1], 10)
+    one, other = recommend(model, [1, 2], [3.0, 1.0], [1], 10), recommend(again, [1, 2], [3.0, 1.0], [1], 10)
     assert one.rows.tolist() == other.rows.tolist()
     assert one.scores.tolist() == other.scores.tolist()
 

@@ -5,6 +5,7 @@ import pytest
 
 from recommendation.engine.model import Model
 from recommendation.engine.rank_many import recommend_batch
+from recommendation.engine.rank_one import recommend, score
 from recommendation.engine.releases import Release, extended
 from recommendation.matrix.matrix import InteractionMatrix
 from stores import fitted, random_store
@@ -43,7 +44,7 @@ def test_a_release_stands_in_the_lists_of_its_neighbours_owners_and_in_nobody_el
 def test_the_reason_of_a_placed_game_is_the_neighbour_that_the_user_owns(model: Model) -> None:
     placed = extended(model, [Release("new", ["g0007"])])
     new, near, other = placed.games.rows(["new", "g0007", "g0050"]).tolist()
-    ranking = placed.recommend([near, other], [3.0, 3.0], [near, other], 60)
+    ranking = recommend(placed, [near, other], [3.0, 3.0], [near, other], 60)
     assert ranking.because[ranking.rows.tolist().index(new)] == near
 
 
@@ -62,7 +63,7 @@ def test_tags_place_a_release_where_no_neighbour_is_named(model: Model) -> None:
     tags = {"g0003": ["co-op", "sea"], "g0004": ["sea"], "g0005": ["chess"], "unknown": ["co-op", "sea"]}
     placed = extended(model, [Release("new", (), ["co-op", "sea"])], tags)
     new, nearest, near, far = placed.games.rows(["new", "g0003", "g0004", "g0005"]).tolist()
-    gains = [placed.score([row], [1.0], new) for row in (nearest, near, far)]
+    gains = [score(placed, [row], [1.0], new) for row in (nearest, near, far)]
     assert gains[0] > gains[1] > gains[2]
 
 
@@ -77,7 +78,7 @@ def test_placement_fades_as_own_pairs_come_in() -> None:
         counted = known.pairs.copy()
         counted[row] = pairs
         placed = extended(replace(known, pairs=counted), [Release("new", ["g0007"])])
-        scores.append(placed.score([near], [1.0], row))
+        scores.append(score(placed, [near], [1.0], row))
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 2 * scores[2]
-    assert scores[-1] == pytest.approx(known.score([near], [1.0], row), abs=1e-4)
+    assert scores[-1] == pytest.approx(score(known, [near], [1.0], row), abs=1e-4)

@@ -15,8 +15,8 @@ from recommendation.database.database import Database
 from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.interactions.erasures import erase_user
 from recommendation.lists.personal import ListSettings
-from recommendation.lists.personal_each import OneByOne
-from recommendation.lists.personal_many import BlockLists
+from recommendation.lists.personal_each import RankEach
+from recommendation.lists.personal_many import RankMany
 from recommendation.lists.store import lists_of
 from recommendation.regeneration import ending as endings
 from recommendation.regeneration import shard as engine_room
@@ -71,7 +71,7 @@ def killed_after(blocks: int) -> Any:
 
 def test_the_lists_of_a_promotion_are_those_that_the_jobs_make(shop: Database) -> None:
     found = []
-    for make_lists in (OneByOne, BlockLists):
+    for make_lists in (RankEach, RankMany):
         regenerate_shard(shop, opened(shop), 0, ListSettings(10), 10**9, lambda: START, lambda users: None, make_lists)
         found.append({user: replace(stored, generation=0) for user, stored in listed(shop).items()})
     assert found[0] == found[1]

@@ -1,0 +1,242 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommendation.engine.model import Model
+from recommendation.engine.rank_many import recommend_batch
+from recommendation.engine.rank_one import contributions, recommend, score
+from recommendation.engine.sparse import SparseLinks
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.vocabulary import Vocabulary
+from stores import checkerboard, fitted, random_store
+
+MATRIX = random_store(7)
+seeds = st.integers(0, 10_000)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return fitted(MATRIX)
+
+
+def history(rng: np.random.Generator, games: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = rng.choice(games, size=size, replace=False).astype(np.int32)
+    return rows, rng.integers(1, 100, size).astype(np.float32) / 8
+
+
+def test_the_withheld_game_of_a_checkerboard_comes_first() -> None:
+    matrix = checkerboard()
+    model = fitted(matrix, components=2)
+    for user in range(len(matrix.users)):
+        rows, scores = matrix.row(user)
+        assert model.games.ids(recommend(model, rows, scores, rows, 1).rows) == [f"g{user % 20:03}"]
+
+
+@settings(deadline=None, max_examples=50)
+@given(seeds, st.integers(1, 20), st.integers(1, 80))
+def test_hidden_games_never_appear_and_lists_are_sorted(model: Model, seed: int, size: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, scores = history(rng, len(model.games), size)
+    hidden = rng.choice(len(model.games), size=rng.integers(0, len(model.games)), replace=False)
+    ranking = recommend(model, rows, scores, hidden, n)
+    assert not set(ranking.rows.tolist()) & set(hidden.tolist())
+    assert len(ranking.rows) == min(n, len(model.games) - len(hidden))
+    keys = list(zip((-ranking.scores).tolist(), ranking.rows.tolist(), strict=True))
+    assert keys == sorted(keys)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seeds, st.integers(1, 20))
+def test_contributions_sum_to_the_score_that_the_list_shows(model: Model, seed: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, scores = history(rng, len(model.games), size)
+    ranking = recommend(model, rows, scores, [], 10)
+    for game, listed, because in zip(ranking.rows, ranking.scores, ranking.because, strict=True):
+        parts = contributions(model, rows, scores, int(game))
+        assert parts.sum() == score(model, rows, scores, int(game))
+        assert listed == pytest.approx(parts.sum(), rel=1e-4, abs=1e-6)
+        assert because == (rows[parts.argmax()] if parts.max() > 0 else -1)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.integers(1, 40), st.integers(1, 30))
+def test_a_batch_gives_each_user_to_the_bit_what_they_get_alone(model: Model, seed: int, users: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    histories = [history(rng, len(model.games), int(rng.integers(0, 15))) for _ in range(users)]
+    hidden = [rng.choice(len(model.games), size=rng.integers(0, 30), replace=False) for _ in range(users)]
+    block = recommend_batch(
+        model,
+        np.cumsum([0, *(len(rows) for rows, _ in histories)]),
+        np.concatenate([rows for rows, _ in histories]),
+        np.concatenate([scores for _, scores in histories]),
+        np.cumsum([0, *map(len, hidden)]),
+        np.concatenate(hidden),
+        n,
+    )
+    for user, ((rows, scores), away) in enumerate(zip(histories, hidden, strict=True)):
+        alone = recommend(model, rows, scores, away, n)
+        filled = len(alone.rows)
+        assert block.rows[user, :filled].tolist() == alone.rows.tolist()
+        assert block.scores[user, :filled].tolist() == alone.scores.tolist()
+        assert block.because[user, :filled].tolist() == alone.because.tolist()
+        assert np.all(block.rows[user, filled:] == -1)
+
+
+def made_up(rng: np.random.Generator, games: int, levels: int, components: int, size: float) -> Model:
+    """A model that no fit made: factors on a grid, so that many scores are equal, and links from some games."""
+    factors = (rng.integers(-levels, levels + 1, (games, components)) / levels * size).astype(np.float32)
+    factors[rng.random(games) < 0.2] = 0.0
+    links = np.unique(rng.integers(0, games * games, 4 * games))
+    links = links[links // games != links % games]
+    linked = SparseLinks.from_triples(
+        games, links // games, links % games, (rng.integers(-8, 9, len(links)) / 8 * size).astype(np.float32)
+    )
+    return Model(
+        games=Vocabulary.from_ids(f"g{row:05}" for row in range(games)),
+        factors=factors,
+        input_scales=rng.integers(1, 4, games).astype(np.float32),
+        output_scales=rng.integers(0, 3, games).astype(np.float32),
+        links=linked if rng.random() < 0.5 else SparseLinks.none(games),
+        pairs=np.ones(games, np.int32),
+        entry_score=1.0,
+        weighting="log",
+        user_power=0.5,
+        ridge=10.0,
+        link_share=1.0,
+    )
+
+
+games_there = st.sampled_from([1, 2, 5, 60, 63, 64, 65, 300, 1000, 3000])
+hidden_shares = st.sampled_from([0.0, 0.3, 0.99, 1.0])
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    seeds,
+    games_there,
+    st.integers(1, 40),
+    st.sampled_from([1, 3, 1000]),
+    st.integers(1, 9),
+    st.sampled_from([1.0, 1e-20]),
+    st.integers(1, 130),
+    hidden_shares,
+)
+def test_a_user_alone_gets_to_the_bit_what_a_block_gives_reasons_too(
+    seed: int, games: int, size: int, levels: int, components: int, factor: float, n: int, hidden_share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    model = made_up(rng, games, levels, components, factor)
+    rows, scores = history(rng, games, min(size, games))
+    hidden = np.flatnonzero(rng.random(games) < hidden_share)
+    alone = recommend(model, rows, scores, hidden, n)
+    block = recommend_batch(model, [0, len(rows)], rows, scores, [0, len(hidden)], hidden, n)
+    for_all = recommend_batch(model, [0, len(rows)], rows, scores, [0, 0], [], n, hidden_from_all=hidden)
+    assert len(alone.rows) == min(n, games - len(hidden))
+    for made in (block, for_all):
+        assert made.rows[0, : len(alone.rows)].tobytes() == alone.rows.tobytes()
+        assert made.scores[0, : len(alone.rows)].tobytes() == alone.scores.tobytes()
+        assert made.because[0, : len(alone.rows)].tobytes() == alone.because.tobytes()
+        assert np.all(made.rows[0, len(alone.rows) :] == -1)
+        assert np.all(made.because[0, len(alone.rows) :] == -1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seeds, st.integers(2, 200), st.integers(1, 30), st.sampled_from([1, 3]))
+def test_the_reason_is_the_first_of_the_games_that_add_most(seed: int, games: int, size: int, levels: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = made_up(rng, games, levels, 5, 1.0)
+    rows, scores = history(rng, games, min(size, games))
+    rows, scores = np.sort(rows), scores
+    ranking = recommend(model, rows, scores, [], 20)
+    for game, because in zip(ranking.rows.tolist(), ranking.because.tolist(), strict=True):
+        added = contributions(model, rows, scores, game)
+        assert because == (rows[added.argmax()] if added.max() > 0 else -1)
+
+
+def test_a_model_without_games_lists_nothing() -> None:
+    empty = made_up(np.random.default_rng(0), 0, 1, 2, 1.0)
+    assert len(recommend(empty, [-1], [1.0], [], 5).rows) == 0
+    assert recommend_batch(empty, [0, 1, 1], [-1], [1.0], [0, 0, 0], [], 5).rows.tolist() == [[-1] * 5] * 2
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.integers(1, 20))
+def test_equal_input_gives_equal_lists_in_whatever_order_the_history_comes(model: Model, seed: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, scores = history(rng, len(model.games), size)
+    order = rng.permutation(size)
+    one, other = recommend(model, rows, scores, rows, 20), recommend(model, rows[order], scores[order], rows, 20)
+    assert one.rows.tolist() == other.rows.tolist()
+    assert one.scores.tolist() == other.scores.tolist()
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.integers(1, 15))
+def test_adding_a_game_never_lowers_its_strongest_neighbour_among_those_it_adds_less_to(
+    model: Model, seed: int, size: int
+) -> None:
+    """A score is a sum over the history: whatever a new game adds least to cannot overtake what it adds most to."""
+    rng = np.random.default_rng(seed)
+    rows, scores = history(rng, len(model.games), size)
+    added, rows, scores = rows[0], rows[1:], scores[1:]
+    others = np.setdiff1d(np.arange(len(model.games)), [added, *rows])
+    gains = np.array([score(model, [added], [4.0], int(game)) for game in others])
+    neighbour = int(others[gains.argmax()])
+    before = recommend(model, rows, scores, [*rows, added], len(model.games)).rows.tolist()
+    after = recommend(model, [*rows, added], [*scores, 4.0], [*rows, added], len(model.games)).rows.tolist()
+    if before:
+        assert after.index(neighbour) <= before.index(neighbour)
+
+
+def test_permuting_ids_permutes_lists() -> None:
+    """Neither factors nor lists depend on what the games are called, except for ties."""
+    rng = np.random.default_rng(3)
+    names = MATRIX.games.all_ids
+    renamed = dict(zip(names, rng.permutation(names).tolist(), strict=True))
+    users, games = MATRIX.users.ids(MATRIX.user_rows), MATRIX.games.ids(MATRIX.indices)
+    other_matrix = InteractionMatrix.from_pairs(users, [renamed[game] for game in games], MATRIX.scores)
+    one, other = fitted(MATRIX), fitted(other_matrix)
+    for user in range(0, len(MATRIX.users), 7):
+        rows, scores = MATRIX.row(user)
+        listed = one.games.ids(recommend(one, rows, scores, rows, 10).rows)
+        there, their_scores = other_matrix.row(user)
+        assert other.games.ids(recommend(other, there, their_scores, there, 10).rows) == [renamed[g] for g in listed]
+
+
+def test_a_game_the_user_touched_may_be_listed_and_its_own_entry_counts_nothing(model: Model) -> None:
+    rows, scores = MATRIX.row(5)
+    ranking = recommend(model, rows, scores, rows[1:], len(model.games))
+    assert rows[0] in ranking.rows
+    place = ranking.rows.tolist().index(rows[0])
+    parts = contributions(model, rows, scores, int(rows[0]))
+    assert parts[0] == 0.0
+    assert ranking.scores[place] == pytest.approx(parts.sum(), rel=1e-4, abs=1e-6)
+
+
+def test_a_user_whose_games_are_all_unknown_gets_no_list(model: Model) -> None:
+    assert len(recommend(model, [-1, -1], [3.0, 1.0], [], 10).rows) == 0
+
+
+def test_unknown_games_and_scores_of_zero_change_nothing(model: Model) -> None:
+    one = recommend(model, [3, 4], [2.0, 5.0], [3], 10)
+    other = recommend(model, [3, -1, 4, 9], [2.0, 7.0, 5.0, 0.0], [3, -1], 10)
+    assert one.scores.tolist() == other.scores.tolist()
+    assert one.rows.tolist() == other.rows.tolist()
+
+
+def test_direct_links_count_in_lists_reasons_and_scores(model: Model) -> None:
+    linked = replace(
+        model, links=SparseLinks.from_triples(len(model.games), np.array([2]), np.array([9]), np.array([50.0]))
+    )
+    rows, scores = np.array([2, 3]), np.array([1.0, 1.0])
+    ranking = recommend(linked, rows, scores, rows, 3)
+    assert ranking.rows[0] == 9
+    assert ranking.because[0] == 2
+    assert ranking.scores[0] == pytest.approx(score(linked, rows, scores, 9), rel=1e-6)
+    bare = replace(model, links=SparseLinks.none(len(model.games)))
+    gain = contributions(linked, rows, scores, 9) - contributions(bare, rows, scores, 9)
+    assert gain[0] > 0
+    assert gain[1] == 0
