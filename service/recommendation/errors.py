@@ -21,6 +21,11 @@ class ModelMissing(RecommendationError):
     """No model is live yet."""
 
 
+def no_model() -> ModelMissing:
+    """Say that no model is live yet, and how to get one."""
+    return ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+
+
 class ArtifactRefused(RecommendationError):
     """A model file is not what the database says it should be, or holds something other than arrays."""
 

@@ -1,9 +1,9 @@
-"""Checking one row that a client sent: what is wrong with it, in a code for programs and a sentence for people."""
+"""Checking rows that a client sent: what is wrong with one, in a code for programs and a sentence for people."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from recommendation.clock import parse_rfc3339
 from recommendation.ids import ID_RULE, is_id
@@ -37,6 +37,33 @@ class RowError(ValueError):
         self.detail = detail
 
 
+Parsed = TypeVar("Parsed")
+
+
+def parse_each(
+    rows: Sequence[object], parse: Callable[[object, int], Parsed]
+) -> tuple[list[tuple[int, Parsed]], list[Rejection]]:
+    """
+    Parse the rows of a batch, so that a bad row does not sink the others.
+
+    Args:
+        rows: decoded JSON values, in the order they were sent.
+        parse: takes a row and its index; raises `RowError` for a row that cannot be taken.
+
+    Returns:
+        What was parsed with its index, and the rejections, both in order of index: of `["1", "x", "3"]`, read as
+        numbers, `[(0, 1), (2, 3)]` and one rejection with index 1.
+    """
+    taken: list[tuple[int, Parsed]] = []
+    refused: list[Rejection] = []
+    for index, row in enumerate(rows):
+        try:
+            taken.append((index, parse(row, index)))
+        except RowError as error:
+            refused.append(Rejection(index, error.code, error.detail))
+    return taken, refused
+
+
 def as_fields(row: object, known: frozenset[str], required: Iterable[str]) -> dict[str, Any]:
     """Return a row as a mapping, without unknown fields and with those required."""
     if not isinstance(row, dict):
@@ -65,15 +92,37 @@ def optional_id(fields: dict[str, Any], name: str) -> str | None:
     return None if fields.get(name) is None else required_id(fields, name)
 
 
-def moment(fields: dict[str, Any], name: str, now: datetime) -> datetime:
-    """Return the time of an event: its own, or `now`."""
+Absent = TypeVar("Absent", int, None)
+
+
+def whole_number(fields: dict[str, Any], name: str, least: int, most: int, absent: Absent) -> int | Absent:
+    """Return a whole number from `least` to `most`, or `absent` where there is none."""
     value = fields.get(name)
     if value is None:
-        return now
+        return absent
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise RowError(f"invalid_{name}", f"{name} should be a whole number from {least} to {most}")
+    return value
+
+
+def required_time(fields: dict[str, Any], name: str) -> datetime:
+    """Return a time that must be there, in UTC."""
     try:
-        occurred = parse_rfc3339(value)
+        return parse_rfc3339(fields[name])
     except (TypeError, ValueError, OverflowError):
         raise RowError(f"invalid_{name}", f"{name} should be an RFC 3339 time such as 2026-11-22T18:00:00Z") from None
+
+
+def optional_time(fields: dict[str, Any], name: str) -> datetime | None:
+    """Return a time that may be absent or null, in UTC."""
+    return None if fields.get(name) is None else required_time(fields, name)
+
+
+def moment(fields: dict[str, Any], name: str, now: datetime) -> datetime:
+    """Return the time of an event: its own, or `now`."""
+    occurred = optional_time(fields, name)
+    if occurred is None:
+        return now
     if not EARLIEST <= occurred <= now + FUTURE_ALLOWED:
         raise RowError(f"invalid_{name}", f"{name} should lie between 1970 and now")
     return occurred

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from recommendation.catalogue.games import Game, parse_game
-from recommendation.clock import parse_rfc3339
 from recommendation.ids import is_id
-from recommendation.rows import RowError, as_fields
+from recommendation.rows import RowError, as_fields, optional_time, required_time, whole_number
 
 DROP_FIELDS = frozenset({"name", "generation", "games", "release_time", "created_at", "placement", "audience"})
 
@@ -15,7 +13,8 @@ DROP_FIELDS = frozenset({"name", "generation", "games", "release_time", "created
 MAX_GAMES = 200
 
 
-MAX_POSITION = 101
+LAST_PLACE = 100
+"""Last place that a drop can take in a list."""
 
 
 MAX_DAYS = 90
@@ -56,20 +55,20 @@ def parse_drop(uid: str, body: object) -> Drop:
     placement = as_fields(
         fields.get("placement") or {}, frozenset({"slots", "first_position", "duration_days"}), required=()
     )
-    slots = _whole(placement, "slots", 2, 1, 100)
-    first_position = _whole(placement, "first_position", 3, 1, 100)
-    if first_position + slots > MAX_POSITION:
-        raise RowError("invalid_placement", f"first_position + slots should be at most {MAX_POSITION}")
-    created_at = _time(fields, "created_at")
-    released_at = _time(fields, "release_time") if fields.get("release_time") else created_at
+    slots = whole_number(placement, "slots", 1, LAST_PLACE, absent=2)
+    first_position = whole_number(placement, "first_position", 1, LAST_PLACE, absent=3)
+    if first_position + slots > LAST_PLACE + 1:
+        raise RowError("invalid_placement", f"first_position + slots should be at most {LAST_PLACE + 1}")
+    created_at = required_time(fields, "created_at")
+    released_at = optional_time(fields, "release_time") or created_at
     return Drop(
         uid=uid,
         name=_name(fields["name"]),
-        generation=_whole(fields, "generation", 1, 1, 2**53),
+        generation=whole_number(fields, "generation", 1, 2**53, absent=1),
         games=_games(fields["games"], released_at),
         released_at=released_at,
         created_at=created_at,
-        ends_at=released_at + timedelta(days=_whole(placement, "duration_days", 14, 1, MAX_DAYS)),
+        ends_at=released_at + timedelta(days=whole_number(placement, "duration_days", 1, MAX_DAYS, absent=14)),
         slots=slots,
         first_position=first_position,
     )
@@ -93,22 +92,6 @@ def _name(value: object) -> str:
     return value
 
 
-def _whole(fields: dict[str, Any], name: str, default: int, least: int, most: int) -> int:
-    value = fields.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise RowError(f"invalid_{name}", f"{name} should be a whole number from {least} to {most}")
-    return value
-
-
-def _time(fields: dict[str, Any], name: str) -> datetime:
-    try:
-        return parse_rfc3339(fields[name])
-    except (TypeError, ValueError, OverflowError):
-        raise RowError(f"invalid_{name}", f"{name} should be an RFC 3339 time") from None
-
-
 def active_since(audience: object, now: datetime) -> datetime | None:
     """
     Return the moment since which a user must have done something to be in the audience; None for everyone.
@@ -117,9 +100,8 @@ def active_since(audience: object, now: datetime) -> datetime | None:
         RowError: the audience is not understood.
     """
     fields = as_fields(audience or {}, frozenset({"active_within_days"}), required=())
-    if fields.get("active_within_days") is None:
-        return None
-    return now - timedelta(days=_whole(fields, "active_within_days", 0, 1, 36_500))
+    days = whole_number(fields, "active_within_days", 1, 36_500, absent=None)
+    return None if days is None else now - timedelta(days=days)
 
 
 @dataclass(frozen=True)

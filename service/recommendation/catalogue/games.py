@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from recommendation.clock import parse_rfc3339
 from recommendation.ids import ID_RULE, is_id
-from recommendation.rows import RowError, as_fields, required_id
+from recommendation.rows import RowError, as_fields, optional_time, required_id
 
 GAME_FIELDS = frozenset({"game_id", "title", "tags", "released_at", "available", "similar_to"})
 
@@ -73,7 +72,7 @@ def parse_game(row: object) -> Game:
         title=_title(fields.get("title")),
         tags=_ids(fields.get("tags"), "tags", MAX_TAGS),
         similar_to=_ids(fields.get("similar_to"), "similar_to", MAX_SIMILAR),
-        released_at=_release(fields.get("released_at")),
+        released_at=optional_time(fields, "released_at"),
         available=available,
     )
 
@@ -96,12 +95,3 @@ def _ids(value: object, name: str, most: int) -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > most or not all(map(is_id, value)):
         raise RowError(f"invalid_{name}", f"{name} should be at most {most} strings, each of {ID_RULE}")
     return tuple(dict.fromkeys(value))
-
-
-def _release(value: object) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        return parse_rfc3339(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise RowError("invalid_released_at", "released_at should be an RFC 3339 time") from None

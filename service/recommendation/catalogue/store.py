@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.database.dialects.writing import insert_new, insert_rows
+from recommendation.database.in_parts import rows_among
 from recommendation.database.tables import games
 from recommendation.database.versions import bump, snapshot_version
 
@@ -55,11 +56,7 @@ def games_named(connection: Connection, names: Sequence[str]) -> dict[str, Game]
 
 
 def _existing(connection: Connection, names: list[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(names), 500):
-        part = names[start : start + 500]
-        found.update(connection.execute(select(games.c.game_id).where(games.c.game_id.in_(part))).scalars())
-    return found
+    return {row.game_id for row in rows_among(connection, select(games.c.game_id), games.c.game_id, names)}
 
 
 def _as_row(game: Game, now: datetime) -> dict[str, Any]:

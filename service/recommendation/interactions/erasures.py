@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from recommendation.database.database import Database
 from recommendation.database.dialects.writing import insert, next_generation
+from recommendation.database.in_parts import rows_among
 from recommendation.database.locks import exclude_list_writers, read_sharing_with_erasure, share_with_erasure
 from recommendation.database.tables import (
     erasures,
@@ -70,11 +71,8 @@ def still_there(connection: Connection, users: Sequence[str], generation: int) -
 
     To be called in the writing transaction, after `share_with_erasure`.
     """
-    found: set[str] = set()
-    for start in range(0, len(users), 500):
-        part = users[start : start + 500]
-        pairs = user_game_interactions.c
-        found.update(connection.execute(select(pairs.user_id).where(pairs.user_id.in_(part)).distinct()).scalars())
+    user_id = user_game_interactions.c.user_id
+    found = {row.user_id for row in rows_among(connection, select(user_id).distinct(), user_id, users)}
     return found - erased_after(connection, found, generation)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from recommendation.clock import TICK
-from recommendation.rows import Rejection, RowError, as_fields, moment, optional_id, required_id
+from recommendation.rows import Rejection, RowError, as_fields, moment, optional_id, parse_each, required_id
 from recommendation.weights import MAX_QUANTITY, MAX_SCORE, Weights
 
 MAX_BATCH = 10_000
@@ -43,14 +43,7 @@ def parse_interactions(
     Returns:
         The interactions with their index, and the rejections, both in order of index.
     """
-    accepted: list[tuple[int, Interaction]] = []
-    rejected: list[Rejection] = []
-    for index, row in enumerate(rows):
-        try:
-            accepted.append((index, parse_interaction(row, weights, first_moment + index * TICK)))
-        except RowError as error:
-            rejected.append(Rejection(index, error.code, error.detail))
-    return accepted, rejected
+    return parse_each(rows, lambda row, index: parse_interaction(row, weights, first_moment + index * TICK))
 
 
 def parse_interaction(row: object, weights: Weights, now: datetime) -> Interaction:

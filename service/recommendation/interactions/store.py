@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from recommendation.catalogue.store import ensure_games
 from recommendation.database.dialects.writing import as_given, insert_columns, insert_new, insert_rows
+from recommendation.database.in_parts import rows_among
 from recommendation.database.tables import event_ids, feedback, user_game_interactions
 from recommendation.errors import InvalidInput
 from recommendation.interactions.erasures import erased_since
@@ -197,14 +198,9 @@ def claim_event_ids(
 
 
 def _fingerprints(connection: Connection, names: list[str]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for start in range(0, len(names), 500):
-        part = names[start : start + 500]
-        rows = connection.execute(
-            select(event_ids.c.event_id, event_ids.c.fingerprint).where(event_ids.c.event_id.in_(part))
-        )
-        found.update((name, bytes(digest)) for name, digest in rows)
-    return found
+    event_id = event_ids.c.event_id
+    rows = rows_among(connection, select(event_id, event_ids.c.fingerprint), event_id, names)
+    return {row.event_id: bytes(row.fingerprint) for row in rows}
 
 
 def merge_pairs(connection: Connection, changes: Sequence[PairChange]) -> None:

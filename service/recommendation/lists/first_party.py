@@ -11,9 +11,10 @@ import orjson
 
 from recommendation.clock import parse_rfc3339, rfc3339
 from recommendation.lists.stored import EVERYONE, StoredList
-from recommendation.rows import RowError, as_fields, optional_id, required_id
+from recommendation.rows import RowError, as_fields, optional_id, optional_time, required_id, whole_number
 
-MAX_POSITION = 1000
+LAST_PLACE = 1000
+"""Last place that an item can be pinned to."""
 
 
 MAX_REASON = 300
@@ -84,8 +85,8 @@ def parse_first_party(row: object) -> tuple[str, str, FirstPartyItem]:
         game_id=required_id(fields, "game_id"),
         score=_score(fields["score"]),
         reason=_reason(fields.get("reason")),
-        position=_position(fields.get("position")),
-        expires_at=_expiry(fields.get("expires_at")),
+        position=whole_number(fields, "position", 1, LAST_PLACE, absent=None),
+        expires_at=optional_time(fields, "expires_at"),
     )
     return optional_id(fields, "user_id") or EVERYONE, parse_source(fields["source"]), item
 
@@ -119,23 +120,6 @@ def _is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\0" not in text
-
-
-def _position(value: object) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_POSITION:
-        raise RowError("invalid_position", f"position should be a whole number from 1 to {MAX_POSITION}")
-    return value
-
-
-def _expiry(value: object) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        return parse_rfc3339(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise RowError("invalid_expires_at", "expires_at should be an RFC 3339 time") from None
 
 
 def merged(old: Sequence[FirstPartyItem], new: Sequence[FirstPartyItem]) -> list[FirstPartyItem]:

@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from recommendation.engine.rank_one import recommend
-from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.errors import InvalidInput, no_model
 from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
@@ -57,7 +57,7 @@ def personal_list(
     """
     live = view.live
     if live is None:
-        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+        raise no_model()
     rows = live.model.games.rows(state.game_ids)
     hidden = np.concatenate([rows[state.are_hidden], view.unlisted_rows])
     scores = state.scores(settings.half_life_days, now)

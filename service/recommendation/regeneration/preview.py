@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from recommendation.catalogue.drops import Drop
 from recommendation.catalogue.games import Catalogue
-from recommendation.errors import ModelMissing
+from recommendation.errors import no_model
 from recommendation.interactions.stream import count_users, stream_users
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.personal_each import RankEach
@@ -36,7 +36,7 @@ def preview(
         ModelMissing: there is no live model to rank with.
     """
     if view.live is None:
-        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+        raise no_model()
     names = {game.game_id for game in drop.games}
     released = _with_drop(view, drop, now)
     lists = RankEach(released, settings)

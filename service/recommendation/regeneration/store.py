@@ -18,7 +18,7 @@ from recommendation.catalogue.drop_store import get_drop
 from recommendation.catalogue.store import available_games
 from recommendation.database.dialects.writing import next_generation
 from recommendation.database.tables import regeneration_shards, regenerations
-from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.errors import InvalidInput, no_model
 from recommendation.evaluation.exposure import Exposure
 from recommendation.interactions.stream import count_users
 from recommendation.training.models import live_version
@@ -160,7 +160,7 @@ def open_regeneration(
     generation = next_generation(connection)
     version = live_version(connection)
     if version is None:
-        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+        raise no_model()
     if drop_uid is not None and get_drop(connection, drop_uid) is None:
         raise InvalidInput(f"drop {drop_uid} is not known; PUT /drops/{drop_uid} first")
     full = last_full(connection)

@@ -9,13 +9,13 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recommendation.catalogue.games import Game, parse_game
+from recommendation.catalogue.games import parse_game
 from recommendation.catalogue.store import ensure_games, put_games
 from recommendation.database.idempotency import Answer
 from recommendation.database.locks import share_with_erasure
 from recommendation.lists.first_party import FirstPartyItem, parse_first_party, parse_source
 from recommendation.lists.store import delete_list, store_first_party
-from recommendation.rows import Rejection, RowError
+from recommendation.rows import Rejection, parse_each
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
 from recommendation_api.http.retries import answered, batch_answer
@@ -80,13 +80,8 @@ async def put_catalogue(request: Request) -> Response:
     service = service_of(request)
     body = await read_body(request, service.settings.max_body_bytes)
     rows, _ = parse_rows(body, "games")
-    games: list[Game] = []
-    refused: list[Rejection] = []
-    for index, row in enumerate(rows):
-        try:
-            games.append(parse_game(row))
-        except RowError as error:
-            refused.append(Rejection(index, error.code, error.detail))
+    parsed, refused = parse_each(rows, lambda row, _index: parse_game(row))
+    games = [game for _, game in parsed]
 
     def store(connection: Connection, now: datetime) -> Answer:
         if games:
@@ -100,15 +95,10 @@ async def put_catalogue(request: Request) -> Response:
 def _parse_lists(rows: list[Any]) -> tuple[dict[tuple[str, str], list[FirstPartyItem]], list[Rejection]]:
     """Sort rows into lists; a list with a rejected row is left out whole, and its other rows are rejected too."""
     lists: dict[tuple[str, str], list[tuple[int, FirstPartyItem]]] = defaultdict(list)
-    refused: list[Rejection] = []
-    spoiled: set[tuple[Any, Any]] = set()
-    for index, row in enumerate(rows):
-        try:
-            user_id, source, item = parse_first_party(row)
-            lists[user_id, source].append((index, item))
-        except RowError as error:
-            refused.append(Rejection(index, error.code, error.detail))
-            spoiled.add(_pair_of(row))
+    parsed, refused = parse_each(rows, lambda row, _index: parse_first_party(row))
+    for index, (user_id, source, item) in parsed:
+        lists[user_id, source].append((index, item))
+    spoiled = {_pair_of(rows[rejection.index]) for rejection in refused}
     for pair in spoiled & lists.keys():
         detail = "another row of the same user and source was rejected, so their list stays as it was"
         refused += [Rejection(index, "list_unchanged", detail) for index, _ in lists.pop(pair)]

@@ -17,7 +17,7 @@ from recommendation.interactions.feedback import Feedback, parse_feedback
 from recommendation.interactions.ingest import Ingest, Ingested
 from recommendation.interactions.store import Indexed, Recorded, store_feedback
 from recommendation.lists.order import SOURCE_ORDER, source_class
-from recommendation.rows import Rejection, RowError
+from recommendation.rows import Rejection, parse_each
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
 from recommendation_api.http.retries import answered, batch_answer
@@ -103,11 +103,5 @@ def _count(service: Service, ingested: Ingested, refused: int) -> None:
 
 def _parse_feedback(service: Service, rows: list[object]) -> tuple[list[tuple[int, Feedback]], list[Rejection]]:
     first = service.clock.reserve(len(rows))
-    given: list[tuple[int, Feedback]] = []
-    refused: list[Rejection] = []
-    for index, row in enumerate(rows):
-        try:
-            given.append((index, parse_feedback(row, service.settings.weights, first + index * TICK)))
-        except RowError as error:
-            refused.append(Rejection(index, error.code, error.detail))
-    return given, refused
+    weights = service.settings.weights
+    return parse_each(rows, lambda row, index: parse_feedback(row, weights, first + index * TICK))

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recommendation.errors import ModelMissing
+from recommendation.errors import no_model
 from recommendation.ids import is_id
 from recommendation.lists.page import ActiveList, PageRequest, active_list
 from recommendation.lists.user import UserState
@@ -179,7 +179,7 @@ async def _read_body(service: Service, user_id: str, page: PageRequest) -> bytes
 async def _made_body(service: Service, user_id: str, page: PageRequest) -> bytes:
     await service.views.settle()
     if service.views.view.live is None:
-        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+        raise no_model()
     if service.makes.waiting >= service.settings.max_waiting_writes:
         raise too_many_writes()
     state = await service.makes.read(user_id)
@@ -211,7 +211,7 @@ async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 
     if game_id not in view.catalogue.by_id:
         raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
     if view.live is None:
-        raise ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+        raise no_model()
     model = view.live.model
     row = int(model.games.rows([game_id])[0])
     items: list[dict[str, Any]] = []

@@ -18,7 +18,7 @@ from recommendation.regeneration import ending as endings
 from recommendation.regeneration import store as regenerations
 from recommendation.regeneration.coverage import catalogue_coverage_after
 from recommendation.regeneration.store import MAX_SHARDS, Regeneration
-from recommendation.rows import RowError, as_fields
+from recommendation.rows import RowError, as_fields, whole_number
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
@@ -43,9 +43,7 @@ async def post_regeneration(request: Request) -> Response:
     service = service_of(request)
     body = await read_body(request, service.settings.max_body_bytes)
     fields = as_fields(parse_json(body), frozenset({"drop_uid", "audience", "shards"}), required=())
-    shards = fields.get("shards", 1)
-    if not isinstance(shards, int) or isinstance(shards, bool) or not 1 <= shards <= MAX_SHARDS:
-        raise RowError("invalid_shards", f"shards should be a whole number from 1 to {MAX_SHARDS}")
+    shards = whole_number(fields, "shards", 1, MAX_SHARDS, absent=1)
     drop_uid = fields.get("drop_uid")
     if drop_uid is not None and not is_id(drop_uid):
         raise RowError("invalid_drop_uid", "drop_uid should be the uid of a drop")
