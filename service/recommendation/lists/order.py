@@ -1,8 +1,12 @@
 """
 The order of a list: one pure function over what every source proposes.
 
-What may not be shown is left out by whoever proposes. Pins take their positions, drops the places they were given, and
-the rest follows source by source, each by score, `popular` last. A game appears once.
+Each source leaves out what may not be listed before it proposes. Pins take their positions, drops the places they were
+given, and the rest follows source by source, each by score, `popular` last. A game appears once.
+
+Example:
+    Editorial pins `a` to place 2, a drop places `n` from place 1, the personal list holds `c`, `d` and `a`: the order
+    is `n` (drop), `a` (editorial), `c`, `d` (cf). The personal `a` is left out, as the game stands already.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,21 +55,22 @@ class Candidate(NamedTuple):
 
     @property
     def game_id(self) -> str:
-        """Its game."""
+        """Id of the game."""
         return self.game.game_id
 
     @property
     def source(self) -> str:
-        """Who proposes it."""
+        """Name of the source that proposes it, such as `rule:new-players`."""
         return self.origin.source
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
     """
-    The places a drop was given: at most `slots` from `first_position`, for the games of which it knows the score.
+    The places of a drop: its candidates take free places from `first_position`.
 
-    `slots` bounds what all drops together show in one list.
+    `slots` bounds the items of this drop and of those placed before it together, so that all drops together take no
+    more than the drop with the most slots.
     """
 
     slots: int
@@ -121,7 +126,7 @@ def _first(proposals: Sequence[Iterable[Candidate]], names: set[str], wanted: in
         return listed
     for proposal in proposals:
         for candidate in proposal:
-            game_id = candidate[0].game_id
+            game_id = candidate.game.game_id
             if game_id not in names:
                 names.add(game_id)
                 listed.append(candidate)
@@ -143,13 +148,18 @@ def _split(proposals: Sequence[Iterable[Candidate]]) -> tuple[list[Candidate], l
 
 
 def _seat_pins(pins: Iterable[Candidate], offset: int) -> dict[int, Candidate]:
-    """Give each pin its place; who loses a place takes the next that no pin holds by right."""
+    """
+    Give each pin its place, from `offset + 1` on.
+
+    The winner of a place takes it; a loser, and a pin to a place on an earlier page, takes the next free place after
+    all winners sit.
+    """
     once: dict[str, Candidate] = {}
-    for pin in sorted(pins, key=_pin_precedence):
+    for pin in sorted(pins, key=_precedence):
         once.setdefault(pin.game_id, pin)
     taken: dict[int, Candidate] = {}
     losers: list[Candidate] = []
-    for pin in sorted(once.values(), key=lambda pin: (pin.position or 0, *_pin_precedence(pin))):
+    for pin in sorted(once.values(), key=lambda pin: (pin.position or 0, *_precedence(pin))):
         place = pin.position or 1
         if place > offset and place not in taken:
             taken[place] = pin
@@ -160,7 +170,7 @@ def _seat_pins(pins: Iterable[Candidate], offset: int) -> dict[int, Candidate]:
     return taken
 
 
-def _pin_precedence(pin: Candidate) -> tuple[int, int, str]:
+def _precedence(pin: Candidate) -> tuple[int, int, str]:
     return source_rank(pin.source), -pin.updated, pin.game_id
 
 
@@ -171,18 +181,18 @@ def _next_free(taken: dict[int, Candidate], place: int) -> int:
 
 
 def _seat_drops(placements: Sequence[Placement], taken: dict[int, Candidate], seated: set[str], offset: int) -> None:
-    placed = 0
+    used = 0
     for placement in placements:
         place = max(placement.first_position, offset + 1)
         for candidate in placement.candidates:
-            if placed >= placement.slots:
+            if used >= placement.slots:
                 break
             if candidate.game_id in seated:
                 continue
             place = _next_free(taken, place)
             taken[place] = candidate
             seated.add(candidate.game_id)
-            placed += 1
+            used += 1
 
 
 def _merged(taken: dict[int, Candidate], others: list[Candidate], limit: int, offset: int) -> list[Candidate]:

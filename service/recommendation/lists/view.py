@@ -27,8 +27,8 @@ KNOWN_WELL = 100
 """Pairs in the fit from which a game speaks for itself."""
 
 
-def placed(live: LiveModel, catalogue: Catalogue) -> LiveModel:
-    """Return the live model with new releases placed, by `similar_to` and tags of the catalogue."""
+def with_releases(live: LiveModel, catalogue: Catalogue) -> LiveModel:
+    """Return the live model with the catalogue's new games in it, each near its neighbours by `similar_to` and tags."""
     model = live.model
     names = sorted(name for name, game in catalogue.by_id.items() if game.similar_to or game.tags)
     pairs = [int(model.pairs[row]) if row >= 0 else 0 for row in model.games.rows(names).tolist()]

@@ -14,7 +14,7 @@ from recommendation.engine.model import LiveModel
 from recommendation.errors import ArtifactRefused, ModelMissing
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.store import everyone_lists
-from recommendation.lists.view import StoreView, placed
+from recommendation.lists.view import StoreView, with_releases
 from recommendation.training.models import load_model
 
 Versions = dict[str, int | str | None]
@@ -57,7 +57,7 @@ class ViewLoader:
             view = replace(view, drops=tuple(standing_drops(connection, now)))
         if changed & {"model", "catalogue"}:
             self._take_up_model(connection, versions.get("model"))
-            live = self._base and placed(self._base, view.catalogue)
+            live = self._base and with_releases(self._base, view.catalogue)
             view = replace(view, live=live)
         view.warm()
         self._versions, self.view = versions, view

@@ -13,7 +13,7 @@ from recommendation.errors import no_model
 from recommendation.interactions.stream import count_users, stream_users
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.personal_each import RankEach
-from recommendation.lists.view import StoreView, placed
+from recommendation.lists.view import StoreView, with_releases
 
 MOST_USERS = 20_000
 """Users looked at; a larger audience is reckoned from this many of its first."""
@@ -82,5 +82,5 @@ def _with_drop(view: StoreView, drop: Drop, now: datetime) -> StoreView:
             )
         known[game.game_id] = given
     catalogue = Catalogue.of(known.values())
-    live = view.live and placed(view.live, catalogue)
+    live = view.live and with_releases(view.live, catalogue)
     return StoreView(catalogue=catalogue, live=live, made_at=now)

@@ -27,7 +27,7 @@ from recommendation.lists.personal import ListSettings
 from recommendation.lists.personal_each import RankEach
 from recommendation.lists.store import store_lists
 from recommendation.lists.stored import PACKED_ITEM, StoredList
-from recommendation.lists.view import StoreView, placed
+from recommendation.lists.view import StoreView, with_releases
 from recommendation.regeneration.ending import close_if_done
 from recommendation.regeneration.store import Regeneration, Shard, advance_shard, get_regeneration
 from recommendation.training.models import load_model
@@ -112,7 +112,7 @@ def _prepare(
         if regeneration.state == "failed":
             raise InvalidInput(f"regeneration {regeneration_id} was ended")
         catalogue = load_catalogue(connection)
-        live = placed(load_model(connection, regeneration.model_version, max_bytes), catalogue)
+        live = with_releases(load_model(connection, regeneration.model_version, max_bytes), catalogue)
     return regeneration, StoreView(catalogue=catalogue, live=live, made_at=clock())
 
 

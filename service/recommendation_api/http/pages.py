@@ -84,7 +84,7 @@ def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
     document of mappings only to write it out took as long as putting the list together.
     """
     items = active.items
-    scores = (_SCORE * len(items) % tuple([item[1] for item in items])).split()
+    scores = (_SCORE * len(items) % tuple([item.score for item in items])).split()
     written: list[str] = []
     made: Origin | None = None
     for rank, (item, score) in enumerate(zip(items, scores, strict=True), len(active.before) + 1):
@@ -108,7 +108,7 @@ def _cursor(active: ActiveList, limit: int, catalogue: Catalogue) -> str:
     """Return where the list goes on, null where this page is the last."""
     if len(active.items) < limit or len(active.before) + len(active.items) >= MOST_SHOWN:
         return "null"
-    keys = [item[0].key for item in active.items]
+    keys = [item.game.key for item in active.items]
     keys += [catalogue.by_id[game_id].key for game_id in active.before]
     return f'"{encode_cursor(keys)}"'
 
