@@ -1,35 +1,33 @@
 """The parts of a running API, put together once in `create_app` and handed to every route."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from sqlalchemy import Connection
 from starlette.requests import Request
 
 from recommendation.clock import SteadyClock
 from recommendation.database.database import Database
-from recommendation.database.idempotency import Answer, RequestKey, claim, keep
+from recommendation.interactions.ingest import Ingest, Ingested, Outcome, ingest
 from recommendation.interactions.ingest_at_once import LoopIngests
+from recommendation.lists.generate import generate_lists
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.reads import LoopReads
 from recommendation.lists.user import UserState
 from recommendation.settings import Settings
+from recommendation_api.background.brokers.broker import Broker
 from recommendation_api.background.relay import Relay
 from recommendation_api.background.trainer import Trainer
 from recommendation_api.background.view import ViewHolder
 from recommendation_api.batching.gate import WriteGate
-from recommendation_api.batching.reads import Coalescer
-from recommendation_api.batching.writes import Ingests
+from recommendation_api.batching.reads import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
+from recommendation_api.batching.writes import Ingests, QuickIngests
 from recommendation_api.keys import KeyRing
-from recommendation_api.problems import Problem
 from recommendation_api.telemetry.metrics import Metrics
-
-MOST_KEY_CHARACTERS = 255
 
 
 @dataclass
-class Service:
+class Parts:
     """What routes work with."""
 
     settings: Settings
@@ -54,55 +52,109 @@ class Service:
     is_draining: bool = False
     list_settings: ListSettings = field(default_factory=ListSettings)
 
-    async def once(
-        self, request: Request, content: bytes, work: Callable[[Connection, datetime], Answer]
-    ) -> tuple[Answer, bool]:
-        """
-        Do a write in one transaction, once per `Idempotency-Key`.
-
-        Args:
-            request: names the key, its holder and the route.
-            content: the body, by which the same key with another request is told.
-            work: what to do; its answer is kept with it.
-
-        Returns:
-            The answer, and whether it is a replay.
-        """
-        key = request_key(request, content)
-
-        def in_transaction() -> tuple[Answer, bool]:
-            now = self.clock()
-            with self.database.writing() as connection:
-                if key is not None and (kept := claim(connection, key, now)) is not None:
-                    return kept, True
-                answer = work(connection, now)
-                if key is not None:
-                    keep(connection, key, answer)
-                return answer, False
-
-        answered = await self.writes.run(in_transaction)
+    def written(self) -> None:
+        """Tell the other parts that something was committed."""
         self.views.written()
         if self.relay is not None:
             self.relay.wake()
-        return answered
+
+    async def close(self) -> None:
+        """Let threads and connections go, in the order in which they depend on each other."""
+        await self.trainer.close()
+        if self.relay is not None:
+            await asyncio.to_thread(self.relay.close)
+        self.loop_reads.close()
+        self.ingests.close()
+        if self.loop_ingests is not None:
+            self.loop_ingests.close()
+        await asyncio.to_thread(self.metrics.close)
+        await asyncio.to_thread(self.database.close)
 
 
-def request_key(request: Request, content: bytes) -> RequestKey | None:
-    """Return what names this request among retries; None where the client gave no key."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= MOST_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
-        raise Problem(
-            422, "invalid_idempotency_key", f"Idempotency-Key should be 1 to {MOST_KEY_CHARACTERS} ASCII characters"
-        )
-    scope = request.scope
-    route = scope["route"].path
-    target = scope["path"].encode() + b"?" + scope["query_string"]
-    return RequestKey.of(request.state.holder.name, f"{request.method} {route}", key, target, content)
+def parts_of(request: Request) -> Parts:
+    """Return the parts of the app that a request came to."""
+    parts: Parts = request.app.state.parts
+    return parts
 
 
-def service_of(request: Request) -> Service:
-    """Return the service that a request came to."""
-    service: Service = request.app.state.service
-    return service
+def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None) -> Parts:
+    """
+    Make the parts and connect them to each other; none connects to a database or a broker yet.
+
+    Args:
+        settings: of the service.
+        keys: who may do what; None where nothing checks keys.
+        broker: where announcements go; None where nothing is announced.
+    """
+    clock = SteadyClock()
+    database, loop_reads, loop_ingests = _stores(settings, broker is not None)
+    views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
+    metrics = Metrics(database, settings.weights)
+    metrics.watch_view(lambda: views.view)
+    metrics.training_suspended.set(settings.training_suspended)
+    writes = WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes)
+    list_settings = ListSettings(settings.list_length, settings.half_life_days)
+
+    async def make(user_ids: Sequence[str]) -> Mapping[str, UserState]:
+        return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
+
+    return Parts(
+        settings=settings,
+        database=database,
+        views=views,
+        reads=Coalescer(loop_reads.read, _readers(settings)),
+        loop_reads=loop_reads,
+        loop_ingests=loop_ingests,
+        makes=Coalescer(make, MAKERS, MOST_MADE_TOGETHER),
+        writes=writes,
+        ingests=_ingests(settings, database, loop_ingests, views, writes, clock),
+        trainer=Trainer(settings, database, clock),
+        relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
+        metrics=metrics,
+        keys=keys,
+        clock=clock,
+        list_settings=list_settings,
+    )
+
+
+def _stores(settings: Settings, announces: bool) -> tuple[Database, LoopReads, LoopIngests | None]:
+    """Share the connections that a process may have between its pool and the event loop's own."""
+    url, readers = settings.database_url, _readers(settings)
+    pool_size = settings.database_pool_size - LoopReads.connections(url, readers)
+    # The rows of an announcement are written step by step, which the one statement does not do.
+    counts_at_once = not announces and pool_size > 1 and LoopIngests.is_possible(url)
+    database = Database(url, pool_size - counts_at_once, settings.statement_timeout_ms, announces)
+    loop_reads = LoopReads(database, readers, settings.half_life_days is not None)
+    return database, loop_reads, LoopIngests(database, settings.owning_events) if counts_at_once else None
+
+
+def _readers(settings: Settings) -> int:
+    """Return how many reads run at a time; half of a small pool stays for everything else."""
+    return min(READERS, settings.database_pool_size // 2)
+
+
+def _ingests(
+    settings: Settings,
+    database: Database,
+    loop_ingests: LoopIngests | None,
+    views: ViewHolder,
+    writes: WriteGate,
+    clock: SteadyClock,
+) -> Ingests:
+    def write_events(requests: Sequence[Ingest]) -> Sequence[Outcome]:
+        now, known_games = clock(), views.view.catalogue.by_id
+        with database.writing() as connection:
+            return ingest(connection, requests, settings.owning_events, now, known_games)
+
+    quick = None if loop_ingests is None else _quick_ingests(loop_ingests, views, writes, clock)
+    return Ingests(write_events, writes, quick)
+
+
+def _quick_ingests(loop_ingests: LoopIngests, views: ViewHolder, writes: WriteGate, clock: SteadyClock) -> QuickIngests:
+    def takes(request: Ingest) -> bool:
+        return loop_ingests.takes(request, views.view.catalogue.by_id)
+
+    async def count(requests: Sequence[Ingest]) -> Sequence[Ingested | None]:
+        return await loop_ingests.count(requests, clock())
+
+    return QuickIngests(takes, count, writes)

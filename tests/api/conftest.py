@@ -26,7 +26,7 @@ class Store:
 
     def get(self, path: str, **options: Any) -> Any:
         """GET, and expect 200. What another process wrote shows after a second; tests do not wait for that."""
-        self.client.app.state.service.views.refresh()  # type: ignore[attr-defined]
+        self.client.app.state.parts.views.refresh()  # type: ignore[attr-defined]
         answer = self.call("GET", path, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -57,7 +57,7 @@ class Store:
         database = Database(self.settings.database_url)
         outcome = train(database, self.settings, SteadyClock(), None, lambda stage: None)
         database.close()
-        self.client.app.state.service.views.refresh()  # type: ignore[attr-defined]
+        self.client.app.state.parts.views.refresh()  # type: ignore[attr-defined]
         return outcome
 
     def listed(self, user: str, **params: Any) -> list[str]:

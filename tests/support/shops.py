@@ -111,9 +111,9 @@ class Api:
         self.client = client
 
     @property
-    def service(self) -> Any:
+    def parts(self) -> Any:
         """The parts of the running app."""
-        return self.client.app.state.service  # type: ignore[attr-defined]
+        return self.client.app.state.parts  # type: ignore[attr-defined]
 
     def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
         """Send a request, and expect success."""
@@ -127,7 +127,7 @@ class Api:
 
     def look(self) -> None:
         """Take up what others wrote; a running app does it every second."""
-        self.service.views.refresh()
+        self.parts.views.refresh()
 
     def shown(self, user: str, limit: int = 20) -> tuple[str | None, list[tuple[str, float]]]:
         """The model that a user's list comes from, and the list's games with their scores."""

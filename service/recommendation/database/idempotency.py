@@ -6,7 +6,7 @@ first has ended, then finds its answer, or takes its turn if the first was rolle
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -78,6 +78,34 @@ def claim(connection: Connection, request: RequestKey, now: datetime) -> Answer 
     if isinstance(found, KeyReusedError):
         raise found
     return found
+
+
+def once(
+    connection: Connection, request: RequestKey | None, now: datetime, work: Callable[[Connection, datetime], Answer]
+) -> tuple[Answer, bool]:
+    """
+    Do a request's work in this transaction, once a key.
+
+    Args:
+        connection: of a transaction that has written nothing yet.
+        request: names the request among its retries; None where the work is done whatever was done before.
+        now: the time of the answer.
+        work: what to do; its answer is kept under the key.
+
+    Returns:
+        The answer, and whether it is a replay.
+
+    Raises:
+        KeyReusedError: the key was used for another request.
+    """
+    if request is None:
+        return work(connection, now), False
+    kept = claim(connection, request, now)
+    if kept is not None:
+        return kept, True
+    answer = work(connection, now)
+    keep(connection, request, answer)
+    return answer, False
 
 
 def claim_all(connection: Connection, requests: Sequence[RequestKey], now: datetime) -> list[Claimed]:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
-from recommendation_api.parts import Service, service_of
+from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem
 
 
@@ -45,12 +45,12 @@ def authorise(request: Request, scopes: tuple[str, ...]) -> KeyHolder:
     Raises:
         Problem: as for `holder_of`.
     """
-    holder = holder_of(request.scope, service_of(request), scopes)
+    holder = holder_of(request.scope, parts_of(request), scopes)
     request.state.holder = holder
     return holder
 
 
-def holder_of(scope: Scope, service: Service, scopes: tuple[str, ...]) -> KeyHolder:
+def holder_of(scope: Scope, parts: Parts, scopes: tuple[str, ...]) -> KeyHolder:
     """
     Return who sent a request.
 
@@ -58,11 +58,11 @@ def holder_of(scope: Scope, service: Service, scopes: tuple[str, ...]) -> KeyHol
         Problem: 401 without a known key, 403 where the key may not do this. Neither says what would have been allowed
             to whom.
     """
-    if service.keys is None:
-        holder = _without_keys(scope, service.settings.insecure_open)
+    if parts.keys is None:
+        holder = _without_keys(scope, parts.settings.insecure_open)
     else:
         kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        found = service.keys.holder_of(key.strip()) if kind.lower() == "bearer" and key else None
+        found = parts.keys.holder_of(key.strip()) if kind.lower() == "bearer" and key else None
         if found is None:
             raise Problem(
                 401, "key_needed", "send Authorization: Bearer with a key that is known", {"WWW-Authenticate": "Bearer"}

@@ -1,10 +1,64 @@
-"""Answers of writes, as they are kept for retries and as they are sent."""
+"""Requests that a client may send again: what names them, and their answers as they are kept and as they are sent."""
+
+from collections.abc import Callable
+from datetime import datetime
 
 import orjson
+from sqlalchemy import Connection
+from starlette.requests import Request
 from starlette.responses import Response
 
-from recommendation.database.idempotency import Answer
+from recommendation.database import idempotency
+from recommendation.database.idempotency import Answer, RequestKey
 from recommendation.rows import Rejection
+from recommendation_api.parts import parts_of
+from recommendation_api.problems import Problem
+
+MAX_KEY_CHARACTERS = 255
+
+
+async def once(request: Request, content: bytes, work: Callable[[Connection, datetime], Answer]) -> tuple[Answer, bool]:
+    """
+    Do a write in one transaction, once per `Idempotency-Key`.
+
+    Args:
+        request: names the key, its holder and the route.
+        content: the body, which tells a retry from another request under the same key.
+        work: what to do; its answer is kept with it.
+
+    Returns:
+        The answer, and whether it is a replay.
+
+    Raises:
+        Problem: 422 for an unusable key.
+        KeyReusedError: the key was used for another request.
+    """
+    parts = parts_of(request)
+    key = request_key(request, content)
+
+    def in_transaction() -> tuple[Answer, bool]:
+        now = parts.clock()
+        with parts.database.writing() as connection:
+            return idempotency.once(connection, key, now, work)
+
+    answered_once = await parts.writes.run(in_transaction)
+    parts.written()
+    return answered_once
+
+
+def request_key(request: Request, content: bytes) -> RequestKey | None:
+    """Return what names this request among its retries; None where the client sent no key."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
+        raise Problem(
+            422, "invalid_idempotency_key", f"Idempotency-Key should be 1 to {MAX_KEY_CHARACTERS} ASCII characters"
+        )
+    scope = request.scope
+    route = scope["route"].path
+    target = scope["path"].encode() + b"?" + scope["query_string"]
+    return RequestKey.of(request.state.holder.name, f"{request.method} {route}", key, target, content)
 
 
 def batch_answer(accepted: int, rejected: list[Rejection], duplicates: int, **more: list[str]) -> Answer:

@@ -18,10 +18,10 @@ from recommendation.lists.store import delete_list, store_first_party
 from recommendation.rows import Rejection, parse_each
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
-from recommendation_api.http.retries import answered, batch_answer
+from recommendation_api.http.retries import answered, batch_answer, once
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers.batches import BatchOut, ListBatchOut
-from recommendation_api.parts import service_of
+from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
@@ -38,8 +38,8 @@ async def post_batch(request: Request) -> Response:
     A game that was never heard of becomes known, as with its first interaction, so that a shop can open with lists of
     its own; `new_games` names them, and an id that was mistyped is among them.
     """
-    service = service_of(request)
-    body = await read_body(request, service.settings.max_body_bytes)
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
     rows, rest = parse_rows(body, "recommendations", frozenset({"mode"}))
     mode = rest.get("mode", "merge")
     if mode not in ("merge", "replace"):
@@ -49,12 +49,12 @@ async def post_batch(request: Request) -> Response:
     def store(connection: Connection, now: datetime) -> Answer:
         share_with_erasure(connection)  # before any row, as every writer: or two could wait for each other
         games = {item.game_id for items in lists.values() for item in items}
-        new_games = ensure_games(connection, games, now, service.views.view.catalogue.by_id)
+        new_games = ensure_games(connection, games, now, parts.views.view.catalogue.by_id)
         if lists:
             store_first_party(connection, lists, mode == "replace", now)
         return batch_answer(sum(map(len, lists.values())), refused, 0, new_games=new_games)
 
-    answer, replayed = await service.once(request, body, store)
+    answer, replayed = await once(request, body, store)
     return answered(answer, replayed)
 
 
@@ -63,22 +63,21 @@ async def post_batch(request: Request) -> Response:
 )
 async def remove_list(request: Request, user_id: schemas.UserId, source: schemas.Source) -> Response:
     """Clear one list of the shop's own; 204 also where there was none."""
-    service = service_of(request)
     named = parse_source(source)
 
     def remove(connection: Connection, now: datetime) -> Answer:
         delete_list(connection, user_id, named, now)
         return Answer(204, b"")
 
-    answer, replayed = await service.once(request, b"", remove)
+    answer, replayed = await once(request, b"", remove)
     return answered(answer, replayed)
 
 
 @router.put("/games", **schemas.bulk("games", schemas.GameIn, BatchOut))
 async def put_catalogue(request: Request) -> Response:
     """Say what there is to know of games; a game is not listed before `released_at`, nor while not `available`."""
-    service = service_of(request)
-    body = await read_body(request, service.settings.max_body_bytes)
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
     rows, _ = parse_rows(body, "games")
     parsed, refused = parse_each(rows, lambda row, _index: parse_game(row))
     games = [game for _, game in parsed]
@@ -88,7 +87,7 @@ async def put_catalogue(request: Request) -> Response:
             put_games(connection, games, now)
         return batch_answer(len(games), refused, 0)
 
-    answer, replayed = await service.once(request, body, store)
+    answer, replayed = await once(request, body, store)
     return answered(answer, replayed)
 
 

@@ -21,11 +21,11 @@ from recommendation.regeneration.preview import preview
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
-from recommendation_api.http.retries import answered
+from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.drops import DropsOut, DropTakenOut, PreviewOut
-from recommendation_api.parts import service_of
+from recommendation_api.parts import parts_of
 from recommendation_api.routes.training import live_model_document
 
 router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
@@ -38,8 +38,8 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 )
 async def put_drop(request: Request, uid: schemas.UserId) -> Response:
     """Make a drop's games and placements known; the same drop twice changes nothing."""
-    service = service_of(request)
-    body = await read_body(request, service.settings.max_body_bytes)
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
     drop = parse_drop(uid, parse_json(body))
 
     def store(connection: Connection, now: datetime) -> Answer:
@@ -47,34 +47,33 @@ async def put_drop(request: Request, uid: schemas.UserId) -> Response:
         document = {
             **drop_document(stored, now),
             "unknown_similar": _unknown_similar(connection, drop),
-            "live_model": live_model_document(service, connection),
+            "live_model": live_model_document(parts, connection),
             "now": rfc3339(now),
         }
         return Answer(200, orjson.dumps(document))
 
-    answer, replayed = await service.once(request, body, store)
+    answer, replayed = await once(request, body, store)
     return answered(answer, replayed)
 
 
 @router.delete("/drops/{uid}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED)
 async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
     """End a drop's placements, and a regeneration that still runs for it; 204 also where it is unknown."""
-    service = service_of(request)
 
     def end(connection: Connection, now: datetime) -> Answer:
         endings.withdraw_drop(connection, uid, now)
         return Answer(204, b"")
 
-    answer, replayed = await service.once(request, b"", end)
+    answer, replayed = await once(request, b"", end)
     return answered(answer, replayed)
 
 
 @router.get("/drops", responses=answer(DropsOut))
 def get_drops(request: Request) -> Response:
     """Read the drops that stand or wait, in the order in which they are served."""
-    service = service_of(request)
-    now = service.clock()
-    with service.database.reading() as connection:
+    parts = parts_of(request)
+    now = parts.clock()
+    with parts.database.reading() as connection:
         found = drops.current_drops(connection, now)
     return json_response({"drops": [drop_document(drop, now) for drop in found]})
 
@@ -82,25 +81,25 @@ def get_drops(request: Request) -> Response:
 @router.post("/drops/{uid}/preview", responses=answer(PreviewOut), openapi_extra=schemas.one(schemas.DropIn))
 async def preview_drop(request: Request, uid: schemas.UserId) -> Response:
     """Say whom a drop would reach and what it would displace; writes nothing."""
-    service = service_of(request)
-    body = await read_body(request, service.settings.max_body_bytes)
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
     document = parse_json(body)
     drop = parse_drop(uid, document)
-    since = active_since(document.get("audience"), service.clock())
-    settings = service.list_settings
-    result = await service.writes.run(_previewer(request, drop, since, settings))
+    since = active_since(document.get("audience"), parts.clock())
+    settings = parts.list_settings
+    result = await parts.writes.run(_previewer(request, drop, since, settings))
     return json_response(result)
 
 
 def _previewer(
     request: Request, drop: Drop, since: datetime | None, settings: ListSettings
 ) -> Callable[[], dict[str, Any]]:
-    service = service_of(request)
+    parts = parts_of(request)
 
     def work() -> dict[str, Any]:
-        with service.database.snapshot() as connection:
+        with parts.database.snapshot() as connection:
             unknown = _unknown_similar(connection, drop)
-            found = preview(connection, drop, service.views.view, since, settings, service.clock())
+            found = preview(connection, drop, parts.views.view, since, settings, parts.clock())
         return {**found, "unknown_similar": unknown}
 
     return work

@@ -20,11 +20,11 @@ from recommendation.lists.order import SOURCE_ORDER, source_class
 from recommendation.rows import Rejection, parse_each
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
-from recommendation_api.http.retries import answered, batch_answer
+from recommendation_api.http.retries import answered, batch_answer, request_key
 from recommendation_api.http.shortcuts import PlainRoute
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers.batches import BatchOut
-from recommendation_api.parts import Service, request_key, service_of
+from recommendation_api.parts import Parts, parts_of
 
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
@@ -37,10 +37,10 @@ async def post_interactions(request: Request) -> Response:
     A row that cannot be taken is listed under `rejected` and does not sink the others. Send an `Idempotency-Key`
     header or an `event_id` with each event, and a retry counts nothing twice.
     """
-    service = service_of(request)
-    body = await read_body(request, service.settings.max_body_bytes)
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
     rows, _ = parse_rows(body, "events")
-    events, refused = parse_interactions(rows, service.settings.weights, service.clock.reserve(len(rows)))
+    events, refused = parse_interactions(rows, parts.settings.weights, parts.clock.reserve(len(rows)))
 
     def end(_connection: Connection, done: Recorded) -> Answer:
         return batch_answer(len(done.accepted), [*refused, *done.rejected], done.duplicates)
@@ -49,18 +49,18 @@ async def post_interactions(request: Request) -> Response:
         return interactions_accepted([done.accepted], now)
 
     expected = batch_answer(len(events), refused, 0)
-    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, expected, announce))
-    _count(service, ingested, len(refused))
+    ingested = await parts.ingests.take(Ingest(events, request_key(request, body), end, expected, announce))
+    _count(parts, ingested, len(refused))
     return answered(ingested.answer, ingested.recorded is None)
 
 
 @router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, BatchOut))
 async def post_feedback(request: Request) -> Response:
     """Say what users did with a list; it counts as an interaction, and the next GET knows it."""
-    service = service_of(request)
-    body = await read_body(request, service.settings.max_body_bytes)
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
     rows, _ = parse_rows(body, "feedback")
-    given, refused = _parse_feedback(service, rows)
+    given, refused = _parse_feedback(parts, rows)
     events: list[Indexed] = [(index, item.interaction) for index, item in given]
 
     def kept(done: Recorded) -> list[Feedback]:
@@ -74,12 +74,12 @@ async def post_feedback(request: Request) -> Response:
     def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
         return feedback_received([kept(done)], now)
 
-    ingested = await service.ingests.take(Ingest(events, request_key(request, body), end, announce=announce))
-    _count(service, ingested, len(refused))
+    ingested = await parts.ingests.take(Ingest(events, request_key(request, body), end, announce=announce))
+    _count(parts, ingested, len(refused))
     for item in kept(ingested.recorded) if ingested.recorded else ():
         kind = source_class(item.source or "")
         source = kind if kind in SOURCE_ORDER else "unknown"
-        service.metrics.feedback.labels(action=item.interaction.event_type, source=source).inc()
+        parts.metrics.feedback.labels(action=item.interaction.event_type, source=source).inc()
     return answered(ingested.answer, ingested.recorded is None)
 
 
@@ -90,18 +90,16 @@ PLAIN_ROUTES = {
 """The short ways here."""
 
 
-def _count(service: Service, ingested: Ingested, refused: int) -> None:
+def _count(parts: Parts, ingested: Ingested, refused: int) -> None:
     """Tell the metrics and the view, now that it is committed."""
     done = ingested.recorded
     if done is None:
         return
-    service.views.written()
-    if service.relay is not None:
-        service.relay.wake()
-    service.metrics.ingested(done.by_type, done.duplicates, refused + len(done.rejected))
+    parts.written()
+    parts.metrics.ingested(done.by_type, done.duplicates, refused + len(done.rejected))
 
 
-def _parse_feedback(service: Service, rows: list[object]) -> tuple[list[tuple[int, Feedback]], list[Rejection]]:
-    first = service.clock.reserve(len(rows))
-    weights = service.settings.weights
+def _parse_feedback(parts: Parts, rows: list[object]) -> tuple[list[tuple[int, Feedback]], list[Rejection]]:
+    first = parts.clock.reserve(len(rows))
+    weights = parts.settings.weights
     return parse_each(rows, lambda row, index: parse_feedback(row, weights, first + index * TICK))

@@ -31,7 +31,7 @@ from recommendation_api.http.pages import (
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.lists import ListOut, PopularOut, SimilarOut, WhyOut
-from recommendation_api.parts import Service, service_of
+from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem, as_problem, problem_response
 
 reading = APIRouter(tags=["readers"], dependencies=[needs("read")])
@@ -60,12 +60,12 @@ async def get_list(
 
     A user nobody knows gets what is popular. The answer has an ETag; `next_cursor` leads to the next page.
     """
-    service = service_of(request)
-    await service.views.settle()
-    view = service.views.view
+    parts = parts_of(request)
+    await parts.views.settle()
+    view = parts.views.view
     shown = decode_cursor(cursor, view.catalogue) if cursor else frozenset()
     page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()))
-    active = put_together(service, view, await service.reads.read(user_id), page)
+    active = make_page(parts, view, await parts.reads.read(user_id), page)
     return tagged_response(request, list_body(active, limit, view.catalogue))
 
 
@@ -83,9 +83,9 @@ class PlainLists:
     mistakes among it, goes on to `get_list` and `generate`, which are also what the documentation shows.
     """
 
-    def __init__(self, app: ASGIApp, service: Service, prefix: str) -> None:
+    def __init__(self, app: ASGIApp, parts: Parts, prefix: str) -> None:
         self._app = app
-        self._service = service
+        self._parts = parts
         self._start, self._end = f"{prefix}/user/", "/generate"
         self._reading = PlainRoute(f"{prefix}/user/{{user_id}}")
         self._making = PlainRoute(f"{prefix}/user/{{user_id}}{self._end}")
@@ -102,8 +102,8 @@ class PlainLists:
         scope["route"] = self._reading if is_read else self._making
         page = _FIRST_PAGE if limit == _FIRST_PAGE.limit else PageRequest(limit)
         try:
-            holder_of(scope, self._service, _READ if is_read else _WRITE)
-            body = await (_read_body if is_read else _made_body)(self._service, user_id, page)
+            holder_of(scope, self._parts, _READ if is_read else _WRITE)
+            body = await (_read_body if is_read else _made_body)(self._parts, user_id, page)
         except Exception as error:
             await problem_response(as_problem(error))(scope, receive, send)
         else:
@@ -139,9 +139,9 @@ def _knows_a_tag(scope: Scope) -> bool:
     return any(name == b"if-none-match" for name, _ in scope["headers"])
 
 
-def install(app: FastAPI, service: Service, prefix: str) -> None:
+def install(app: FastAPI, parts: Parts, prefix: str) -> None:
     """Put the short way for plain reads before everything that an app does with a request."""
-    before_everything(app, lambda behind: PlainLists(behind, service, prefix))
+    before_everything(app, lambda behind: PlainLists(behind, parts, prefix))
 
 
 _PLAIN_QUERY = re.compile(rb"limit=([1-9][0-9]?|100)")
@@ -155,44 +155,44 @@ def _plain_limit(query: bytes) -> int | None:
     return int(plain[1]) if plain else None
 
 
-def put_together(service: Service, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:
+def make_page(parts: Parts, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:
     """Make a page of a list, and count how it came about."""
-    settings = service.settings
-    active = active_list(state, view, page, service.list_settings, settings.fresh_reads, service.clock())
-    service.metrics.served(state, active)
+    settings = parts.settings
+    active = active_list(state, view, page, parts.list_settings, settings.fresh_reads, parts.clock())
+    parts.metrics.served(state, active)
     return active
 
 
 @making.post("/user/{user_id}/generate", response_model=None, responses=answer(ListOut))
 async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20) -> Response:
     """Make and store a user's list now, from their present interactions and the live model; 409 before there is one."""
-    return json_body_response(await _made_body(service_of(request), user_id, PageRequest(limit)))
+    return json_body_response(await _made_body(parts_of(request), user_id, PageRequest(limit)))
 
 
-async def _read_body(service: Service, user_id: str, page: PageRequest) -> bytes:
-    await service.views.settle()
-    view = service.views.view
-    active = put_together(service, view, await service.reads.read(user_id), page)
+async def _read_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
+    await parts.views.settle()
+    view = parts.views.view
+    active = make_page(parts, view, await parts.reads.read(user_id), page)
     return list_body(active, page.limit, view.catalogue)
 
 
-async def _made_body(service: Service, user_id: str, page: PageRequest) -> bytes:
-    await service.views.settle()
-    if service.views.view.live is None:
+async def _made_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
+    await parts.views.settle()
+    if parts.views.view.live is None:
         raise no_model()
-    if service.makes.waiting >= service.settings.max_waiting_writes:
+    if parts.makes.waiting >= parts.settings.max_waiting_writes:
         raise too_many_writes()
-    state = await service.makes.read(user_id)
-    view = service.views.view
-    return list_body(put_together(service, view, state, page), page.limit, view.catalogue)
+    state = await parts.makes.read(user_id)
+    view = parts.views.view
+    return list_body(make_page(parts, view, state, page), page.limit, view.catalogue)
 
 
 @reading.get("/popular", response_model=None, responses=answer(PopularOut))
 async def get_popular(request: Request, limit: Limit = 20) -> Response:
     """Read the games with most distinct users in the last days; all time where that gives fewer than 100."""
-    service = service_of(request)
-    await service.views.settle()
-    view, now = service.views.view, service.clock()
+    parts = parts_of(request)
+    await parts.views.settle()
+    view, now = parts.views.view, parts.clock()
     listed = [
         {"game_id": game_id, "title": view.catalogue.by_id[game_id].title, "users": users}
         for game_id, users in view.popular
@@ -205,9 +205,9 @@ async def get_popular(request: Request, limit: Limit = 20) -> Response:
 @reading.get("/game/{game_id}/similar", response_model=None, responses=answer(SimilarOut))
 async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 20) -> Response:
     """Read the nearest games by their factors; 404 for a game that neither catalogue nor model knows."""
-    service = service_of(request)
-    await service.views.settle()
-    view, now = service.views.view, service.clock()
+    parts = parts_of(request)
+    await parts.views.settle()
+    view, now = parts.views.view, parts.clock()
     if game_id not in view.catalogue.by_id:
         raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
     if view.live is None:
@@ -230,12 +230,10 @@ async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 
 @reading.get("/user/{user_id}/why", response_model=None, responses=answer(WhyOut))
 async def get_why(request: Request, user_id: schemas.UserId, game_id: Annotated[str, Query()]) -> Response:
     """Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not."""
-    service = service_of(request)
-    await service.views.settle()
-    state = await service.reads.read(user_id)
-    found = explain(
-        state, service.views.view, service.list_settings, game_id, service.clock(), service.settings.fresh_reads
-    )
+    parts = parts_of(request)
+    await parts.views.settle()
+    state = await parts.reads.read(user_id)
+    found = explain(state, parts.views.view, parts.list_settings, game_id, parts.clock(), parts.settings.fresh_reads)
     if found is None:
         raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
     return json_response(found.as_json())

@@ -15,7 +15,7 @@ from recommendation_api.http.pages import json_response
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.operations import CoverageOut, SettingsOut
-from recommendation_api.parts import service_of
+from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
 root = APIRouter(tags=["operations"])
@@ -38,10 +38,10 @@ async def readyz(request: Request) -> Response:
     True once the database and a usable schema were seen; needs no model, and a database that goes away later does not
     take every replica out at once: requests answer 503 by themselves.
     """
-    service = service_of(request)
-    if service.is_draining:
+    parts = parts_of(request)
+    if parts.is_draining:
         raise Problem(503, "draining", "this replica is shutting down")
-    if not service.is_ready:
+    if not parts.is_ready:
         detail = "the database or its schema was not seen yet; run 'python -m recommendation.migrate'"
         raise Problem(503, "not_ready", detail, {"Retry-After": "2"})
     return json_response({"status": "ready"})
@@ -50,13 +50,13 @@ async def readyz(request: Request) -> Response:
 @root.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """Metrics in the Prometheus text format."""
-    return Response(service_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(parts_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @settings_router.get("/coverage", responses=answer(CoverageOut))
 def get_coverage(request: Request) -> Response:
     """Read what everyone's lists cover, and how evenly games share their top tens, as of the last full regeneration."""
-    with service_of(request).database.reading() as connection:
+    with parts_of(request).database.reading() as connection:
         found = read_coverage(connection)
     return json_response({**asdict(found), "finished_at": found.finished_at and rfc3339(found.finished_at)})
 
@@ -64,7 +64,7 @@ def get_coverage(request: Request) -> Response:
 @settings_router.get("/settings", responses=answer(SettingsOut))
 async def get_settings(request: Request) -> Response:
     """Read the weights and settings in force; no secret is among them."""
-    settings = service_of(request).settings
+    settings = parts_of(request).settings
     engine: EngineSettings = settings.engine
     document: dict[str, Any] = {
         "weights": {name: float(settings.weights.by_type[name]) for name in settings.weights.names},

@@ -13,11 +13,11 @@ from recommendation.interactions.erasures import erase_user
 from recommendation.operations.export import export_user
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
-from recommendation_api.http.retries import answered
+from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.operations import ErasedOut, ExportOut
-from recommendation_api.parts import service_of
+from recommendation_api.parts import parts_of
 
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])
 
@@ -25,18 +25,17 @@ router = APIRouter(tags=["people"], dependencies=[needs("admin")])
 @router.delete("/user/{user_id}", responses=answer(ErasedOut), openapi_extra=schemas.RETRIED)
 async def erase(request: Request, user_id: schemas.UserId) -> Response:
     """Erase a person everywhere; the receipt counts what went from each table."""
-    service = service_of(request)
 
     def work(connection: Connection, now: datetime) -> Answer:
         return Answer(200, orjson.dumps({"erased": erase_user(connection, user_id, now)}))
 
-    answer, replayed = await service.once(request, b"", work)
+    answer, replayed = await once(request, b"", work)
     return answered(answer, replayed)
 
 
 @router.get("/user/{user_id}/export", responses=answer(ExportOut))
 def export(request: Request, user_id: schemas.UserId) -> Response:
     """Read everything that is kept of a person."""
-    service = service_of(request)
-    with service.database.reading() as connection:
-        return json_response(export_user(connection, user_id, service.views.view.catalogue))
+    parts = parts_of(request)
+    with parts.database.reading() as connection:
+        return json_response(export_user(connection, user_id, parts.views.view.catalogue))

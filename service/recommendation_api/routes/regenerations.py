@@ -22,11 +22,11 @@ from recommendation.rows import RowError, as_fields, whole_number
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
-from recommendation_api.http.retries import answered
+from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.drops import RegenerationOut, RegenerationsOut
-from recommendation_api.parts import service_of
+from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
 router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
@@ -40,35 +40,35 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 )
 async def post_regeneration(request: Request) -> Response:
     """Open a regeneration, for everyone or an audience; its shards are worked on by Jobs."""
-    service = service_of(request)
-    body = await read_body(request, service.settings.max_body_bytes)
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
     fields = as_fields(parse_json(body), frozenset({"drop_uid", "audience", "shards"}), required=())
     shards = whole_number(fields, "shards", 1, MAX_SHARDS, absent=1)
     drop_uid = fields.get("drop_uid")
     if drop_uid is not None and not is_id(drop_uid):
         raise RowError("invalid_drop_uid", "drop_uid should be the uid of a drop")
-    since = active_since(fields.get("audience"), service.clock())
+    since = active_since(fields.get("audience"), parts.clock())
 
     def begin(connection: Connection, now: datetime) -> Answer:
         opened = regenerations.open_regeneration(connection, drop_uid, since, shards, now)
         location = str(request.url.path).rstrip("/") + f"/{opened.regeneration_id}"
         return Answer(201, orjson.dumps(regeneration_document(connection, opened)), {"Location": location})
 
-    answer, replayed = await service.once(request, body, begin)
+    answer, replayed = await once(request, body, begin)
     return answered(answer, replayed)
 
 
 @router.get("/regenerations/{regeneration_id}", responses=answer(RegenerationOut))
 def get_regeneration(request: Request, regeneration_id: str) -> Response:
     """Follow a regeneration; every number is true at this moment."""
-    with service_of(request).database.reading() as connection:
+    with parts_of(request).database.reading() as connection:
         return json_response(regeneration_document(connection, _found(connection, regeneration_id)))
 
 
 @router.get("/regenerations", responses=answer(RegenerationsOut))
 def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
     """Read the newest regenerations, newest first."""
-    with service_of(request).database.reading() as connection:
+    with parts_of(request).database.reading() as connection:
         found = regenerations.list_regenerations(connection, limit)
         return json_response({"regenerations": [regeneration_document(connection, one) for one in found]})
 
@@ -80,8 +80,8 @@ def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=10
 )
 async def fail_regeneration(request: Request, regeneration_id: str) -> Response:
     """End a regeneration of which shards failed for good."""
-    service = service_of(request)
-    body = await read_body(request, service.settings.max_body_bytes)
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
     fields = as_fields(parse_json(body), frozenset({"failed_shards"}), required=("failed_shards",))
     failed = fields["failed_shards"]
     if not isinstance(failed, list) or not all(isinstance(i, int) and 0 <= i < MAX_SHARDS for i in failed):
@@ -92,7 +92,7 @@ async def fail_regeneration(request: Request, regeneration_id: str) -> Response:
         endings.fail_regeneration(connection, regeneration_id, failed, now)
         return Answer(200, orjson.dumps(regeneration_document(connection, _found(connection, regeneration_id))))
 
-    answer, replayed = await service.once(request, body, end)
+    answer, replayed = await once(request, body, end)
     return answered(answer, replayed)
 
 

@@ -16,11 +16,11 @@ from recommendation.training import models, runs
 from recommendation.training.runs import TrainingRun
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
-from recommendation_api.http.retries import answered
+from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.training import ModelsOut, PromotedOut, RunOut, RunsOut
-from recommendation_api.parts import Service, service_of
+from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem
 
 runs_router = APIRouter(tags=["training"], dependencies=[needs("admin", "operator")])
@@ -35,22 +35,22 @@ State = Literal["queued", "running", "succeeded", "rejected", "failed"]
 @runs_router.post("/train", status_code=202, responses=answer(RunOut, 202), openapi_extra=schemas.RETRIED)
 async def post_train(request: Request) -> Response:
     """Queue a training, or join the one under way; reads go on meanwhile. `Location` is where to follow it."""
-    service = service_of(request)
+    parts = parts_of(request)
 
     def queue(connection: Connection, now: datetime) -> Answer:
         run, _ = runs.queue_run(connection, now)
         location = str(request.url.path).rstrip("/") + f"/{run.run_id}"
         return Answer(202, orjson.dumps(run_document(run)), {"Location": location})
 
-    answer, replayed = await service.once(request, b"", queue)
-    service.trainer.wake()
+    answer, replayed = await once(request, b"", queue)
+    parts.trainer.wake()
     return answered(answer, replayed)
 
 
 @runs_router.get("/train/{run_id}", responses=answer(RunOut))
 def get_run(request: Request, run_id: str) -> Response:
     """Read a run: state, duration, sizes, quality, error."""
-    with service_of(request).database.reading() as connection:
+    with parts_of(request).database.reading() as connection:
         run = runs.get_run(connection, run_id) if run_id.isascii() and run_id.isprintable() else None
     if run is None:
         raise Problem(404, "unknown_run", "there is no such training run; GET /train lists them")
@@ -62,7 +62,7 @@ def list_runs(
     request: Request, state: State | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> Response:
     """Read the newest runs, newest first."""
-    with service_of(request).database.reading() as connection:
+    with parts_of(request).database.reading() as connection:
         found = runs.list_runs(connection, state, limit)
     return json_response({"runs": [run_document(run) for run in found]})
 
@@ -70,7 +70,7 @@ def list_runs(
 @models_router.get("/models", responses=answer(ModelsOut))
 def get_models(request: Request) -> Response:
     """Read the versions that are kept, newest first, with their quality and the share of stored lists each made."""
-    with service_of(request).database.reading() as connection:
+    with parts_of(request).database.reading() as connection:
         live = models.live_version(connection)
         shares = models.list_shares(connection)
         rows = models.all_models(connection)
@@ -88,7 +88,7 @@ async def promote(request: Request, version: str) -> Response:
 
     Readers switch within seconds; a regeneration is opened, and until it is through reads fold in from this version.
     """
-    service = service_of(request)
+    parts = parts_of(request)
 
     def make_live(connection: Connection, now: datetime) -> Answer:
         if not (version.isascii() and version.isprintable()) or models.model_row(connection, version) is None:
@@ -99,11 +99,11 @@ async def promote(request: Request, version: str) -> Response:
             document["regeneration_id"] = open_regeneration(connection, None, None, 1, now).regeneration_id
         return Answer(200, orjson.dumps(document))
 
-    answer, replayed = await service.once(request, b"", make_live)
-    await service.views.settle()
+    answer, replayed = await once(request, b"", make_live)
+    await parts.views.settle()
     regeneration_id = orjson.loads(answer.body)["regeneration_id"]
     if not replayed and regeneration_id:
-        service.trainer.regenerate(regeneration_id)
+        parts.trainer.regenerate(regeneration_id)
     return answered(answer, replayed)
 
 
@@ -119,10 +119,10 @@ def _model_document(row: models.ModelRow) -> dict[str, Any]:
     return {**vars(row), "created_at": rfc3339(row.created_at)}
 
 
-def live_model_document(service: Service, connection: Connection) -> dict[str, Any] | None:
+def live_model_document(parts: Parts, connection: Connection) -> dict[str, Any] | None:
     """Return the live model's version and age, by this machine's clock."""
     row = models.live_row(connection)
     if row is None:
         return None
-    age = (service.clock() - row.created_at).total_seconds()
+    age = (parts.clock() - row.created_at).total_seconds()
     return {"version": row.version, "age_seconds": max(0.0, age)}

@@ -103,8 +103,8 @@ def test_what_waits_and_what_was_sent_is_told_to_prometheus(client: TestClient, 
     assert "recommendation_outbox_oldest_age_seconds 0.0" in first
     client.post(f"{PREFIX}/interactions", json=interactions(("ann", "g1")))
     told.until(client, 1)
-    service: Any = client.app.state.service  # type: ignore[attr-defined]
-    service.relay.close()  # counted once the outbox let it go
+    parts: Any = client.app.state.parts  # type: ignore[attr-defined]
+    parts.relay.close()  # counted once the outbox let it go
     assert 'recommendation_events_sent_total{type="interactions.accepted"} 1.0' in client.get("/metrics").text
 
 
