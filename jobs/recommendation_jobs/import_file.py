@@ -31,13 +31,13 @@ from recommendation.errors import InvalidInput
 from recommendation.interactions.bulk import (
     begin_import,
     claim_chunk,
-    erased_since,
+    erased_among_importing,
     finish_chunk,
     imported,
     merge_table,
     note_refused,
 )
-from recommendation.interactions.store import Claim, claim_event_ids
+from recommendation.interactions.store import Novelty, claim_event_ids
 from recommendation.settings import Settings
 from recommendation_jobs import exits, mapping, source
 from recommendation_jobs.catalogue_file import import_catalogue
@@ -220,7 +220,7 @@ class _Part:
 
 def _of_unerased(connection: Connection, pairs: pa.Table, begun: datetime) -> pa.Table:
     """Leave out people who were erased after the import was started: a late part must not bring them back."""
-    erased = erased_since(connection, begun, pairs["user_id"].unique().to_pylist())
+    erased = erased_among_importing(connection, begun, pairs["user_id"].unique().to_pylist())
     if not erased:
         return pairs
     return pairs.filter(pa_compute.invert(pa_compute.is_in(pairs["user_id"], pa.array(sorted(erased)))))
@@ -234,13 +234,13 @@ def _without_repeats(connection: Connection, checked: Checked, now: datetime) ->
     names = [ids.text(int(row)) for row in events.rows]
     claims = [(name, checked.fingerprint(place) if name else b"") for place, name in enumerate(names)]
     verdicts = np.array(claim_event_ids(connection, claims, now), object)
-    kept, repeated = events.only(verdicts == Claim.NEW), int((verdicts == Claim.REPEAT).sum())
-    return _Claimed(kept, repeated, events.rows[verdicts == Claim.CONFLICT])
+    kept, repeated = events.only(verdicts == Novelty.NEW), int((verdicts == Novelty.REPEAT).sum())
+    return _Claimed(kept, repeated, events.rows[verdicts == Novelty.CONFLICT])
 
 
 def _without_erased(connection: Connection, events: Events, begun: datetime) -> Events:
     """Leave out people who were erased after the import was started: a late chunk must not bring them back."""
-    erased = erased_since(connection, begun, events.users.texts)
+    erased = erased_among_importing(connection, begun, events.users.texts)
     if not erased:
         return events
     gone = np.array([text in erased for text in events.users.texts], bool)

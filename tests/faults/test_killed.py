@@ -191,4 +191,4 @@ def test_a_regeneration_killed_again_and_again_counts_every_user_once(
         assert done is not None
         assert (done.state, done.users_regenerated) == ("succeeded", 16)
         assert {stored.user_id for stored in lists} == set(USERS)
-        assert {stored.generation for stored in lists} == {done.generation}
+        assert {stored.number for stored in lists} == {done.number}

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 
 from recommendation.clock import SteadyClock
 from recommendation.database.database import Database
-from recommendation.database.dialects.writing import next_generation
 from recommendation.database.tables import metadata, user_game_interactions
+from recommendation.database.versions import next_number
 from recommendation.engine.settings import EngineSettings
 from recommendation.interactions.events import parse_interactions
 from recommendation.interactions.store import Recorded, record
@@ -79,7 +79,7 @@ def trained(database: Database, folder: Path, report: Callable[[str], None] = la
 def publish_bytes(connection: Connection, data: bytes, fence: int | None = None) -> str:
     """Publish any bytes as a model."""
     held = models.take_fence(connection) if fence is None else fence
-    number = next_generation(connection)
+    number = next_number(connection)
     version = f"v{number}"
     row = models.ModelRow(
         version, number, "run", START, hashlib.sha256(data).hexdigest(), 1, len(data), 1, 1, 1, 2, {}, {}

@@ -47,13 +47,12 @@ class Catalogue:
 
     by_id: Mapping[str, Game] = field(default_factory=dict)
     by_key: Mapping[int, Game] = field(default_factory=dict)
-    version: int = 0
 
     @classmethod
-    def of(cls, games: Iterable[Game], version: int = 0) -> "Catalogue":
+    def of(cls, games: Iterable[Game]) -> "Catalogue":
         """Build the two ways in."""
         listed = list(games)
-        return cls({game.game_id: game for game in listed}, {game.key: game for game in listed}, version)
+        return cls({game.game_id: game for game in listed}, {game.key: game for game in listed})
 
 
 def parse_game(row: object) -> Game:

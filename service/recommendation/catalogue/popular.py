@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select
 from recommendation.database.dialects.connections import in_one_process
 from recommendation.database.dialects.writing import as_given, insert_rows
 from recommendation.database.locks import try_popular_turn
-from recommendation.database.tables import popular_games, snapshots, user_game_interactions
+from recommendation.database.tables import popular_games, user_game_interactions, versions
 from recommendation.database.versions import bump
 
 POPULAR_KEPT = 1000
@@ -62,6 +62,6 @@ def load_popular(connection: Connection) -> Sequence[tuple[str, int]]:
 
 def popular_age(connection: Connection) -> tuple[datetime | None, float]:
     """Return when the popular games were last counted, and how many seconds it took."""
-    query = select(snapshots.c.made_at, snapshots.c.seconds).where(snapshots.c.name == "popular")
+    query = select(versions.c.made_at, versions.c.seconds).where(versions.c.name == "popular")
     row = connection.execute(query).first()
     return (None, 0.0) if row is None else (row.made_at, row.seconds or 0.0)

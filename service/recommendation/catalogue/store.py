@@ -10,7 +10,7 @@ from recommendation.catalogue.games import Catalogue, Game
 from recommendation.database.dialects.writing import insert_new, insert_rows
 from recommendation.database.in_parts import rows_among
 from recommendation.database.tables import games
-from recommendation.database.versions import bump, snapshot_version
+from recommendation.database.versions import bump
 
 
 def ensure_games(
@@ -42,10 +42,9 @@ def put_games(connection: Connection, given: Sequence[Game], now: datetime) -> N
 
 def load_catalogue(connection: Connection) -> Catalogue:
     """Read every game."""
-    version = snapshot_version(connection, "catalogue")
     columns = (c for c in games.c if c.name != "updated_at")
     rows = connection.execute(select(*columns))
-    return Catalogue.of((_as_game(row) for row in rows), version)
+    return Catalogue.of(_as_game(row) for row in rows)
 
 
 def games_named(connection: Connection, names: Sequence[str]) -> dict[str, Game]:

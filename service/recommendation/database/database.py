@@ -107,8 +107,8 @@ def translated() -> Iterator[None]:
     except PoolTimeout:
         raise StoreUnavailable("every database connection is in use; try again in a moment") from None
     except DBAPIError as error:
-        if connecting.is_lost(error):
+        if connecting.is_worth_another_try(error):
             raise TransactionLost("the database was asked for the same by too many; try again in a moment") from error
-        if isinstance(error, OperationalError) or error.connection_invalidated or connecting.is_passing(error):
+        if isinstance(error, OperationalError) or error.connection_invalidated or connecting.is_transient(error):
             raise StoreUnavailable("the database does not answer; try again in a moment") from error
         raise

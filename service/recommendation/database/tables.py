@@ -1,8 +1,8 @@
 """
 The tables. Alembic makes and alters them; this is what queries are written against, and a test holds the two together.
 
-Scores of interactions are integers of millionths. `generation` numbers come from one sequence
-(`database.versions.next_number`).
+Scores of interactions are integers of millionths. Numbers that order lists, regenerations and erasures come from one
+sequence (`database.versions.next_number`); their columns are called `generation`, as they were in the first release.
 """
 
 from datetime import UTC, datetime
@@ -148,7 +148,7 @@ user_lists = Table(
     metadata,
     Column("user_id", id_type(), primary_key=True),
     Column("source", Text, primary_key=True),
-    Column("generation", big, nullable=False),
+    Column("generation", big, key="number", nullable=False),
     Column("generated_at", UtcDateTime, nullable=False),
     Column("model_version", Text),
     Column("events_seen", big),
@@ -228,7 +228,7 @@ regenerations = Table(
     "regenerations",
     metadata,
     Column("regeneration_id", Text, primary_key=True),
-    Column("generation", big, nullable=False, unique=True),
+    Column("generation", big, key="number", nullable=False, unique=True),
     Column("state", Text, nullable=False, index=True),
     Column("drop_uid", Text),
     Column("audience", JSON),
@@ -242,7 +242,7 @@ regenerations = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
 )
-"""New lists for many users. The generation is taken before anything is read."""
+"""New lists for many users. `number` is taken before anything is read."""
 
 
 regeneration_shards = Table(
@@ -283,7 +283,7 @@ popular_games = Table(
 """Games by distinct users, remade as a whole from time to time."""
 
 
-snapshots = Table(
+versions = Table(
     "snapshots",
     metadata,
     Column("name", Text, primary_key=True),
@@ -315,7 +315,7 @@ erasures = Table(
     "erasures",
     metadata,
     Column("user_digest", LargeBinary, primary_key=True),
-    Column("generation", big, nullable=False),
+    Column("generation", big, key="number", nullable=False),
     Column("erased_at", UtcDateTime, nullable=False, index=True),
 )
 """Who was erased lately, as a digest: work that began before must not write them again."""

@@ -1,24 +1,44 @@
 """
-What readers keep in memory, and how they learn that it changed.
+The one sequence of numbers, and the versions of what readers keep in memory.
 
-Each of `catalogue`, `popular`, `everyone` and `drops` has a row with a version; whoever changes the thing raises the
-version in the same transaction, as its last statement, so that this hot row is locked for a moment only.
+Lists, runs, models and erasures are ordered by a number each took from the sequence; no clock decides.
+
+Each of `catalogue`, `popular`, `everyone` and `drops` has a row with a version. The transaction that changes the
+thing raises the version as its last statement, so that this hot row is locked for a moment only. Readers compare the
+versions with those of their copies.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
-from recommendation.database.dialects.writing import insert_rows, next_generation
-from recommendation.database.tables import live_model, snapshots
+from recommendation.database.dialects.connections import is_postgres
+from recommendation.database.dialects.writing import insert_rows
+from recommendation.database.tables import live_model, versions
+
+
+def next_number(connection: Connection) -> int:
+    """
+    Take the next number of the one sequence that orders lists, runs, models and erasures.
+
+    Numbers grow with the order in which they were taken; they may have gaps. On SQLite the caller's transaction
+    holds the counter until it ends.
+    """
+    if is_postgres(connection):
+        return int(connection.execute(text("SELECT nextval('generations')")).scalar_one())
+    return int(
+        connection.execute(
+            text("UPDATE counters SET value = value + 1 WHERE name = 'generations' RETURNING value")
+        ).scalar_one()
+    )
 
 
 def bump(connection: Connection, name: str, now: datetime, seconds: float | None = None) -> None:
     """Say that a thing changed (and how many seconds making it took, where that matters)."""
-    row = {"name": name, "version": next_generation(connection), "made_at": now, "seconds": seconds}
-    insert_rows(connection, snapshots, [row], _later)
+    row = {"name": name, "version": next_number(connection), "made_at": now, "seconds": seconds}
+    insert_rows(connection, versions, [row], _later)
 
 
 def _later(insert: Any) -> Any:
@@ -27,12 +47,7 @@ def _later(insert: Any) -> Any:
     return insert.on_conflict_do_update(index_elements=["name"], set_=values)
 
 
-def snapshot_version(connection: Connection, name: str) -> int:
-    """Return the version of a thing; 0 before it first changed."""
-    return connection.execute(select(snapshots.c.version).where(snapshots.c.name == name)).scalar() or 0
-
-
-def snapshot_versions(connection: Connection) -> Mapping[str, int | str | None]:
+def present_versions(connection: Connection) -> Mapping[str, int | str | None]:
     """Return the version of every thing, and of the live model under `model`, in one look."""
-    versions = {row.name: row.version for row in connection.execute(select(snapshots.c.name, snapshots.c.version))}
-    return {**versions, "model": connection.execute(select(live_model.c.version)).scalar()}
+    found = {row.name: row.version for row in connection.execute(select(versions.c.name, versions.c.version))}
+    return {**found, "model": connection.execute(select(live_model.c.version)).scalar()}

@@ -74,7 +74,7 @@ def imported(connection: Connection, digest: str) -> tuple[int, int]:
     return int(accepted or 0), int(rejected or 0)
 
 
-def erased_since(connection: Connection, begun: datetime, users: list[str]) -> set[str]:
+def erased_among_importing(connection: Connection, begun: datetime, users: list[str]) -> set[str]:
     """Return those users who were erased since an import began: its later chunks must not bring them back."""
     share_with_erasure(connection)
     found = connection.execute(select(erasures.c.user_digest).where(erasures.c.erased_at >= begun)).scalars()

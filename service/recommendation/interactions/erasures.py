@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from recommendation.database.database import Database
-from recommendation.database.dialects.writing import insert, next_generation
+from recommendation.database.dialects.writing import insert
 from recommendation.database.in_parts import rows_among
 from recommendation.database.locks import exclude_list_writers, read_sharing_with_erasure, share_with_erasure
 from recommendation.database.tables import (
@@ -18,6 +18,7 @@ from recommendation.database.tables import (
     user_game_interactions,
     user_lists,
 )
+from recommendation.database.versions import next_number
 
 
 def user_digest(user_id: str) -> bytes:
@@ -33,9 +34,9 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
         for table in (feedback, outbox, user_game_interactions, user_lists)
     }
     _forget_cursors(connection, user_id)
-    row = {"user_digest": user_digest(user_id), "generation": next_generation(connection), "erased_at": now}
+    row = {"user_digest": user_digest(user_id), "number": next_number(connection), "erased_at": now}
     statement = insert(connection, erasures).values(row)
-    values = {name: statement.excluded[name] for name in ("generation", "erased_at")}
+    values = {name: statement.excluded[name] for name in ("number", "erased_at")}
     connection.execute(statement.on_conflict_do_update(index_elements=["user_digest"], set_=values))
     return receipt
 
@@ -65,25 +66,25 @@ def erased_since(connection: Connection, users: Collection[str], since: datetime
     return {user_id: moments[digest] for user_id in users if (digest := user_digest(user_id)) in moments}
 
 
-def still_there(connection: Connection, users: Sequence[str], generation: int) -> set[str]:
+def still_there(connection: Connection, users: Sequence[str], number: int) -> set[str]:
     """
-    Return those users for whom work of a generation may still be written: with interactions, and not erased since.
+    Return those users for whom work may still be written: with interactions, and not erased since it took its number.
 
     To be called in the writing transaction, after `share_with_erasure`.
     """
     user_id = user_game_interactions.c.user_id
     found = {row.user_id for row in rows_among(connection, select(user_id).distinct(), user_id, users)}
-    return found - erased_after(connection, found, generation)
+    return found - erased_after(connection, found, number)
 
 
-def erased_after(connection: Connection, users: Collection[str], generation: int) -> set[str]:
+def erased_after(connection: Connection, users: Collection[str], number: int) -> set[str]:
     """
-    Return those users who were erased after a generation took its number.
+    Return those users who were erased after work took its number.
 
     That is all whom its work must not bring back, if what it works on was read after `wait_for_erasures`. To be
     called in the writing transaction, after `share_with_erasure`.
     """
-    erased = connection.execute(select(erasures.c.user_digest).where(erasures.c.generation > generation)).scalars()
+    erased = connection.execute(select(erasures.c.user_digest).where(erasures.c.number > number)).scalars()
     digests = set(map(bytes, erased))
     return {user_id for user_id in users if user_digest(user_id) in digests} if digests else set()
 

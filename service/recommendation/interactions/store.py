@@ -142,10 +142,10 @@ def _without_repeats(connection: Connection, events: list[_Placed], received_at:
     claims = [(event.event_id, event.fingerprint) for _, _, event in events]
     accepted = []
     for (mine, index, event), verdict in zip(events, claim_event_ids(connection, claims, received_at), strict=True):
-        if verdict is Claim.NEW:
+        if verdict is Novelty.NEW:
             mine.accepted.append(event)
             accepted.append(event)
-        elif verdict is Claim.REPEAT:
+        elif verdict is Novelty.REPEAT:
             mine.duplicates += 1
         else:
             detail = "this event_id was used for other content; give every event an id of its own"
@@ -153,7 +153,7 @@ def _without_repeats(connection: Connection, events: list[_Placed], received_at:
     return accepted
 
 
-class Claim(Enum):
+class Novelty(Enum):
     """What an event id says of its event."""
 
     NEW = "new"
@@ -168,7 +168,7 @@ def event_key(event_id: str) -> str:
 
 def claim_event_ids(
     connection: Connection, claims: Sequence[tuple[str | None, bytes]], received_at: datetime
-) -> list[Claim]:
+) -> list[Novelty]:
     """
     Claim event ids in the caller's transaction; the first of several events with one id has it.
 
@@ -189,10 +189,10 @@ def claim_event_ids(
     new = insert_new(connection, event_ids, rows, "event_id")
     known = _fingerprints(connection, sorted(first.keys() - new))
 
-    def verdict(place: int, name: str | None, digest: bytes) -> Claim:
+    def verdict(place: int, name: str | None, digest: bytes) -> Novelty:
         if name is None or (name in new and first[name] == place):
-            return Claim.NEW
-        return Claim.REPEAT if digest == known.get(name, claims[first[name]][1]) else Claim.CONFLICT
+            return Novelty.NEW
+        return Novelty.REPEAT if digest == known.get(name, claims[first[name]][1]) else Novelty.CONFLICT
 
     return [verdict(place, *claim) for place, claim in enumerate(claims)]
 

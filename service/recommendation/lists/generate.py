@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from recommendation.clock import Clock
 from recommendation.database.database import Database
-from recommendation.database.dialects.writing import next_generation
+from recommendation.database.versions import next_number
 from recommendation.lists.personal import ListSettings, personal_list
 from recommendation.lists.reads import read_users
 from recommendation.lists.store import store_lists_of_those_there
@@ -28,14 +28,14 @@ def generate_lists(
         StoreUnavailable: as for `Database.round_trips`.
     """
     with database.round_trips() as connection:
-        generation = next_generation(connection)
+        number = next_number(connection)
         states = read_users(connection, user_ids, settings.half_life_days is not None)
     now = clock()
-    ranked = [personal_list(state, view, settings, generation, now) for state in states.values() if state.events_seen]
+    ranked = [personal_list(state, view, settings, number, now) for state in states.values() if state.events_seen]
     made = [stored for stored in ranked if stored is not None]
     if made:
         with database.round_trips() as connection:
-            there = store_lists_of_those_there(connection, made, generation)
+            there = store_lists_of_those_there(connection, made, number)
         for stored in made:
             if stored.user_id in there:
                 states[stored.user_id].lists["cf"] = stored

@@ -43,7 +43,7 @@ class RankFromView:
 
 
 def personal_list(
-    state: UserState, view: StoreView, settings: ListSettings, generation: int, now: datetime
+    state: UserState, view: StoreView, settings: ListSettings, number: int, now: datetime
 ) -> StoredList | None:
     """
     Rank the listed games for one user, without those owned or dismissed.
@@ -70,7 +70,7 @@ def personal_list(
     return StoredList(
         user_id=state.user_id,
         source="cf",
-        generation=generation,
+        number=number,
         generated_at=now,
         items=pack(keys[ranking.rows[:count]], ranking.scores[:count], because),
         model_version=live.version,

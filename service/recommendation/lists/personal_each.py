@@ -14,14 +14,14 @@ from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
 class RankEach(RankFromView):
     """Ranks one user after the other with NumPy; the lists are those of `RankMany`, at several times the cost."""
 
-    def of(self, block: UserBlock, generation: int, now: datetime) -> list[StoredList]:
+    def of(self, block: UserBlock, number: int, now: datetime) -> list[StoredList]:
         """Rank for several users. Those without a list are left out."""
         version, keys = self._live.version, self._keys
         return [
             StoredList(
                 user_id,
                 "cf",
-                generation,
+                number,
                 now,
                 pack(keys[ranking.rows], ranking.scores, keys[ranking.because]),
                 version,

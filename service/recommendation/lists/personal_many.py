@@ -20,7 +20,7 @@ class RankMany(RankFromView):
         super().__init__(view, settings)
         self._ranker = BatchRanker(self._live.model, self._unlisted)
 
-    def of(self, block: UserBlock, generation: int, now: datetime) -> list[StoredList]:
+    def of(self, block: UserBlock, number: int, now: datetime) -> list[StoredList]:
         """Rank for several users. Those without a list are left out."""
         model = self._live.model
         rows = model.games.rows(block.game_ids)
@@ -38,7 +38,7 @@ class RankMany(RankFromView):
             StoredList(
                 user_id,
                 "cf",
-                generation,
+                number,
                 now,
                 data[place * width : place * width + count * PACKED_ITEM.itemsize],
                 self._live.version,

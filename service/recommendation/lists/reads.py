@@ -162,7 +162,7 @@ def _users(store: Store, among: Among, with_times: bool) -> CompoundSelect[Any]:
     of_lists = select(
         lists.user_id,
         lists.source,
-        lists.generation,
+        lists.number,
         lists.model_version,
         null(),
         null(),

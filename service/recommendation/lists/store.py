@@ -1,5 +1,5 @@
 """
-Lists in the store: one row per (user, source), replaced only by a higher generation.
+Lists in the store: one row per (user, source), replaced only by a higher number.
 
 Lists that are made while a request waits: on PostgreSQL one round trip locks, looks, writes and commits.
 """
@@ -17,10 +17,10 @@ from sqlalchemy import Connection, delete, select, tuple_
 from recommendation.database.dialects.arrays import array_text
 from recommendation.database.dialects.connections import is_postgres
 from recommendation.database.dialects.prepared import PreparedStatement
-from recommendation.database.dialects.writing import insert_copied, insert_rows, next_generation, only_new
+from recommendation.database.dialects.writing import insert_copied, insert_rows, only_new
 from recommendation.database.locks import SHARE_WITH_ERASURE, share_with_erasure
 from recommendation.database.tables import erasures, user_lists
-from recommendation.database.versions import bump
+from recommendation.database.versions import bump, next_number
 from recommendation.interactions.erasures import still_there, user_digest
 from recommendation.lists.first_party import FirstPartyItem, decode_first_party, encode_first_party, merged
 from recommendation.lists.stored import EVERYONE, StoredList
@@ -30,7 +30,7 @@ _STORE = PreparedStatement(
     """
     WITH given AS (
         SELECT * FROM unnest(
-            CAST(%(user_id)s AS TEXT[]), CAST(%(source)s AS TEXT[]), CAST(%(generation)s AS BIGINT[]),
+            CAST(%(user_id)s AS TEXT[]), CAST(%(source)s AS TEXT[]), CAST(%(number)s AS BIGINT[]),
             CAST(%(generated_at)s AS TIMESTAMPTZ[]), CAST(%(model_version)s AS TEXT[]),
             CAST(%(events_seen)s AS BIGINT[]), CAST(%(items)s AS BYTEA[]), CAST(%(digest)s AS BYTEA[])
         ) AS given(user_id, source, generation, generated_at, model_version, events_seen, items, digest)
@@ -88,7 +88,7 @@ WORTH_COPYING = 200
 
 def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
     """
-    Write lists, each over the row of its (user, source) unless that has a higher generation.
+    Write lists, each over the row of its (user, source) unless that has a higher number.
 
     `batch` and regeneration write so; `generate` by `store_lists_of_those_there`, to the same rule.
     """
@@ -100,7 +100,7 @@ def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
         insert_copied(connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_newer)
 
 
-def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredList], generation: int) -> set[str]:
+def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredList], number: int) -> set[str]:
     """
     Write lists, as `store_lists`, of those users who have interactions and were not erased since a number was taken.
 
@@ -115,7 +115,7 @@ def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredLis
     columns = {name: [getattr(stored, name) for stored in ordered] for name in _NAMES}
 
     def step_by_step() -> set[str]:
-        there = still_there(connection, columns["user_id"], generation)
+        there = still_there(connection, columns["user_id"], number)
         store_lists(connection, [stored for stored in lists if stored.user_id in there])
         return there
 
@@ -123,7 +123,7 @@ def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredLis
     return insert_where_there(connection, columns, digests, SHARE_WITH_ERASURE, step_by_step)
 
 
-_NAMES = ("user_id", "source", "generation", "generated_at", "model_version", "events_seen", "items")
+_NAMES = ("user_id", "source", "number", "generated_at", "model_version", "events_seen", "items")
 
 
 _COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
@@ -153,7 +153,7 @@ def _as_binary(lists: Iterable[StoredList]) -> BytesIO:
     same: dict[Any, bytes] = {}  # what the lists of a regeneration have in common
     for stored in lists:
         user = stored.user_id.encode()
-        common = (stored.source, stored.generation, stored.generated_at, stored.model_version)
+        common = (stored.source, stored.number, stored.generated_at, stored.model_version)
         if common not in same:
             same[common] = _common_fields(stored)
         seen = _NULL if stored.events_seen is None else _number(8, stored.events_seen)
@@ -168,7 +168,7 @@ def _common_fields(stored: StoredList) -> bytes:
         _NULL if text is None else _length(len(text.encode())) + text.encode()
         for text in (stored.source, stored.model_version)
     ]
-    return b"".join((texts[0], _number(8, stored.generation), _number(8, moment), texts[1]))
+    return b"".join((texts[0], _number(8, stored.number), _number(8, moment), texts[1]))
 
 
 def _as_rows(lists: Iterable[StoredList]) -> list[dict[str, Any]]:
@@ -177,11 +177,11 @@ def _as_rows(lists: Iterable[StoredList]) -> list[dict[str, Any]]:
 
 def _if_newer(insert: Any) -> Any:
     new = insert.excluded
-    names = ("generation", "generated_at", "model_version", "events_seen", "items")
+    names = ("number", "generated_at", "model_version", "events_seen", "items")
     return insert.on_conflict_do_update(
         index_elements=["user_id", "source"],
         set_={name: new[name] for name in names},
-        where=new.generation > user_lists.c.generation,
+        where=new.number > user_lists.c.number,
     )
 
 
@@ -194,7 +194,7 @@ def lists_of(connection: Connection, user_ids: Sequence[str]) -> list[StoredList
 _COLUMNS = (
     user_lists.c.user_id,
     user_lists.c.source,
-    user_lists.c.generation,
+    user_lists.c.number,
     user_lists.c.generated_at,
     user_lists.c["items"],
     user_lists.c.model_version,
@@ -216,13 +216,13 @@ def store_first_party(
     share_with_erasure(connection)
     old = _locked(connection, given, now)
     # Taken under the locks: of two writers of one list the later in line gets the higher number.
-    generation = next_generation(connection)
+    number = next_number(connection)
     lists = []
     for (user_id, source), items in given.items():
-        new = [replace(item, updated=generation) for item in items]
+        new = [replace(item, updated=number) for item in items]
         kept = merged([] if replace_whole else old[user_id, source], new)
         alive = [item for item in kept if item.expires_at is None or item.expires_at > now]
-        lists.append(StoredList(user_id, source, generation, now, encode_first_party(alive)))
+        lists.append(StoredList(user_id, source, number, now, encode_first_party(alive)))
     store_lists(connection, lists)
     if any(user_id == EVERYONE for user_id, _ in given):
         bump(connection, "everyone", now)

@@ -29,13 +29,13 @@ class StoredList:
     """
     One row of `user_lists`.
 
-    `generation` orders rows of the same (user, source): only a higher one replaces. `events_seen` is the number of
+    `number` orders rows of the same (user, source): only a higher one replaces. `events_seen` is the number of
     the user's events that a `cf` list was made from; the user has others now where it differs.
     """
 
     user_id: str
     source: str
-    generation: int
+    number: int
     generated_at: datetime
     items: bytes
     model_version: str | None = None

@@ -3,13 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from recommendation.catalogue.drop_store import standing_drops
-from recommendation.catalogue.popular import load_popular
+from recommendation.catalogue.popular import load_popular, popular_age
 from recommendation.catalogue.store import load_catalogue
-from recommendation.database.tables import snapshots
-from recommendation.database.versions import snapshot_versions
+from recommendation.database.versions import present_versions
 from recommendation.engine.model import LiveModel
 from recommendation.errors import ArtifactRefused, ModelMissing
 from recommendation.lists.first_party import FirstPartyList
@@ -37,7 +36,7 @@ class ViewLoader:
 
     def load(self, connection: Connection, now: datetime) -> StoreView:
         """Return the present view; the same object where nothing changed. A refused model is tried again by and by."""
-        versions = dict(snapshot_versions(connection))
+        versions = dict(present_versions(connection))
         made_at = self.view.made_at
         if versions == self._versions and made_at is not None and now - made_at < EXPIRES:
             return self.view
@@ -48,8 +47,8 @@ class ViewLoader:
         if "catalogue" in changed:
             view = replace(view, catalogue=load_catalogue(connection))
         if "popular" in changed:
-            at = connection.execute(select(snapshots.c.made_at).where(snapshots.c.name == "popular")).scalar()
-            view = replace(view, popular=tuple(load_popular(connection)), popular_at=at)
+            popular_at, _ = popular_age(connection)
+            view = replace(view, popular=tuple(load_popular(connection)), popular_at=popular_at)
         if "everyone" in changed:
             lists = {row.source: FirstPartyList.of(row) for row in everyone_lists(connection)}
             view = replace(view, everyone=lists)

@@ -147,7 +147,7 @@ def _regeneration(connection: Connection) -> dict[str, Any]:
     ended = (
         select(columns.state, columns.started_at, columns.finished_at)
         .where(columns.state != "running")
-        .order_by(columns.generation.desc())
+        .order_by(columns.number.desc())
         .limit(1)
     )
     last = connection.execute(ended).first()

@@ -96,7 +96,7 @@ def catalogue_coverage_after(connection: Connection, regeneration: Regeneration)
     games that were available when it ended.
     """
     seen = regeneration.exposure()
-    previous = last_full(connection, regeneration.generation) if regeneration.active_since is not None else None
+    previous = last_full(connection, regeneration.number) if regeneration.active_since is not None else None
     if previous is not None:
         seen = Exposure.joined(seen, previous.exposure())
     available = regeneration.games_available

@@ -54,7 +54,7 @@ Report = Callable[[int], None]
 class Lists(Protocol):
     """Makes the lists of several users."""
 
-    def of(self, block: UserBlock, generation: int, now: datetime) -> list[StoredList]:
+    def of(self, block: UserBlock, number: int, now: datetime) -> list[StoredList]:
         """Rank for them; those without a list are left out."""
 
 
@@ -171,7 +171,7 @@ def _remake(
         while (block := reading.result()) is not None or ranking:
             if block is not None:
                 reading = reader.submit(next, blocks, None)
-                ranking.append((block.user_ids, rankers.submit(lists.of, block, regeneration.generation, clock())))
+                ranking.append((block.user_ids, rankers.submit(lists.of, block, regeneration.number, clock())))
                 if len(ranking) <= RANKERS:
                     continue
             users, made = ranking.popleft()
@@ -216,7 +216,7 @@ def _write(
     """Write a block's lists and the shard's progress in one transaction."""
     with database.writing() as connection:
         share_with_erasure(connection)
-        gone = erased_after(connection, users, regeneration.generation)
+        gone = erased_after(connection, users, regeneration.number)
         kept = [stored for stored in lists if stored.user_id not in gone]
         store_lists(connection, kept)
         after = replace(

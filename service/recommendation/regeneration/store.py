@@ -16,8 +16,8 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from recommendation.catalogue.drop_store import get_drop
 from recommendation.catalogue.store import available_games
-from recommendation.database.dialects.writing import next_generation
 from recommendation.database.tables import regeneration_shards, regenerations
+from recommendation.database.versions import next_number
 from recommendation.errors import InvalidInput, no_model
 from recommendation.evaluation.exposure import Exposure
 from recommendation.interactions.stream import count_users
@@ -105,7 +105,7 @@ class Regeneration:
     """A regeneration with its shards."""
 
     regeneration_id: str
-    generation: int
+    number: int
     state: str
     drop_uid: str | None
     active_since: datetime | None
@@ -157,7 +157,7 @@ def open_regeneration(
         ModelMissing: there is no live model.
         InvalidInput: the drop is not known.
     """
-    generation = next_generation(connection)
+    number = next_number(connection)
     version = live_version(connection)
     if version is None:
         raise no_model()
@@ -166,7 +166,7 @@ def open_regeneration(
     full = last_full(connection)
     row = {
         "regeneration_id": uuid.uuid4().hex,
-        "generation": generation,
+        "number": number,
         "state": "running",
         "drop_uid": drop_uid,
         "active_since": active_since,
@@ -206,21 +206,21 @@ def open_full_regeneration(connection: Connection) -> Regeneration | None:
 
 def list_regenerations(connection: Connection, limit: int) -> list[Regeneration]:
     """Read the newest regenerations, newest first."""
-    query = select(*_COLUMNS).order_by(regenerations.c.generation.desc()).limit(limit)
+    query = select(*_COLUMNS).order_by(regenerations.c.number.desc()).limit(limit)
     return [_with_shards(connection, row) for row in connection.execute(query).mappings().all()]
 
 
-_COLUMNS = [column for column in regenerations.c if column.name != "audience"]
+_COLUMNS = [column.label(column.key) for column in regenerations.c if column.name != "audience"]
 
 
 def last_full(connection: Connection, before: int | None = None) -> Regeneration | None:
     """Read the newest regeneration of everyone's lists that is through, of those with a lower number than `before`."""
     full = (regenerations.c.state == "succeeded") & regenerations.c.active_since.is_(None)
-    return _newest(connection, full if before is None else full & (regenerations.c.generation < before))
+    return _newest(connection, full if before is None else full & (regenerations.c.number < before))
 
 
 def _newest(connection: Connection, condition: Any) -> Regeneration | None:
-    query = select(*_COLUMNS).where(condition).order_by(regenerations.c.generation.desc()).limit(1)
+    query = select(*_COLUMNS).where(condition).order_by(regenerations.c.number.desc()).limit(1)
     row = connection.execute(query).mappings().first()
     return None if row is None else _with_shards(connection, row)
 

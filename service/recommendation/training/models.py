@@ -9,8 +9,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from recommendation.announcements.announcement import MODEL_PROMOTED, announce
 from recommendation.announcements.outbox import put
-from recommendation.database.dialects.writing import next_generation
 from recommendation.database.tables import live_model, model_artifacts, models, user_lists
+from recommendation.database.versions import next_number
 from recommendation.engine.artifact import load
 from recommendation.engine.model import LiveModel
 from recommendation.errors import InvalidInput, ModelMissing
@@ -73,7 +73,7 @@ def artifact(connection: Connection, version: str) -> bytes:
 
 def take_fence(connection: Connection) -> int:
     """Take the number that says who holds the training lock; to be called under it."""
-    fence = next_generation(connection)
+    fence = next_number(connection)
     connection.execute(update(live_model).values(training_fence=fence))
     return fence
 

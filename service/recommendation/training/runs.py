@@ -18,8 +18,9 @@ from sqlalchemy import Connection, select, update
 
 from recommendation.announcements.announcement import TRAINING_FINISHED, announce
 from recommendation.announcements.outbox import is_announcing, put
-from recommendation.database.dialects.writing import insert, next_generation
+from recommendation.database.dialects.writing import insert
 from recommendation.database.tables import training_runs
+from recommendation.database.versions import next_number
 
 ACTIVE_STATES = ("queued", "running")
 
@@ -80,7 +81,7 @@ def queue_run(connection: Connection, now: datetime) -> tuple[TrainingRun, bool]
     """Queue a run, or return the one under way; tell whether it is new."""
     row = {
         "run_id": uuid.uuid4().hex,
-        "number": next_generation(connection),
+        "number": next_number(connection),
         "state": "queued",
         "active": 1,
         "queued_at": now,

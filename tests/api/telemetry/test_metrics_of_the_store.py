@@ -87,12 +87,12 @@ def test_a_run_under_way_changes_nothing_but_its_own_times(database: Database) -
     assert facts_of(database).training_started_at == NOW + timedelta(hours=1, minutes=1)
 
 
-def regenerated(connection: Connection, generation: int, seen: bytes, personal: int, state: str = "succeeded") -> None:
-    name = f"r{generation}"
+def regenerated(connection: Connection, number: int, seen: bytes, personal: int, state: str = "succeeded") -> None:
+    name = f"r{number}"
     connection.execute(
         insert(regenerations).values(
             regeneration_id=name,
-            generation=generation,
+            number=number,
             state=state,
             shards=1,
             model_version="v1",

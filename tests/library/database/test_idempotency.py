@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from recommendation.database.database import Database
 from recommendation.database.idempotency import Answer, KeyReusedError, RequestKey, claim, keep
-from recommendation.interactions.store import Claim, claim_event_ids
+from recommendation.interactions.store import Novelty, claim_event_ids
 from recommendation.operations.retention import forget_old
 
 
@@ -61,7 +61,7 @@ def test_the_same_key_of_another_holder_is_another_request(database: Database) -
 def test_keys_and_event_ids_are_kept_as_digests_as_they_may_name_a_person(database: Database) -> None:
     do(database, key(name="ann-of-somewhere-1"), b"answer")
     with database.writing() as connection:
-        assert claim_event_ids(connection, [("ann-of-somewhere-2", b"says")], START) == [Claim.NEW]
+        assert claim_event_ids(connection, [("ann-of-somewhere-2", b"says")], START) == [Novelty.NEW]
     assert "ann-of-somewhere" not in everything(database)
 
 
@@ -75,4 +75,4 @@ def test_what_is_past_its_retention_is_forgotten_and_nothing_else(database: Data
     assert (gone["event ids"], gone["answers"]) == (1, 1)
     with database.writing() as connection:
         verdicts = claim_event_ids(connection, [("old", b"1"), ("young", b"1")], START + timedelta(days=8))
-    assert verdicts == [Claim.NEW, Claim.REPEAT]
+    assert verdicts == [Novelty.NEW, Novelty.REPEAT]

@@ -31,7 +31,7 @@ def made_for(
 
 
 def contents(lists: list[StoredList]) -> dict[str, StoredList]:
-    return {stored.user_id: replace(stored, generation=0) for stored in lists}
+    return {stored.user_id: replace(stored, number=0) for stored in lists}
 
 
 @pytest.mark.parametrize("half_life", [None, 30.0])

@@ -1,4 +1,4 @@
-"""One row per (user, source), replaced only by a higher generation."""
+"""One row per (user, source), replaced only by a higher number."""
 
 import random
 
@@ -6,32 +6,32 @@ from shop import START, at_once, event, send
 from sqlalchemy import Connection
 
 from recommendation.database.database import Database
-from recommendation.database.dialects.writing import next_generation
+from recommendation.database.versions import next_number
 from recommendation.interactions.erasures import erase_user
 from recommendation.lists.first_party import FirstPartyItem, decode_first_party
 from recommendation.lists.store import delete_list, lists_of, store_first_party, store_lists, store_lists_of_those_there
 from recommendation.lists.stored import StoredList
 
 
-def row(generation: int, items: bytes = b"") -> StoredList:
-    return StoredList("ann", "cf", generation, START, items or b"%12d" % generation, f"v{generation}", generation)
+def row(number: int, items: bytes = b"") -> StoredList:
+    return StoredList("ann", "cf", number, START, items or b"%12d" % number, f"v{number}", number)
 
 
 def found(connection: Connection) -> list[int]:
-    return [stored.generation for stored in lists_of(connection, ["ann"])]
+    return [stored.number for stored in lists_of(connection, ["ann"])]
 
 
 def test_a_lower_generation_never_replaces_and_a_higher_one_does(database: Database) -> None:
-    for generation, expected in ((5, 5), (4, 5), (5, 5), (6, 6)):
+    for number, expected in ((5, 5), (4, 5), (5, 5), (6, 6)):
         with database.writing() as connection:
-            store_lists(connection, [row(generation)])
+            store_lists(connection, [row(number)])
             assert found(connection) == [expected]
 
 
 def test_whatever_the_order_of_several_writers_the_highest_generation_stays_whole(database: Database) -> None:
-    def writer(generation: int) -> None:
+    def writer(number: int) -> None:
         with database.writing() as connection:
-            store_lists(connection, [row(generation)])
+            store_lists(connection, [row(number)])
 
     numbers = random.Random(7).sample(range(1, 13), 12)
     ended = at_once(*(lambda number=number: writer(number) for number in numbers))  # type: ignore[misc]
@@ -44,7 +44,7 @@ def test_whatever_the_order_of_several_writers_the_highest_generation_stays_whol
 def test_numbers_grow_in_the_order_in_which_they_are_taken(database: Database) -> None:
     def take() -> int:
         with database.writing() as connection:
-            return next_generation(connection)
+            return next_number(connection)
 
     first = take()
     ended = at_once(*(take for _ in range(8)))
@@ -86,15 +86,15 @@ def test_a_list_that_was_cleared_can_be_written_again(database: Database) -> Non
     assert games(database) == {"g2"}
 
 
-def made(user: str, generation: int) -> StoredList:
-    return StoredList(user, "cf", generation, START, b"%12d" % generation, None, 1)
+def made(user: str, number: int) -> StoredList:
+    return StoredList(user, "cf", number, START, b"%12d" % number, None, 1)
 
 
 def test_lists_that_were_made_are_written_for_those_who_are_there_and_not_erased_since(database: Database) -> None:
     users = ["ann", "erased", "Zoë"]
     send(database, [event(user, "g1") for user in users])
     with database.round_trips() as connection:
-        number = next_generation(connection)
+        number = next_number(connection)
     with database.writing() as connection:
         erase_user(connection, "erased", START)
     send(database, [event("erased", "g2")])  # a late event brings the person back, and not what was made before
@@ -127,4 +127,4 @@ def test_makers_of_the_same_lists_do_not_wait_for_each_other_in_a_circle(databas
     ended = at_once(*(lambda number=number: make(number) for number in range(1, 9)))  # type: ignore[misc]
     assert [one.error for one in ended if one.error] == []
     with database.reading() as connection:
-        assert {one.generation for one in lists_of(connection, users)} == {8}
+        assert {one.number for one in lists_of(connection, users)} == {8}

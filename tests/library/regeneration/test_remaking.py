@@ -73,7 +73,7 @@ def test_the_lists_of_a_promotion_are_those_that_the_jobs_make(shop: Database) -
     found = []
     for make_lists in (RankEach, RankMany):
         regenerate_shard(shop, opened(shop), 0, ListSettings(10), 10**9, lambda: START, lambda users: None, make_lists)
-        found.append({user: replace(stored, generation=0) for user, stored in listed(shop).items()})
+        found.append({user: replace(stored, number=0) for user, stored in listed(shop).items()})
     assert found[0] == found[1]
     assert len(found[0]) == 16
 
@@ -217,6 +217,6 @@ def test_lists_are_alike_on_both_databases(sqlite_url: str, postgres_url: str, t
         checkerboard(shop)
         trained(shop, tmp_path)
         work(shop, opened(shop))
-        made.append([replace(one, generation=0, generated_at=START, model_version="") for one in listed(shop).values()])
+        made.append([replace(one, number=0, generated_at=START, model_version="") for one in listed(shop).values()])
         shop.close()
     assert made[0] == made[1]

@@ -15,11 +15,11 @@ from sqlalchemy.pool import QueuePool
 _SQLITE_BUSY_SECONDS = 15
 
 
-_PASSING_STATES = ("08", "25006", "40", "53", "55P03", "57")
+_TRANSIENT_STATES = ("08", "25006", "40", "53", "55P03", "57")
 """SQLSTATE prefixes that pass by themselves: connection, read-only, serialisation, resources, locks, shutdown."""
 
 
-_LOST = ("40001", "40P01", "26000", "42P05")
+_WORTH_ANOTHER_TRY = ("40001", "40P01", "26000", "42P05")
 """Serialisation failure; deadlock; a prepared statement that is unknown in the session, or there already."""
 
 
@@ -159,15 +159,15 @@ def begin_snapshot(connection: Connection) -> None:
     connection.execute(text("SELECT 1"))
 
 
-def is_passing(error: DBAPIError) -> bool:
+def is_transient(error: DBAPIError) -> bool:
     """Tell whether a database error goes away by itself."""
     state = getattr(error.orig, "pgcode", None) or ""
-    return state.startswith(_PASSING_STATES)
+    return state.startswith(_TRANSIENT_STATES)
 
 
-def is_lost(error: DBAPIError) -> bool:
+def is_worth_another_try(error: DBAPIError) -> bool:
     """Tell whether a transaction was ended for a cause that is gone when it is done again at once."""
-    return getattr(error.orig, "pgcode", None) in _LOST
+    return getattr(error.orig, "pgcode", None) in _WORTH_ANOTHER_TRY
 
 
 @contextmanager

@@ -73,9 +73,9 @@ def _wait(connection: Any, until: float) -> None:
             raise psycopg2.OperationalError("the database does not answer in time")
 
 
-def _named(error: psycopg2.Error, is_lost: bool) -> DBAPIError:
+def _named(error: psycopg2.Error, is_connection_lost: bool) -> DBAPIError:
     wrap: Any = DBAPIError.instance
-    named: DBAPIError = wrap(None, None, error, psycopg2.Error, connection_invalidated=is_lost)
+    named: DBAPIError = wrap(None, None, error, psycopg2.Error, connection_invalidated=is_connection_lost)
     return named
 
 
@@ -162,10 +162,10 @@ class LoopConnection:
     def _end(self, error: psycopg2.Error) -> None:
         """Tell who waits; a connection after whose error nothing is known of it is closed."""
         answer, self._answer = self._answer, None
-        is_lost = bool(self._connection.closed) or isinstance(error, psycopg2.OperationalError)
-        if is_lost:
+        is_connection_lost = bool(self._connection.closed) or isinstance(error, psycopg2.OperationalError)
+        if is_connection_lost:
             self._unwatch()
-        if is_lost and not self._connection.closed:
+        if is_connection_lost and not self._connection.closed:
             self.close()
         if answer is not None and not answer.done():
-            answer.set_exception(_named(error, is_lost))
+            answer.set_exception(_named(error, is_connection_lost))

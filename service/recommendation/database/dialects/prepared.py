@@ -14,9 +14,9 @@ class PreparedStatement:
     A statement that goes to PostgreSQL by the driver itself; SQLAlchemy's part would take as long as the rows.
 
     It is prepared in a session at its first use there. Where a pooler between us and the server gives a statement to
-    another session than the one that prepared it, that transaction is lost (`is_lost`) and may be done again, and
-    every statement of this process is sent whole from then on: were each to find out by itself, a transaction of
-    several would be lost more often than it is done again.
+    another session than the one that prepared it, that transaction fails but is worth another try, and every statement
+    of this process is sent whole from then on: were each to find out by itself, a transaction of several statements
+    would fail more often than it is tried again.
     """
 
     _are_prepared = True

@@ -111,7 +111,7 @@ def insert_copied(
     # written, so rows of `table` are locked in that order too.
     staged = table.to_metadata(MetaData(), name=f"staged_{table.name}")
     connection.execute(text(f"CREATE TEMP TABLE {staged.name} (LIKE {table.name}) ON COMMIT DROP"))
-    _copy(connection, f"COPY {staged.name} ({', '.join(names)}) FROM STDIN (FORMAT binary)", as_binary())
+    _copy(connection, staged, names, as_binary())
     given = select(*(staged.c[name] for name in names))
     connection.execute(finish(postgresql.insert(table).from_select(list(names), given)))
     connection.execute(text(f"DROP TABLE {staged.name}"))  # the next use may come in the same transaction
@@ -128,7 +128,7 @@ def copy_if_new(connection: Connection, table: Table, names: Sequence[str], as_b
         return False
     try:
         with connection.begin_nested():
-            _copy(connection, f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FORMAT binary)", as_binary())
+            _copy(connection, table, names, as_binary())
     except IntegrityError as error:
         if getattr(error.orig, "pgcode", None) != _UNIQUE_VIOLATION:
             raise
@@ -136,9 +136,10 @@ def copy_if_new(connection: Connection, table: Table, names: Sequence[str], as_b
     return True
 
 
-def _copy(connection: Connection, statement: str, data: IO[bytes]) -> None:
+def _copy(connection: Connection, table: Table, names: Sequence[str], data: IO[bytes]) -> None:
+    columns = ", ".join(table.c[name].name for name in names)
     with driver_cursor(connection) as cursor:
-        cursor.copy_expert(statement, data, _PIECE_BYTES)
+        cursor.copy_expert(f"COPY {table.name} ({columns}) FROM STDIN (FORMAT binary)", data, _PIECE_BYTES)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: str) -> set[Any]:
@@ -232,19 +233,3 @@ def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 def _rows(columns: Columns) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def next_generation(connection: Connection) -> int:
-    """
-    Take the next number of the one sequence that orders lists, runs and models.
-
-    Numbers grow with the order in which they were taken; they may have gaps. On SQLite the caller's transaction
-    holds the counter until it ends.
-    """
-    if is_postgres(connection):
-        return int(connection.execute(text("SELECT nextval('generations')")).scalar_one())
-    return int(
-        connection.execute(
-            text("UPDATE counters SET value = value + 1 WHERE name = 'generations' RETURNING value")
-        ).scalar_one()
-    )
