@@ -23,7 +23,7 @@ import numpy as np
 
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.data import Columns, Dataset, Split, dataset, random_split, read_csv
-from recommendation.evaluation.metrics import RECALL_LENGTH, measure
+from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.peers import (
     als_candidates,
     bm25_candidates,
@@ -114,7 +114,7 @@ def rankers(split: Split) -> dict[str, Ranker]:
 def mean_measures(ranker: Ranker, splits: list[Split]) -> dict[str, float]:
     """Means over the splits."""
     each = [
-        measure(ranker.rank(split.train, split.users, RECALL_LENGTH), split.users, split.train, split.test, K)
+        measure(ranker.rank(split.train, split.users, RECALL_LENGTH), split.users, split.train, split.held_out, K)
         for split in splits
     ]
     return {name: float(np.mean([one[name] for one in each])) for name in each[0]}

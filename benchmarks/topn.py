@@ -17,7 +17,7 @@ from recommendation.matrix.vocabulary import Vocabulary
 
 DEFAULT = {"users": 100_000, "games": 20_000, "components": 40, "n": 100, "per_user": 30.0}
 QUICK = {**DEFAULT, "users": 2_048, "games": 2_000}
-AT_ONCE = 8192
+AT_ONCE = 1024
 THREADS = 2
 
 
@@ -32,13 +32,17 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
 
     def rank() -> None:
         ranker = BatchRanker(model)
-        for start in range(0, users, AT_ONCE):
+
+        def rank_block(start: int) -> None:
             stop = min(start + AT_ONCE, users)
             part = slice(indptr[start], indptr[stop])
             starts = indptr[start : stop + 1] - indptr[start]
             block = RankingBlock.empty(stop - start, sizes["n"])
             histories = model.fold_in(starts, rows[part], scores[part])
-            ranker.rank(histories, starts, rows[part], block, reasons=False, threads=THREADS)
+            ranker.rank(histories, starts, rows[part], block, reasons=False)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(rank_block, range(0, users, AT_ONCE)))
 
     products: list[float] = []
 

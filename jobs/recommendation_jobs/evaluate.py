@@ -6,16 +6,16 @@ import argparse
 import sys
 from typing import Any
 
+from recommendation.engine.ndcg import MIN_USERS
 from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InvalidInput, RecommendationError, StoreUnavailable
-from recommendation.evaluation.gate import MIN_USERS
 from recommendation.evaluation.rankers import Fitted, Popularity
 from recommendation.evaluation.report import matplotlib_is_installed, table
 from recommendation_jobs import exits
 from recommendation_jobs.evaluation.arguments import add_arguments, check_arguments
+from recommendation_jobs.evaluation.inputs import Inputs, read_inputs
 from recommendation_jobs.evaluation.output import write
 from recommendation_jobs.evaluation.peers import measured_peers
-from recommendation_jobs.evaluation.sources import Source, source
 
 __all__ = ["add_arguments", "main", "run"]
 
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     check_arguments(options)
     if options.plots and not matplotlib_is_installed():
         raise InvalidInput("plots need matplotlib: install the extra 'dev', or leave --plots out")
-    given = source(options)
+    given = read_inputs(options)
     trial = given.trial
     settings = EngineSettings(components=options.components, min_interactions=options.min_interactions)
     ours = trial.lists(trial.engine(settings))
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def _live(given: Source) -> dict[str, Any]:
+def _live(given: Inputs) -> dict[str, Any]:
     """What the live model reaches, where it takes part; and on whom."""
     if given.live is None:
         return {}

@@ -35,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="interactions, one a line; .gz is unpacked")
     parser.add_argument("--train", type=Path, metavar="FILE", help="with --test: a split of your own")
-    parser.add_argument("--test", type=Path, metavar="FILE", help="the pairs to foretell")
+    parser.add_argument("--test", type=Path, metavar="FILE", help="the held-out pairs")
     parser.add_argument("--database", action="store_true", help="the pairs of RECOMMENDATION_DATABASE_URL")
     parser.add_argument(
         "--live",
         action="store_true",
-        help="with --database: measure the live model too, all on gate users, whom no model learnt from",
+        help="with --database: measure the live model too, everything on gate users, whose pairs enter no fit",
     )
     for what in ("user", "game", "score", "time"):
         parser.add_argument(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recommendation.evaluation.metrics import Lists, hits_of, ndcg
+from recommendation.engine.ndcg import Lists, hits_of, ndcg
 from recommendation.evaluation.report import SweepPoint, write_plots
 from recommendation_jobs.evaluation.trial import Trial
 
@@ -25,8 +25,8 @@ def write(
     if options.rankings:
         _write_rankings(options.rankings, trial, lists)
     if options.plots:
-        hits = hits_of(lists, trial.split.users, trial.split.test)
-        sizes = trial.split.test.pairs_per_user()[trial.split.users]
+        hits = hits_of(lists, trial.split.users, trial.split.held_out)
+        sizes = trial.split.held_out.pairs_per_user()[trial.split.users]
         by_length = [float(np.mean(ndcg(hits, sizes, length))) for length in range(1, trial.length + 1)]
         for path in write_plots(options.plots, lists, by_length, points, trial.k):
             print(f"drawn: {path}")

@@ -1,4 +1,4 @@
-"""One comparison: a split, the length of lists, and the lists of whoever takes part."""
+"""One comparison: a split, the length of lists, and the lists of every ranker that takes part."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from recommendation.engine.ndcg import Lists
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.data import Split
-from recommendation.evaluation.metrics import RECALL_LENGTH, Lists, measure
+from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.rankers import Engine, Ranker
 from recommendation.evaluation.report import SweepPoint
 
@@ -23,12 +24,12 @@ SWEEPS: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What everybody is asked: to foretell the test pairs of a split."""
+    """What every ranker is measured on: the held-out pairs of one split."""
 
     split: Split
     k: int
     unfitted: frozenset[str] = frozenset()
-    """Users from whom the engine must not learn, only fold in: the live model did not either."""
+    """Users that the engine folds in but is not fitted to, as the live model was not either."""
 
     @property
     def length(self) -> int:
@@ -40,15 +41,15 @@ class Trial:
         return Engine(settings, self.unfitted)
 
     def lists(self, ranker: Ranker) -> Lists:
-        """Lists for the users with something to foretell."""
+        """Lists for the users of whom pairs were held out."""
         return ranker.rank(self.split.train, self.split.users, self.length)
 
     def measures(self, lists: Lists) -> dict[str, float]:
         """How good lists are."""
-        return measure(lists, self.split.users, self.split.train, self.split.test, self.k)
+        return measure(lists, self.split.users, self.split.train, self.split.held_out, self.k)
 
     def reached(self, ranker: Ranker) -> dict[str, float]:
-        """How good somebody's lists are."""
+        """How good the lists of a ranker are."""
         return self.measures(self.lists(ranker))
 
     def sweep(self, settings: EngineSettings) -> Iterator[SweepPoint]:
@@ -59,10 +60,10 @@ class Trial:
                 yield SweepPoint(what, str(value), self.reached(changed))
 
     def headline(self, settings: EngineSettings) -> str:
-        """How much there is to learn from and to foretell."""
-        train, test = self.split.train, self.split.test
+        """How many pairs there are to learn from and to measure by."""
+        train, held_out = self.split.train, self.split.held_out
         available = np.count_nonzero(train.pairs_per_game())
         return (
-            f"{train.pairs} pairs to learn from, {test.pairs} to foretell for {len(self.split.users)} users, "
+            f"{train.pairs} pairs to learn from, {held_out.pairs} held out for {len(self.split.users)} users, "
             f"{available} games, {settings.components} components"
         )

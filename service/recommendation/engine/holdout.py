@@ -1,4 +1,4 @@
-"""A holdout inside the training data, to choose by without looking at any test."""
+"""A holdout inside the training data, to choose by without looking at any other held-out pair."""
 
 from __future__ import annotations
 
@@ -8,20 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
+from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, hits_of, ndcg
 from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.weighting import segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
-
-SHARE = 0.2
-
-
-AT_LEAST = 5
-"""Pairs that a user needs to take part."""
-
-
-MIN_USERS = 100
-"""With fewer the best choice is a matter of luck."""
-
 
 MAX_USERS = 4000
 """More only cost time."""
@@ -35,9 +25,6 @@ MAX_GAMES = 5_000
 """Games fitted on, those with most of these users: few of them have touched any other."""
 
 
-LENGTH = 10
-
-
 FINGERPRINT_ROUNDS = 3
 
 
@@ -46,29 +33,23 @@ Marks = NDArray[np.uint64]
 
 @dataclass(frozen=True, eq=False)
 class InnerHoldout:
-    """What to fit on, and what to foretell for whom."""
+    """What to fit on, and the pairs held out of some users to measure by."""
 
     kept: InteractionMatrix
     known: InteractionMatrix
-    """The asked users' pairs that were kept, games as in `kept`."""
-    foretold: InteractionMatrix
-    """The asked users' pairs that were not, users as in `known`; games as in the whole matrix."""
+    """Those users' pairs that were kept; games as in the whole matrix."""
+    held_out: InteractionMatrix
+    """Those users' pairs that were held out; the same users and games as in `known`."""
 
     def quality(self, model: Model) -> float:
         """Mean NDCG@10 of a model fitted on `kept`."""
         rows = model.games.rows(self.known.games.all_ids)[self.known.indices]
         starts = self.known.indptr
         block = recommend_batch(model, starts, rows, self.known.scores, starts, rows, LENGTH, reasons=False)
-        back = np.append(self.foretold.games.rows(model.games.all_ids), np.int32(-1))
-        return float(np.mean(self._gains(back[block.rows])))
-
-    def _gains(self, lists: NDArray[np.int32]) -> NDArray[np.float64]:
-        width = len(self.foretold.games)
-        keys = self.foretold.user_rows * width + self.foretold.indices
-        hits = np.isin(np.arange(len(lists))[:, None] * width + lists, keys) & (lists >= 0)
-        discounts = 1.0 / np.log2(np.arange(2, LENGTH + 2))
-        ideal = np.cumsum(discounts)[np.minimum(self.foretold.pairs_per_user(), LENGTH) - 1]
-        return np.asarray(hits @ discounts / ideal)
+        # Rows of the model to rows of the whole matrix; the last entry takes row -1 to itself.
+        back = np.append(self.held_out.games.rows(model.games.all_ids), np.int32(-1))
+        hits = hits_of(back[block.rows], np.arange(len(block.rows)), self.held_out)
+        return float(np.mean(ndcg(hits, self.held_out.pairs_per_user(), LENGTH)))
 
 
 def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
@@ -85,15 +66,15 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
         most = np.lexsort((game_marks, -matrix.pairs_per_game()))[:MAX_GAMES]
         matrix = matrix.only_pairs(np.isin(matrix.indices, most))
     per_user = matrix.pairs_per_user()
-    able = np.flatnonzero(per_user >= AT_LEAST)
+    able = np.flatnonzero(per_user >= MIN_PAIRS)
     if len(able) < MIN_USERS:
         return None
     asked = np.sort(able[np.argsort(user_marks[able], kind="stable")[:MAX_USERS]])
     wanted = np.zeros(len(per_user))
-    wanted[asked] = np.maximum(1, np.rint(SHARE * per_user[asked]))
+    wanted[asked] = np.maximum(1, np.rint(HELD_OUT_SHARE * per_user[asked]))
     drawn = _mixed(user_marks[matrix.user_rows] + _mixed(game_marks)[matrix.indices])
-    kept, foretold = matrix.hold_out(drawn.astype(np.float64), wanted)
-    return InnerHoldout(kept.without_empty(), kept.of_users(asked), foretold.of_users(asked))
+    kept, held_out = matrix.hold_out(drawn.astype(np.float64), wanted)
+    return InnerHoldout(kept.without_empty(), kept.of_users(asked), held_out.of_users(asked))
 
 
 def fingerprints(matrix: InteractionMatrix, seed: int) -> tuple[Marks, Marks]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,10 +27,6 @@ MOST_USERS = 256
 
 LEAST_USERS = 16
 """Users at once, however many games: with fewer, most of a product is spent on laying out the factors."""
-
-
-TASK_USERS = 256
-"""Users that one thread takes at a time."""
 
 
 LARGEST_GROUP = 32
@@ -78,7 +73,6 @@ def recommend_batch(
     *,
     hidden_from_all: Sequence[int] | NDArray[Any] = (),
     reasons: bool = True,
-    threads: int = 1,
 ) -> RankingBlock:
     """
     Rank the games for several users; each gets to the bit what `rank_one.recommend` gives them alone.
@@ -91,7 +85,7 @@ def recommend_batch(
     starts, hidden = np.asarray(hidden_indptr, np.int64), np.asarray(hidden_rows, np.int32)
     block = RankingBlock.empty(len(histories.indptr) - 1, n)
     ranker = BatchRanker(model, np.asarray(hidden_from_all, np.int32))
-    ranker.rank(histories, starts, hidden, block, reasons=reasons, threads=threads)
+    ranker.rank(histories, starts, hidden, block, reasons=reasons)
     return block
 
 
@@ -121,10 +115,9 @@ class BatchRanker:
         into: RankingBlock,
         *,
         reasons: bool,
-        threads: int = 1,
     ) -> None:
         """
-        Fill in the lists of several users.
+        Fill in the lists of several users; several threads may do so at once, BLAS with one thread in each.
 
         Args:
             histories: what the users did.
@@ -132,7 +125,6 @@ class BatchRanker:
             hidden_rows: games hidden from one user, beside those hidden from everyone; -1 is passed over.
             into: filled with -1 and -inf, of as many users.
             reasons: whether `because` is wanted.
-            threads: how many share the work; BLAS should then use one each.
         """
         users = compiled.Users(
             _fixed(histories.indptr, np.int64),
@@ -141,31 +133,22 @@ class BatchRanker:
             _fixed(hidden_indptr, np.int64),
             _fixed(hidden_rows, np.int32),
         )
-
-        def work(part: slice) -> None:
-            self._task(users, part, into, reasons)
-
-        tasks = list(_parts(0, len(histories.indptr) - 1, TASK_USERS))
-        if threads == 1 or len(tasks) == 1:
-            for part in tasks:
-                work(part)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, tasks))
-
-    def _task(self, users: compiled.Users, some: slice, into: RankingBlock, reasons: bool) -> None:
         spare = self._spare[into.rows.shape[1]]
-        space = spare.pop() if spare else self._new_space(into.rows.shape[1])
-        for part in _parts(some.start, some.stop, self._users_at_once):
+        try:
+            # Not `if spare`: two threads could both see the last one, and the second would find it gone.
+            space = spare.pop()
+        except IndexError:
+            space = self._new_space(into.rows.shape[1])
+        for part in _parts(len(histories.indptr) - 1, self._users_at_once):
             own = users._replace(
                 indptr=users.indptr[part.start : part.stop + 1],
                 hidden_indptr=users.hidden_indptr[part.start : part.stop + 1],
             )
-            lists = compiled.Lists(into.rows[part], into.scores[part], into.because[part])
+            lists = compiled.ListArrays(into.rows[part], into.scores[part], into.because[part])
             self._rank(own, space, lists, reasons)
         spare.append(space)
 
-    def _rank(self, users: compiled.Users, space: _Space, lists: compiled.Lists, reasons: bool) -> None:
+    def _rank(self, users: compiled.Users, space: _Space, lists: compiled.ListArrays, reasons: bool) -> None:
         count = len(lists.rows)
         tastes, rounded = space.tastes[:count], space.rounded[:count]
         compiled.fill_tastes(users, self._fitted.factors, tastes, rounded)
@@ -195,9 +178,9 @@ class _Space(NamedTuple):
     loops: compiled.Space
 
 
-def _fitted(model: Model) -> compiled.Fitted:
+def _fitted(model: Model) -> compiled.ModelArrays:
     links = model.links
-    return compiled.Fitted(
+    return compiled.ModelArrays(
         _fixed(model.factors, np.float32),
         _fixed(model.output_scales, np.float32),
         _fixed(model.self_scores, np.float64),
@@ -217,6 +200,6 @@ def _fixed(values: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
     return view
 
 
-def _parts(start: int, stop: int, step: int) -> Iterator[slice]:
-    for first in range(start, stop, step):
-        yield slice(first, min(first + step, stop))
+def _parts(users: int, step: int) -> Iterator[slice]:
+    for first in range(0, users, step):
+        yield slice(first, min(first + step, users))

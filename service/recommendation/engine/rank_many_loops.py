@@ -64,7 +64,7 @@ _inner = register_jitable(error_model="numpy")
 """Compiled into whatever calls it, and not kept by itself."""
 
 
-class Fitted(NamedTuple):
+class ModelArrays(NamedTuple):
     """What a model is made of."""
 
     factors: NDArray[np.float32]
@@ -93,7 +93,7 @@ class Users(NamedTuple):
     """-1 is passed over."""
 
 
-class Lists(NamedTuple):
+class ListArrays(NamedTuple):
     """Where lists are written, each of shape (users, n), filled with -1 and -inf."""
 
     rows: NDArray[np.int32]
@@ -185,7 +185,7 @@ def fill_tastes(
 
 @_compiled
 def rank_users(
-    fitted: Fitted, users: Users, tastes: NDArray[np.float64], space: Space, lists: Lists, reasons: bool
+    fitted: ModelArrays, users: Users, tastes: NDArray[np.float64], space: Space, lists: ListArrays, reasons: bool
 ) -> None:
     """Fill in lists from the products of tastes and factors in `space.scores`, of which nothing usable is left."""
     games = fitted.factors.shape[0]
@@ -213,7 +213,7 @@ def rank_users(
 
 @_inner
 def _set_direct(
-    fitted: Fitted, own: NDArray[np.int32], amounts: NDArray[np.float64], direct: NDArray[np.float32]
+    fitted: ModelArrays, own: NDArray[np.int32], amounts: NDArray[np.float64], direct: NDArray[np.float32]
 ) -> None:
     for at in range(len(own)):
         direct[own[at]] = -np.float32(amounts[at] * fitted.self_scores[own[at]])
@@ -225,7 +225,7 @@ def _set_direct(
 
 
 @_inner
-def _forget_direct(fitted: Fitted, own: NDArray[np.int32], direct: NDArray[np.float32]) -> None:
+def _forget_direct(fitted: ModelArrays, own: NDArray[np.int32], direct: NDArray[np.float32]) -> None:
     if len(fitted.link_starts):
         direct[:] = 0.0
     else:
@@ -234,7 +234,9 @@ def _forget_direct(fitted: Fitted, own: NDArray[np.int32], direct: NDArray[np.fl
 
 
 @_inner
-def _bar(fitted: Fitted, taste: NDArray[np.float64], scores: NDArray[np.float32], space: Space, n: int) -> np.float32:
+def _bar(
+    fitted: ModelArrays, taste: NDArray[np.float64], scores: NDArray[np.float32], space: Space, n: int
+) -> np.float32:
     """What the score of every game reaches that can stand in the list, and no hidden one."""
     _group_maxima(scores, space.direct, space.best)
     nth, squared = _nth_largest(space, n), 0.0
@@ -312,7 +314,7 @@ def _fetch(factors: NDArray[np.float32], rows: NDArray[np.int32]) -> np.float32:
 
 @_inner
 def _score_exactly(
-    fitted: Fitted,
+    fitted: ModelArrays,
     taste: NDArray[np.float64],
     found: NDArray[np.int32],
     products: NDArray[np.float64],
@@ -370,7 +372,7 @@ def _put_in_order(
 
 @_inner
 def _explain(
-    fitted: Fitted,
+    fitted: ModelArrays,
     own: NDArray[np.int32],
     amounts: NDArray[np.float64],
     rows: NDArray[np.int32],
@@ -396,7 +398,7 @@ def _explain(
 
 @_inner
 def _weigh(
-    fitted: Fitted,
+    fitted: ModelArrays,
     row: int,
     amount: float,
     added: NDArray[np.float64],
@@ -422,7 +424,7 @@ def _weigh(
 
 
 @_inner
-def _lay_out_listed(fitted: Fitted, rows: NDArray[np.int32], space: Space) -> None:
+def _lay_out_listed(fitted: ModelArrays, rows: NDArray[np.int32], space: Space) -> None:
     """Copy the listed games' factors, component by component; what fills the last lanes is of no account."""
     factors, last = fitted.factors, len(rows) - 1
     space.most[:] = 0.0

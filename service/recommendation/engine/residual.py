@@ -35,7 +35,7 @@ _ROW_BITS = np.int64(32)
 _LOW_HALF = np.int64(0xFFFFFFFF)
 
 
-def reached(values: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def reached(values: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     """
     A number that at least `n` values of each row reach, close to the n-th largest, and the largest.
 
@@ -52,16 +52,15 @@ def reached(values: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], N
     while size > 1 and columns // size < GROUPS_PER_PLACE * n:
         size //= 2
     best = values.reshape(rows, size, columns // size).max(axis=1)
-    largest = best.max(axis=1)
     if n >= best.shape[1]:
-        return np.full(rows, -np.inf, np.float32), largest
+        return np.full(rows, -np.inf, np.float32)
     nth: NDArray[np.float32] = np.partition(best, best.shape[1] - n, axis=1)[:, -n]
-    return nth, largest
+    return nth
 
 
 def best_first(
     rows: int, n: int, who: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+) -> NDArray[np.int32]:
     """
     Sort each row's entries and keep the best `n`; equal values stand in the order of columns.
 
@@ -81,19 +80,13 @@ def best_first(
     keys.sort(axis=1)
     first = keys[:, :n]
     there = first != _NOTHING
-    kept = np.where(there, first & _LOW_HALF, -1).astype(np.int32)
-    return kept, np.where(there, _ascended(first >> _ROW_BITS), np.float32(-np.inf))
+    return np.where(there, first & _LOW_HALF, -1).astype(np.int32)
 
 
 def _descending(values: NDArray[np.float32]) -> NDArray[np.int64]:
     """Whole numbers of 32 bits in the opposite order of finite values, each of which they tell."""
     bits = values.view(np.int32)
     return np.asarray(~(bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64))
-
-
-def _ascended(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-    bits = (~numbers).astype(np.int32)
-    return np.asarray((bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).view(np.float32))
 
 
 BLOCK_CELLS = 4_000_000
@@ -168,9 +161,9 @@ def _largest(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
     """Sources, targets and values of the largest entries of each row of a block."""
     sizes = np.abs(block)
-    bar = np.maximum(reached(sizes, count)[0], noise)
+    bar = np.maximum(reached(sizes, count), noise)
     row, column = np.divmod(np.flatnonzero(sizes >= bar[:, None]), block.shape[1])
-    sources, _ = best_first(len(block), count, row, column, sizes[row, column])
+    sources = best_first(len(block), count, row, column, sizes[row, column])
     row, place = np.nonzero(sources >= 0)
     chosen = sources[row, place]
     return chosen, (row + first_target).astype(np.int32), block[row, chosen]

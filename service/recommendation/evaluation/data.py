@@ -1,4 +1,4 @@
-"""Interactions to evaluate on, and how they are split into what a model may see and what it has to foretell."""
+"""Interactions to evaluate on, and how they are split into what a model may see and what is held out."""
 
 from __future__ import annotations
 
@@ -14,16 +14,10 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.engine.ndcg import HELD_OUT_SHARE, MIN_PAIRS
 from recommendation.errors import InvalidInput
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
-
-HELD_OUT_SHARE = 0.2
-
-
-HELD_OUT_FROM = 5
-"""Users with fewer pairs are only trained on: there is too little to foretell them from."""
-
 
 _GUESSES = {
     "user": ("user_id", "user", "userid", "uid", "steam_id"),
@@ -56,18 +50,18 @@ class Split:
     """Two matrices with the same vocabularies; no pair is in both."""
 
     train: InteractionMatrix
-    test: InteractionMatrix
+    held_out: InteractionMatrix
 
     @property
     def users(self) -> NDArray[np.int64]:
-        """Rows of the users with something to foretell."""
-        return np.flatnonzero(self.test.pairs_per_user())
+        """Rows of the users of whom pairs were held out."""
+        return np.flatnonzero(self.held_out.pairs_per_user())
 
     def only_for(self, user_ids: Container[str]) -> Split:
-        """The same split for some users; what was held out of the others may be learnt from again."""
-        chosen = np.array([user in user_ids for user in self.test.users.all_ids], bool)
-        asked = chosen[self.test.user_rows]
-        back = self.test.only_pairs(~asked)
+        """The same split for some users; the held-out pairs of all others go back into `train`."""
+        chosen = np.array([user in user_ids for user in self.held_out.users.all_ids], bool)
+        asked = chosen[self.held_out.user_rows]
+        back = self.held_out.only_pairs(~asked)
         train = InteractionMatrix.from_codes(
             self.train.users,
             self.train.games,
@@ -75,7 +69,7 @@ class Split:
             np.concatenate([self.train.indices, back.indices]),
             np.concatenate([self.train.scores, back.scores]),
         )
-        return Split(train, self.test.only_pairs(asked))
+        return Split(train, self.held_out.only_pairs(asked))
 
 
 def read_csv(path: Path, columns: Columns) -> Dataset:
@@ -114,7 +108,7 @@ def dataset(
     return Dataset(matrix, last)
 
 
-def random_split(data: Dataset, seed: int, share: float = HELD_OUT_SHARE, at_least: int = HELD_OUT_FROM) -> Split:
+def random_split(data: Dataset, seed: int, share: float = HELD_OUT_SHARE, at_least: int = MIN_PAIRS) -> Split:
     """Hold out a share (at least one) of the pairs of each user who has enough, drawn by `seed`."""
     matrix = data.matrix
     per_user = matrix.pairs_per_user()
@@ -123,7 +117,7 @@ def random_split(data: Dataset, seed: int, share: float = HELD_OUT_SHARE, at_lea
     return Split(*matrix.hold_out(drawn, wanted))
 
 
-def leave_last_out(data: Dataset, at_least: int = HELD_OUT_FROM) -> Split:
+def leave_last_out(data: Dataset, at_least: int = MIN_PAIRS) -> Split:
     """Hold out each user's latest pair; of two at the same time the one with the greater game id."""
     if data.times is None:
         raise InvalidInput("a temporal split needs the times of the interactions: name their column with --time-column")
@@ -131,11 +125,11 @@ def leave_last_out(data: Dataset, at_least: int = HELD_OUT_FROM) -> Split:
     return Split(*data.matrix.hold_out(-data.times, wanted))
 
 
-def given_split(train: InteractionMatrix, test: InteractionMatrix) -> Split:
+def given_split(train: InteractionMatrix, held_out: InteractionMatrix) -> Split:
     """Bring two matrices under common vocabularies; pairs of the first are left out of the second."""
-    users = Vocabulary.from_ids([*train.users.all_ids, *test.users.all_ids])
-    games = Vocabulary.from_ids([*train.games.all_ids, *test.games.all_ids])
-    both = [_under(matrix, users, games) for matrix in (train, test)]
+    users = Vocabulary.from_ids([*train.users.all_ids, *held_out.users.all_ids])
+    games = Vocabulary.from_ids([*train.games.all_ids, *held_out.games.all_ids])
+    both = [_under(matrix, users, games) for matrix in (train, held_out)]
     keys = [matrix.user_rows * len(games) + matrix.indices for matrix in both]
     return Split(both[0], both[1].only_pairs(~np.isin(keys[1], keys[0])))
 

@@ -1,9 +1,9 @@
 """
-The quality gate: no model goes live that foretells worse than what is live, or than popularity.
+The quality gate: no model goes live whose lists are worse than those of the live model, or than popularity.
 
-Gate users enter no fit. Most of their pairs are folded in as a reader's would be, and the lists that come out are
-measured by what was kept back. Who is a gate user and what is kept back depends on ids alone, so that today's
-candidate and last week's live model are asked the same questions.
+Gate users enter no fit. Most of their pairs are folded in, as a reader's are; the rest is held out, and the lists are
+measured by it. Ids alone decide who is a gate user and which pairs are held out, so that today's candidate and last
+week's live model are measured on the same users and pairs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
-from recommendation.evaluation.metrics import RECALL_LENGTH, Lists, measure
+from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, Lists
+from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.rankers import model_lists, popular_lists
 from recommendation.matrix.matrix import InteractionMatrix
 
@@ -24,21 +25,8 @@ ONE_IN = 20
 """One user in this many is a gate user."""
 
 
-MIN_GAMES = 5
-
-
-HELD_OUT_SHARE = 0.2
-
-
-MIN_USERS = 100
-"""Fewer gate users cannot tell a worse model from bad luck."""
-
-
 KEPT_GAIN = 0.5
 """Share of what the live model gained over popularity, when it went live, that a candidate must gain as well."""
-
-
-LENGTH = 10
 
 
 NDCG = f"ndcg@{LENGTH}"
@@ -49,11 +37,11 @@ class GateSplit:
     """Three matrices under the same vocabularies."""
 
     training: InteractionMatrix
-    """Everybody else's pairs: what may be fitted."""
+    """All other users' pairs: what a model may be fitted to."""
     known: InteractionMatrix
     """The gate users' pairs to fold in."""
     held_out: InteractionMatrix
-    """The gate users' pairs to foretell."""
+    """The gate users' pairs that their lists are measured by."""
 
     @property
     def users(self) -> NDArray[np.int64]:
@@ -62,15 +50,15 @@ class GateSplit:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the gate says of a candidate."""
+class GateVerdict:
+    """What the gate decided about a candidate, and by which measures."""
 
     state: str
     """`passed`, `rejected` or `skipped`."""
     reason: str
     """One sentence for people."""
     users: int
-    """Gate users asked."""
+    """Gate users measured on."""
     candidate: dict[str, float] = field(default_factory=dict)
     """Measures by name, such as `ndcg@10`; empty when skipped."""
     live: dict[str, float] = field(default_factory=dict)
@@ -79,15 +67,15 @@ class Verdict:
 
 
 def is_gate_user(user_id: str) -> bool:
-    """Whether a user stands at the gate, given enough games; the same on every machine and for ever."""
+    """Whether a user with enough games is a gate user; every machine and release answers the same."""
     return _hash(user_id) % ONE_IN == 0
 
 
 def set_aside(matrix: InteractionMatrix) -> GateSplit:
-    """Split off the gate users, and of their pairs those to foretell."""
+    """Split off the gate users, and hold out some of their pairs."""
     per_user = matrix.pairs_per_user()
     chosen = np.zeros(len(matrix.users), bool)
-    candidates = np.flatnonzero(per_user >= MIN_GAMES)
+    candidates = np.flatnonzero(per_user >= MIN_PAIRS)
     ids = matrix.users.ids(candidates)
     chosen[candidates] = np.fromiter((is_gate_user(one) for one in ids), bool, len(ids))
     at_gate = chosen[matrix.user_rows]
@@ -95,7 +83,7 @@ def set_aside(matrix: InteractionMatrix) -> GateSplit:
     for user in np.flatnonzero(chosen):
         start, stop = int(matrix.indptr[user]), int(matrix.indptr[user + 1])
         games = matrix.games.ids(matrix.indices[start:stop])
-        held_out[start + _foretold(matrix.users.all_ids[user], games)] = True
+        held_out[start + _held_out(matrix.users.all_ids[user], games)] = True
     return GateSplit(
         training=matrix.only_pairs(~at_gate),
         known=matrix.only_pairs(at_gate & ~held_out),
@@ -103,18 +91,22 @@ def set_aside(matrix: InteractionMatrix) -> GateSplit:
     )
 
 
-def judge(candidate: Model, live: Model | None, split: GateSplit, budget: float, gain_before: float = 0.0) -> Verdict:
+def judge(
+    candidate: Model, live: Model | None, split: GateSplit, budget: float, gain_before: float = 0.0
+) -> GateVerdict:
     """
     Compare a candidate with the live model, if there is one, and with popularity on the gate users.
 
     Args:
-        budget: loss of NDCG@10 that is let through, as a share of what the candidate is compared with.
-        gain_before: `gain` of the live model when it went live. Where the interactions themselves are spoiled, the
-            live model fails on them too and is no bar; a candidate that has nothing left of this gain is.
+        budget: loss of NDCG@10 that still passes, as a share of what the candidate is compared with.
+        gain_before: `gain` of the live model when it went live. On spoiled interactions the live model fails too and
+            sets no bar; a candidate that keeps too little of this gain is rejected all the same.
     """
     users = split.users
     if len(users) < MIN_USERS:
-        return Verdict("skipped", f"gate: skipped, too little data: {len(users)} of {MIN_USERS} gate users", len(users))
+        return GateVerdict(
+            "skipped", f"gate: skipped, too little data: {len(users)} of {MIN_USERS} gate users", len(users)
+        )
     counts = split.training.pairs_per_game()
     own = split.known.of_users(users)
 
@@ -131,7 +123,7 @@ def judge(candidate: Model, live: Model | None, split: GateSplit, budget: float,
             NDCG
         ] * (1.0 + KEPT_GAIN * gain_before)
     state, reason = _decide(quality[NDCG], bars, budget)
-    return Verdict(state, reason, len(users), quality, standing, popularity)
+    return GateVerdict(state, reason, len(users), quality, standing, popularity)
 
 
 def gain(candidate: Mapping[str, float], popularity: Mapping[str, float]) -> float:
@@ -150,8 +142,8 @@ def _decide(reached: float, bars: Mapping[str, float], budget: float) -> tuple[s
     return "passed", f"gate: {NDCG} {reached:.4f} against " + ", ".join(f"{who} {bar:.4f}" for who, bar in bars.items())
 
 
-def _foretold(user_id: str, game_ids: list[str]) -> NDArray[np.int64]:
-    """Places of the games to foretell: a draw that depends on the ids of user and game only."""
+def _held_out(user_id: str, game_ids: list[str]) -> NDArray[np.int64]:
+    """Places of the games to hold out: a draw that depends on the ids of user and game only."""
     count = max(1, round(HELD_OUT_SHARE * len(game_ids)))
     return np.array(sorted(range(len(game_ids)), key=lambda place: _hash(f"{user_id}/{game_ids[place]}"))[:count])
 

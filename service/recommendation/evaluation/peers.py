@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from recommendation.engine.ndcg import Lists, hits_of, ndcg
 from recommendation.engine.weighting import pair_weights
 from recommendation.evaluation.data import Dataset, random_split
-from recommendation.evaluation.metrics import Lists, hits_of, ndcg
 from recommendation.evaluation.rankers import Ranker
 from recommendation.matrix.matrix import InteractionMatrix
 
@@ -153,11 +153,11 @@ R = TypeVar("R", bound=Ranker)
 def searched(candidates: Iterator[R], train: InteractionMatrix, seed: int, k: int = 10) -> R:
     """The candidate with the best NDCG on an inner holdout of the training data."""
     inner = random_split(Dataset(train), seed)
-    sizes = inner.test.pairs_per_user()[inner.users]
+    sizes = inner.held_out.pairs_per_user()[inner.users]
 
     def quality(candidate: R) -> float:
         lists = candidate.rank(inner.train, inner.users, k)
-        return float(np.mean(ndcg(hits_of(lists, inner.users, inner.test), sizes, k)))
+        return float(np.mean(ndcg(hits_of(lists, inner.users, inner.held_out), sizes, k)))
 
     return max(candidates, key=quality)
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
+from recommendation.engine.ndcg import Lists
 from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.settings import EngineSettings
-from recommendation.evaluation.metrics import Lists
 from recommendation.matrix.matrix import InteractionMatrix
 
 

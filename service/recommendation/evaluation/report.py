@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recommendation.engine.ndcg import Lists
 from recommendation.errors import InvalidInput
-from recommendation.evaluation.metrics import Lists
 
 Measures = Mapping[str, float]
 

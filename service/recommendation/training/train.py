@@ -19,7 +19,7 @@ from recommendation.engine import artifact
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
-from recommendation.evaluation.gate import Verdict, gain, judge, set_aside
+from recommendation.evaluation.gate import GateVerdict, gain, judge, set_aside
 from recommendation.matrix.extract import read_matrix
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
@@ -152,7 +152,7 @@ def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fe
 
 def _fit(
     matrix: InteractionMatrix, settings: Settings, live: _Live, version: str, report: Report
-) -> tuple[_Candidate, Verdict]:
+) -> tuple[_Candidate, GateVerdict]:
     report("fit")
     split = set_aside(matrix)
     model = fit(split.training, settings.engine)
@@ -173,7 +173,7 @@ def _fit(
     return _Candidate(data, facts, _quality(verdict)), verdict
 
 
-def _quality(verdict: Verdict) -> dict[str, Any]:
+def _quality(verdict: GateVerdict) -> dict[str, Any]:
     """Return a verdict as it is kept with the run and the model."""
     measures = {"candidate": verdict.candidate, "live": verdict.live, "popularity": verdict.popularity}
     found = {name: dict(values) for name, values in measures.items() if values}

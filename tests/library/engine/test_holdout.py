@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from recommendation.engine import holdout
+from recommendation.engine.ndcg import MIN_USERS
 from recommendation.matrix.matrix import InteractionMatrix
 from stores import random_store
 
@@ -10,11 +11,11 @@ def pairs(matrix: InteractionMatrix) -> set[tuple[str, str]]:
     return set(zip(matrix.users.ids(matrix.user_rows), matrix.games.ids(matrix.indices), strict=True))
 
 
-def test_what_is_foretold_is_neither_known_nor_fitted_on() -> None:
+def test_what_is_held_out_is_neither_known_nor_fitted_on() -> None:
     matrix = random_store(5)
     inner = holdout.inner_holdout(matrix, 1)
-    assert pairs(inner.kept) | pairs(inner.foretold) == pairs(matrix)
-    assert not pairs(inner.foretold) & (pairs(inner.kept) | pairs(inner.known))
+    assert pairs(inner.kept) | pairs(inner.held_out) == pairs(matrix)
+    assert not pairs(inner.held_out) & (pairs(inner.kept) | pairs(inner.known))
     assert pairs(inner.known) <= pairs(inner.kept)
 
 
@@ -27,17 +28,17 @@ def test_the_same_store_under_other_ids_is_split_in_the_same_way() -> None:
     games = [new_game[game] for game in matrix.games.ids(matrix.indices)]
     renamed = InteractionMatrix.from_pairs(users, games, matrix.scores)
     one, other = holdout.inner_holdout(matrix, 1), holdout.inner_holdout(renamed, 1)
-    assert {(new_user[user], new_game[game]) for user, game in pairs(one.foretold)} == pairs(other.foretold)
+    assert {(new_user[user], new_game[game]) for user, game in pairs(one.held_out)} == pairs(other.held_out)
 
 
 def test_another_seed_draws_another_holdout() -> None:
     matrix = random_store(5)
     one, other = holdout.inner_holdout(matrix, 1), holdout.inner_holdout(matrix, 2)
-    assert pairs(one.foretold) != pairs(other.foretold)
+    assert pairs(one.held_out) != pairs(other.held_out)
 
 
 def test_too_few_users_give_no_holdout() -> None:
-    assert holdout.inner_holdout(random_store(5, users=holdout.MIN_USERS - 1), 1) is None
+    assert holdout.inner_holdout(random_store(5, users=MIN_USERS - 1), 1) is None
 
 
 def test_a_large_store_is_chosen_on_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,4 +46,4 @@ def test_a_large_store_is_chosen_on_a_bounded_sample(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(holdout, "MAX_USERS", 110)
     inner = holdout.inner_holdout(random_store(5, users=400), 1)
     assert len(inner.kept.users) == 150
-    assert len(inner.known.users) == len(inner.foretold.users) == 110
+    assert len(inner.known.users) == len(inner.held_out.users) == 110

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -5,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommendation.engine.model import Model
-from recommendation.engine.rank_many import TASK_USERS, BatchRanker, RankingBlock, recommend_batch
+from recommendation.engine.rank_many import MOST_USERS, BatchRanker, RankingBlock, recommend_batch
 from recommendation.engine.sparse import SparseLinks
 from recommendation.matrix.vocabulary import Vocabulary
 
@@ -31,13 +32,11 @@ def model_of(factors: np.ndarray) -> Model:
     )
 
 
-def ranked(model: Model, hidden: list[np.ndarray], n: int, threads: int = 1) -> RankingBlock:
+def ranked(model: Model, hidden: list[np.ndarray], n: int) -> RankingBlock:
     users = len(hidden)
     starts = np.cumsum([0, *map(len, hidden)])
     rows = np.full(users, TASTER)
-    return recommend_batch(
-        model, np.arange(users + 1), rows, np.ones(users), starts, np.concatenate(hidden), n, threads=threads
-    )
+    return recommend_batch(model, np.arange(users + 1), rows, np.ones(users), starts, np.concatenate(hidden), n)
 
 
 def brute_force(scores: np.ndarray, hidden: np.ndarray, n: int) -> list[int]:
@@ -78,20 +77,22 @@ def test_the_exact_score_decides_where_the_float32_product_errs() -> None:
     assert block.rows[0].tolist() == brute_force(exact, np.array([TASTER]), 50)
 
 
-def test_threads_change_nothing() -> None:
+def test_threads_that_share_a_ranker_each_get_what_one_alone_gets() -> None:
     rng = np.random.default_rng(2)
-    users, games = 2 * TASK_USERS + 7, 300
+    users, games, n = 2 * MOST_USERS + 7, 300, 10
     model = replace(model_of(rng.standard_normal((games, 4))), user_power=0.5)
     sizes = rng.integers(0, 6, users)
     indptr = np.concatenate([[0], np.cumsum(sizes)])
-    rows = np.concatenate([rng.choice(games, size, replace=False) for size in sizes])
-    one, other = (
-        recommend_batch(model, indptr, rows, np.ones(len(rows)), indptr, rows, 10, threads=threads)
-        for threads in (1, 2)
-    )
-    assert np.array_equal(one.rows, other.rows)
-    assert np.array_equal(one.scores, other.scores)
-    assert np.array_equal(one.because, other.because)
+    rows = np.concatenate([rng.choice(games, size, replace=False) for size in sizes]).astype(np.int32)
+    one = recommend_batch(model, indptr, rows, np.ones(len(rows)), indptr, rows, n)
+    ranker, own = BatchRanker(model), model.fold_in(indptr, rows, np.ones(len(rows)))
+    blocks = [RankingBlock.empty(users, n) for _ in range(6)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda block: ranker.rank(own, indptr, rows, block, reasons=True), blocks))
+    for block in blocks:
+        assert np.array_equal(one.rows, block.rows)
+        assert np.array_equal(one.scores, block.scores)
+        assert np.array_equal(one.because, block.because)
 
 
 def test_a_ranker_gives_the_same_lists_every_time_it_is_used() -> None:

@@ -63,30 +63,30 @@ def store(sizes: list[int]):
 
 
 def counts(split: Split) -> dict[str, int]:
-    return dict(zip(split.test.users.all_ids, split.test.pairs_per_user().tolist(), strict=True))
+    return dict(zip(split.held_out.users.all_ids, split.held_out.pairs_per_user().tolist(), strict=True))
 
 
 def test_a_fifth_of_the_pairs_of_users_with_five_or_more_is_held_out() -> None:
     split = random_split(store([4, 5, 10, 52]), 0)
     assert counts(split) == {"u0": 0, "u1": 1, "u2": 2, "u3": 10}
-    assert not pairs(split.train) & pairs(split.test)
-    assert split.train.pairs + split.test.pairs == 71
+    assert not pairs(split.train) & pairs(split.held_out)
+    assert split.train.pairs + split.held_out.pairs == 71
 
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
     data = store([52, 60])
-    assert pairs(random_split(data, 3).test) == pairs(random_split(data, 3).test)
-    assert pairs(random_split(data, 3).test) != pairs(random_split(data, 4).test)
+    assert pairs(random_split(data, 3).held_out) == pairs(random_split(data, 3).held_out)
+    assert pairs(random_split(data, 3).held_out) != pairs(random_split(data, 4).held_out)
 
 
 def test_the_temporal_split_holds_out_each_users_last_pair() -> None:
-    assert pairs(leave_last_out(store([4, 5, 7])).test) == {("u1", "g004"), ("u2", "g006")}
+    assert pairs(leave_last_out(store([4, 5, 7])).held_out) == {("u1", "g004"), ("u2", "g006")}
 
 
 def test_a_pairs_time_is_that_of_its_last_event() -> None:
     users, games = ["u"] * 6, ["a", "b", "c", "d", "e", "a"]
     data = dataset(users, games, np.ones(6), np.array([1.0, 2, 3, 4, 5, 6]))
-    assert pairs(leave_last_out(data).test) == {("u", "a")}
+    assert pairs(leave_last_out(data).held_out) == {("u", "a")}
 
 
 def test_a_temporal_split_without_times_says_what_to_give() -> None:
@@ -103,5 +103,5 @@ def test_a_given_split_is_brought_under_common_ids() -> None:
     train, test = dataset(["u", "v"], ["a", "b"], np.ones(2)), dataset(["u", "w", "u"], ["c", "a", "a"], np.ones(3))
     split = given_split(train.matrix, test.matrix)
     assert pairs(split.train) == {("u", "a"), ("v", "b")}
-    assert pairs(split.test) == {("u", "c"), ("w", "a")}
-    assert split.train.games == split.test.games
+    assert pairs(split.held_out) == {("u", "c"), ("w", "a")}
+    assert split.train.games == split.held_out.games

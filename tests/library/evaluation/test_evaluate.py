@@ -126,7 +126,7 @@ def test_ndcg_on_real_play_hours_recomputed_from_the_written_rankings_reaches_th
     data = read_csv(STEAM, Columns())
     split = random_split(data, 11)
     files = {}
-    for name, matrix in (("train", split.train), ("test", split.test)):
+    for name, matrix in (("train", split.train), ("test", split.held_out)):
         files[name] = tmp_path / f"{name}.csv"
         with files[name].open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -137,7 +137,9 @@ def test_ndcg_on_real_play_hours_recomputed_from_the_written_rankings_reaches_th
     assert evaluate.main(["--train", str(files["train"]), "--test", str(files["test"]), "--rankings", str(out)]) == 0
     wanted: dict[str, set[str]] = {}
     for user, game in zip(
-        split.test.users.ids(split.test.user_rows), split.test.games.ids(split.test.indices), strict=True
+        split.held_out.users.ids(split.held_out.user_rows),
+        split.held_out.games.ids(split.held_out.indices),
+        strict=True,
     ):
         wanted.setdefault(user, set()).add(game)
     gains = dict.fromkeys(wanted, 0.0)

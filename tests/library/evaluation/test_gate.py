@@ -56,7 +56,7 @@ def test_four_fifths_of_a_gate_users_pairs_are_known() -> None:
     assert set(zip(held[split.users].tolist(), known[split.users].tolist(), strict=True)) <= {(3, 10), (3, 11)}
 
 
-def test_what_is_foretold_depends_on_ids_alone() -> None:
+def test_what_is_held_out_depends_on_ids_alone() -> None:
     before, after = small_store(300), small_store(600)
     common = set(before.users.all_ids)
     held = {pair for pair in pairs(gate.set_aside(after).held_out) if pair[0] in common}

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from recommendation.evaluation.metrics import measure, ndcg
+from recommendation.engine.ndcg import ndcg
+from recommendation.evaluation.measures import measure
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
 
@@ -24,11 +25,11 @@ def lists(*heads: list[int]) -> np.ndarray:
 
 
 TRAIN = matrix((0, 0), (1, 0), (1, 1), (1, 2))
-TEST = matrix((0, 5), (0, 6), (1, 7))
+HELD_OUT = matrix((0, 5), (0, 6), (1, 7))
 
 
 def test_measures_of_lists_that_were_worked_out_by_hand() -> None:
-    found = measure(lists([5, 9, 6], [9, 7]), np.array([0, 1]), TRAIN, TEST, 10)
+    found = measure(lists([5, 9, 6], [9, 7]), np.array([0, 1]), TRAIN, HELD_OUT, 10)
     second, third = 1 / math.log2(3), 0.5
     first_user, second_user = (1 + third) / (1 + second), second
     # Of the games that were seen in training (0, 1, 2) none is listed.
@@ -50,15 +51,15 @@ def test_the_ideal_list_is_cut_at_k() -> None:
 
 def test_places_beyond_k_count_for_recall_only() -> None:
     head = [20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 7]
-    found = measure(lists(head), np.array([1]), TRAIN, TEST, 10)
+    found = measure(lists(head), np.array([1]), TRAIN, HELD_OUT, 10)
     assert found["recall@20"] == 1.0
     assert found["ndcg@10"] == found["hit_rate@10"] == found["mrr@10"] == 0.0
 
 
 def test_exposure_is_unequal_when_one_game_is_shown_to_everybody() -> None:
-    found = measure(lists([1], [1]), np.array([0, 1]), TRAIN, TEST, 10)
+    found = measure(lists([1], [1]), np.array([0, 1]), TRAIN, HELD_OUT, 10)
     assert found["exposure_gini@10"] == pytest.approx(2 / 3)
 
 
 def test_a_game_that_half_of_the_users_know_is_worth_one_bit_of_novelty() -> None:
-    assert measure(lists([1]), np.array([0]), TRAIN, TEST, 10)["novelty@10"] == pytest.approx(1.0)
+    assert measure(lists([1]), np.array([0]), TRAIN, HELD_OUT, 10)["novelty@10"] == pytest.approx(1.0)

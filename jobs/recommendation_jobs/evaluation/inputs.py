@@ -20,46 +20,44 @@ from recommendation_jobs.store import opened
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class Inputs:
     """A trial, and the live model where it takes part."""
 
     trial: Trial
     live: LiveModel | None = None
 
 
-def source(options: argparse.Namespace) -> Source:
+def read_inputs(options: argparse.Namespace) -> Inputs:
     """
     Read what was asked for, and split it.
 
     Raises:
-        InvalidInput: a file cannot be used, or nobody has anything to foretell.
+        InvalidInput: a file cannot be used, or no pair of any user could be held out.
         ModelMissing: the live model was asked for, and there is none.
         StoreUnavailable: the database does not answer.
     """
     if options.database:
         found = _from_database(options, load_settings())
     elif options.csv:
-        found = Source(Trial(_split(read_csv(options.csv, _columns(options)), options), options.k))
+        found = Inputs(Trial(_split(read_csv(options.csv, _columns(options)), options), options.k))
     else:
         files = [read_csv(path, _columns(options)).matrix for path in (options.train, options.test)]
-        found = Source(Trial(given_split(files[0], files[1]), options.k))
+        found = Inputs(Trial(given_split(files[0], files[1]), options.k))
     if not len(found.trial.split.users):
-        whom = "no gate user" if found.live else "no user"
-        raise InvalidInput(
-            f"{whom} has anything to foretell: every user needs at least 5 games, or use --train, --test"
-        )
+        whom = "gate user" if found.live else "user"
+        raise InvalidInput(f"no pair of any {whom} is held out: a user needs at least 5 games, or use --train, --test")
     return found
 
 
-def _from_database(options: argparse.Namespace, settings: Settings) -> Source:
+def _from_database(options: argparse.Namespace, settings: Settings) -> Inputs:
     with opened(settings) as database:
         data = _pairs(database, settings, utc_now())
         live = _live(database, settings) if options.live else None
     split = _split(data, options)
     if live is None:
-        return Source(Trial(split, options.k))
+        return Inputs(Trial(split, options.k))
     gate = frozenset(user for user in data.matrix.users.all_ids if is_gate_user(user))
-    return Source(Trial(split.only_for(gate), options.k, gate), live)
+    return Inputs(Trial(split.only_for(gate), options.k, gate), live)
 
 
 def _pairs(database: Database, settings: Settings, now: datetime) -> Dataset:
