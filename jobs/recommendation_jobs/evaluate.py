@@ -47,11 +47,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _live(given: Inputs) -> dict[str, Any]:
-    """What the live model reaches, where it takes part; and on whom."""
+    """Measure the live model, where it takes part, and print on how many users."""
     if given.live is None:
         return {}
     users = len(given.trial.split.users)
-    print(f"live is {given.live.version}; everybody is measured on {users} gate users, of whom no model learnt")
+    print(f"live is {given.live.version}; all are measured on {users} gate users, whose pairs entered no fit")
     if users < MIN_USERS:
         print(f"fewer than {MIN_USERS} gate users cannot tell a better model from luck", file=sys.stderr)
     return {"live": given.trial.reached(Fitted(given.live.model)), "live_version": given.live.version}

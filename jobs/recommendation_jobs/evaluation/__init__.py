@@ -1,1 +1,1 @@
-"""The parts of `evaluate`: what can be asked for, what is measured on, who takes part, what is written."""
+"""The parts of `evaluate`: what can be asked for, what is measured on, which rankers take part, what is written."""

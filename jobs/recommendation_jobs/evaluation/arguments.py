@@ -1,4 +1,4 @@
-"""What `evaluate` can be asked for."""
+"""The arguments of `evaluate`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recommendation.errors import InvalidInput
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what can be asked for."""
+    """Add the arguments of `evaluate` to a parser."""
     _add_data(parser)
     parser.add_argument("--k", type=int, default=10, help="length of the lists that are measured")
     parser.add_argument("--components", type=int, default=EngineSettings.components, help="latent factors")
@@ -60,7 +60,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def check_arguments(options: argparse.Namespace) -> None:
     """
-    Refuse what cannot be meant, before anything is read.
+    Refuse arguments that contradict each other, before anything is read.
 
     Raises:
         InvalidInput: names the argument.

@@ -29,7 +29,7 @@ class Inputs:
 
 def read_inputs(options: argparse.Namespace) -> Inputs:
     """
-    Read what was asked for, and split it.
+    Read the pairs that the arguments name, and split them.
 
     Raises:
         InvalidInput: a file cannot be used, or no pair of any user could be held out.

@@ -1,4 +1,4 @@
-"""What `evaluate` leaves behind: results, lists and plots."""
+"""The files that `evaluate` writes: results, lists and plots."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recommendation_jobs.evaluation.trial import Trial
 def write(
     options: argparse.Namespace, trial: Trial, lists: Lists, results: dict[str, Any], points: Sequence[SweepPoint]
 ) -> None:
-    """Write what was asked for."""
+    """Write the files that the arguments ask for."""
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if options.rankings:

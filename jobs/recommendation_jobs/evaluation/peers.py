@@ -1,4 +1,4 @@
-"""Who else takes part: peers, each searched on a holdout inside the training data."""
+"""The peers that take part, each tuned on a holdout inside the training data."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from recommendation.evaluation.peers import (
 from recommendation_jobs.evaluation.trial import Trial
 
 ALS_TRIES = 12
+"""Random settings of ALS that are tried beside the fixed ones."""
 
 
 def measured_peers(trial: Trial, seed: int) -> Iterator[tuple[str, dict[str, float]]]:
-    """Measures of each peer that can run here; who cannot is named, with the reason."""
+    """Yield the measures of each peer that can run here; print which cannot, and why."""
     train = trial.split.train
     if implicit_is_installed():
         yield "als", trial.reached(searched(als_candidates(ALS_TRIES, seed), train, seed))

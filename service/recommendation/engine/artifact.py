@@ -25,7 +25,7 @@ from recommendation.errors import ArtifactRefused
 from recommendation.matrix.vocabulary import Vocabulary
 
 FORMAT = 1
-"""Number of the layout below. A release reads its own and the one before."""
+"""Number of the layout below. A release of this service reads its own format and the one before."""
 
 
 READABLE_FORMATS = (1,)
@@ -102,7 +102,7 @@ def _read(data: bytes) -> Any:
         payload = _ArrayUnpickler(file).load()
     except ArtifactRefused:
         raise
-    except Exception as error:  # bytes of unknown make can fail in any way; every way means the same
+    except Exception as error:  # damaged bytes can raise anything; each means that the file is damaged
         raise ArtifactRefused(f"the model file was refused: it is damaged ({error})") from error
     _refuse_unless(file.tell() == len(data), "something follows the model's end")
     return payload
@@ -199,7 +199,7 @@ class _ArrayHeader:
 
 
 class _ArrayUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes no types
-    """Reads joblib's format; the only names that the bytes may use lead to the stand-ins above."""
+    """Reads joblib's format; the bytes can name nothing but the stand-ins above."""
 
     dispatch: ClassVar[dict[int, Any]] = NumpyUnpickler.dispatch.copy()
     admitted: ClassVar[dict[tuple[str, str], type]] = {
@@ -216,7 +216,7 @@ class _ArrayUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes
         return self.admitted[module, name]
 
     def load_build(self) -> None:
-        # State goes onto the stand-ins' instances only: set on a class, it would outlive this file.
+        # Only instances of the stand-ins take state: state set on a class would stay after this file.
         _refuse_unless(isinstance(self.stack[-2], (_ArrayHeader, _PlainType)), "it sets state where none belongs")
         super().load_build()
         if isinstance(self.stack[-1], _ArrayHeader):
@@ -226,7 +226,7 @@ class _ArrayUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes
 
 
 def _array_bytes(header: _ArrayHeader, file: io.BytesIO) -> NDArray[Any]:
-    """The array behind its header: a byte that says how many bytes of padding follow, those, and the numbers."""
+    """Read the array behind its header: one byte with the length of the padding, the padding, the numbers."""
     _refuse_unless(isinstance(header.type, _PlainType), "an array's type is not plain")
     kind = header.type.checked()
     shape = header.shape

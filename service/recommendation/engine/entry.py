@@ -1,4 +1,4 @@
-"""How strong a placed game's links must be for owners of its neighbours to see it."""
+"""How strong a release's links must be for owners of its neighbours to see it near the top of their lists."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from recommendation.engine.weighting import pair_weights, user_scales
 from recommendation.matrix.matrix import InteractionMatrix
 
 ENTRY_PLACE = 10
-"""Place of a list whose score a placed game must reach to be seen."""
+"""A release must reach the score of this place of a list."""
 
 
 ENTRY_SHARE = 0.99
-"""Share of users in whose list one owned neighbour alone lifts a placed game to that place."""
+"""Share of users in whose list a single owned neighbour lifts a release to that place."""
 
 
 ENTRY_USERS = 1000
-"""Users looked at for it, spread evenly over all."""
+"""Users whose lists are looked at, spread evenly over all."""
 
 
 def entry_score(model: Model, matrix: InteractionMatrix) -> float:
-    """Score at `ENTRY_PLACE` per unit of the user's mean normalised weight, enough for `ENTRY_SHARE` of users."""
+    """
+    Score that a release needs for each unit of a neighbour's normalised weight.
+
+    For each user looked at, the score at `ENTRY_PLACE` is divided by the mean normalised weight of the user's games:
+    that much, from one average game, reaches the place. The result is enough for `ENTRY_SHARE` of these users.
+    """
     users = np.unique(np.linspace(0, len(matrix.users) - 1, ENTRY_USERS).astype(np.int64))
     own = matrix.only_pairs(np.isin(matrix.user_rows, users)).without_empty()
     rows = model.games.rows(own.games.all_ids)[own.indices]

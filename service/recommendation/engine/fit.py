@@ -1,9 +1,9 @@
 """
-Fitting the factor model: a truncated SVD of the normalised matrix, read as a ridge regression in its subspace.
+Fitting the factor model: a truncated SVD of the scaled matrix, used as a ridge regression in its subspace.
 
 With W the weighted, row- and column-scaled matrix and W = U S V' its truncated SVD, the ridge regression of every
-game on all others, restricted to the span of V, has weights V f V' with f = s^2 / (s^2 + lambda). That a game must
-not explain itself turns into the factor 1 / (1 - h_j), h_j = sum_c V_jc^2 f_c (Steck, Embarrassingly Shallow
+game on all others, restricted to the span of V, has weights V f V' with f = s^2 / (s^2 + lambda). A game must
+not explain itself; that gives the factor 1 / (1 - h_j), h_j = sum_c V_jc^2 f_c (Steck, Embarrassingly Shallow
 Autoencoders for Sparse Data, WWW 2019, of which this is the low-rank form).
 """
 
@@ -31,32 +31,34 @@ MIN_COMPONENTS = 2
 
 
 SELF_EXPLAINED_AT_MOST = 0.999
-"""Bound of h_j: a game that one factor explains whole would otherwise divide by nothing."""
+"""Bound of h_j: a game that the factors explain completely would otherwise divide by 0."""
 
 
 EXACT_PAIRS = 3_000_000
-"""Pairs up to which the factors are computed to the last bit (ARPACK). Beyond them that takes longer than all the
-rest, and subspace iteration finds nearly the same subspace in half the time."""
+"""Up to so many pairs ARPACK computes the factors to the last bit. With more it would take longer than the rest of the
+fit, and subspace iteration (`randomized`) finds nearly the same subspace in half the time."""
 
 
 ITERATIONS = 4
-"""Iterations of that: with 2 lists get visibly worse where components are few, with 5 they no longer do."""
+"""Iterations of the randomized solver: 2 make lists worse where components are few, a fifth gains nothing."""
 
 
 RIDGES = (3.0, 30.0, 100.0)
+"""Ridges tried beside the default."""
 
 
 LINK_SHARES = (0.0, 0.5)
+"""Shares of links tried beside the default."""
 
 
 MARGINS = {"weighting": 0.01, "link_share": 0.01, "ridge": 0.02}
-"""Share by which another value than the default has to be better on the inner holdout. The holdout leaves less to
-fit on, and less data asks for a larger ridge: hence the larger margin there."""
+"""By what share of NDCG@10 a value must beat the one chosen so far. The holdout leaves less data to fit, and less data
+favours a larger ridge: the ridge's margin is larger for that."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What can be chosen by the data."""
+    """The settings that the fit may choose by the data."""
 
     weighting: str
     ridge: float
@@ -64,16 +66,16 @@ class Choice:
 
 
 DEFAULT = Choice("log", 10.0, 1.0)
-"""Taken where there is too little data to choose by, and where nothing is clearly better."""
+"""Used where the data is too little to choose by, or no other value is clearly better."""
 
 
 class UnusableFactors(RecommendationError):
-    """The factorisation gave numbers that are not finite."""
+    """The factorisation produced numbers that are not finite."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scaled:
-    """The matrix as the factorisation sees it."""
+    """The matrix that is factorised."""
 
     weights: csr_array
     """Weights after row and column scaling; float32, shape (users, games)."""
@@ -83,7 +85,7 @@ class Scaled:
 
 @dataclass(frozen=True, eq=False)
 class Factorised:
-    """What a fit computes before it settles on a ridge: everything that is dear to compute."""
+    """The expensive part of a fit: everything that does not depend on ridge and share of links."""
 
     matrix: InteractionMatrix
     scaled: Scaled
@@ -93,7 +95,7 @@ class Factorised:
     """Right singular vectors; shape (games, components)."""
     weighting: str
     residual: Residual
-    """What the factors leave out; empty until it is asked for, as it takes longer than the factors."""
+    """What the factors leave out; empty until `with_residual`, because it takes longer than the factors."""
 
 
 def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
@@ -108,7 +110,7 @@ def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
     components_for(kept, settings.components)
     likely = settings.weighting or DEFAULT.weighting
     with ThreadPoolExecutor(1) as pool:
-        # Begun while it is not known yet what is best, as it mostly is the default and takes longest.
+        # Factorise with the likely weighting while `choose` runs: it takes longest and is nearly always the right one.
         ahead = pool.submit(factorised, kept, settings, likely)
         choice = choose(kept, settings)
         parts = ahead.result()
@@ -121,19 +123,19 @@ def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
 
 
 def factorised(matrix: InteractionMatrix, settings: EngineSettings, weighting: str) -> Factorised:
-    """Scale and factorise."""
+    """Scale the matrix and factorise it; the residual stays empty."""
     scaled = scale(matrix, settings, weighting)
     singular, vectors = factorise(scaled.weights, components_for(matrix, settings.components), settings.seed)
     return Factorised(matrix, scaled, singular, vectors, weighting, Residual.none(len(matrix.games)))
 
 
 def with_residual(parts: Factorised, settings: EngineSettings) -> Factorised:
-    """Find what the factors leave out."""
+    """Add what the factors leave out."""
     return replace(parts, residual=strongest(parts.scaled.weights, parts.singular, parts.vectors, settings.neighbours))
 
 
 def components_for(matrix: InteractionMatrix, wanted: int) -> int:
-    """How many components the matrix can bear; InsufficientData below two."""
+    """Return how many components fit the matrix: fewer than its users and games. InsufficientData below two."""
     users, games = matrix.shape
     components = min(wanted, users - 1, games - 1)
     if components < MIN_COMPONENTS:
@@ -145,19 +147,19 @@ def components_for(matrix: InteractionMatrix, wanted: int) -> int:
 
 
 def scale(matrix: InteractionMatrix, settings: EngineSettings, weighting: str) -> Scaled:
-    """Weight the scores, then scale rows by the users' and columns by the games' lengths."""
+    """Weight the scores, then divide rows and columns by powers of their lengths, as the settings say."""
     weights = pair_weights(matrix.scores, weighting)
     weights *= user_scales(weights, matrix.indptr, settings.user_power)[matrix.user_rows]
     squared = np.bincount(matrix.indices, weights=weights**2, minlength=len(matrix.games))
     column_scales = np.where(squared > 0, squared, 1.0) ** -settings.popularity_power
     values = (weights * column_scales[matrix.indices]).astype(np.float32)
-    # SciPy takes the wider of two kinds of index for both, and half the width is a third of the time.
+    # SciPy widens both index arrays to the wider of the two; with int32 throughout this takes a third of the time.
     starts = matrix.indptr.astype(np.int32) if matrix.pairs < 2**31 else matrix.indptr
     return Scaled(csr_array((values, matrix.indices, starts), shape=matrix.shape), column_scales)
 
 
 def factorise(weights: Any, components: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Singular values, shape (components,), and right singular vectors, shape (games, components)."""
+    """Return singular values, shape (components,), and right singular vectors, shape (games, components)."""
     algorithm = "arpack" if weights.nnz <= EXACT_PAIRS else "randomized"
     svd = TruncatedSVD(components, algorithm=algorithm, n_iter=ITERATIONS, random_state=seed).fit(weights)
     singular, vectors = svd.singular_values_, svd.components_.T
@@ -167,7 +169,7 @@ def factorise(weights: Any, components: int, seed: int) -> tuple[NDArray[np.floa
 
 
 def assemble(parts: Factorised, settings: EngineSettings, choice: Choice) -> Model:
-    """Turn singular vectors into a model with a given ridge and share of links."""
+    """Build the model for one ridge and share of links; its `entry_score` is still 1."""
     matrix, scaled = parts.matrix, parts.scaled
     energy = parts.singular**2
     ridge = choice.ridge * float(np.square(scaled.weights.data, dtype=np.float64).sum()) / len(matrix.games)
@@ -191,10 +193,10 @@ def assemble(parts: Factorised, settings: EngineSettings, choice: Choice) -> Mod
 
 def choose(matrix: InteractionMatrix, settings: EngineSettings) -> Choice:
     """
-    Settle what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
+    Choose what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
 
-    One thing at a time: the weighting, then the share of links, then the ridge. Another value than the default has
-    to be better by its margin, so that chance does not change it at every training.
+    First the weighting, then the share of links, then the ridge. A value must beat the one chosen so far by its
+    margin, so that chance does not change it at every training.
     """
     default = Choice(
         settings.weighting or DEFAULT.weighting,
@@ -216,9 +218,9 @@ def choose(matrix: InteractionMatrix, settings: EngineSettings) -> Choice:
 
 
 def _options(settings: EngineSettings, matrix: InteractionMatrix) -> dict[str, tuple[Any, ...]]:
-    """The values to try of each thing that is left open, beside the default."""
+    """The values to try for each open setting, beside the default."""
     options: dict[str, tuple[Any, ...]] = {}
-    # Where all scores are equal every weighting is the same.
+    # All weightings are the same where all scores are equal.
     if settings.weighting is None and matrix.pairs and matrix.scores.min() < matrix.scores.max():
         options["weighting"] = ("binary",)
     if settings.link_share is None and settings.neighbours:
@@ -230,7 +232,7 @@ def _options(settings: EngineSettings, matrix: InteractionMatrix) -> dict[str, t
 
 @dataclass(eq=False)
 class _Trial:
-    """Measures choices on a holdout, computing what is dear once for each weighting."""
+    """Measures choices on a holdout; the expensive part is computed once for each weighting."""
 
     holdout: InnerHoldout
     settings: EngineSettings

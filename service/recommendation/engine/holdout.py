@@ -14,15 +14,15 @@ from recommendation.engine.weighting import segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
 
 MAX_USERS = 4000
-"""More only cost time."""
+"""More users cost time and change no choice."""
 
 
 MAX_FIT_USERS = 10_000
-"""Users fitted on; enough to tell settings apart, and it bounds what choosing costs on a large store."""
+"""Users to fit on: enough to tell settings apart, and a bound on what choosing costs in a large store."""
 
 
 MAX_GAMES = 5_000
-"""Games fitted on, those with most of these users: few of them have touched any other."""
+"""Games to fit on, those with most users; few of the sampled users have touched any other."""
 
 
 FINGERPRINT_ROUNDS = 3
@@ -54,9 +54,9 @@ class InnerHoldout:
 
 def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
     """
-    Hold out a fifth of the pairs of at most `MAX_USERS` users who have enough; None with too few of them.
+    Hold out a fifth of the pairs of at most `MAX_USERS` users; None where too few users have enough pairs.
 
-    The rest of at most `MAX_FIT_USERS` users and `MAX_GAMES` games is what to fit on.
+    The rest of the pairs, of at most `MAX_FIT_USERS` users and `MAX_GAMES` games, is there to fit on.
     """
     user_marks, game_marks = fingerprints(matrix, seed)
     if len(user_marks) > MAX_FIT_USERS:
@@ -79,10 +79,10 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
 
 def fingerprints(matrix: InteractionMatrix, seed: int) -> tuple[Marks, Marks]:
     """
-    A number for each user and each game that depends on the pattern of pairs and not on what anything is called.
+    Return a number for each user and each game that depends on the pattern of pairs, not on ids.
 
-    Drawn by these, a holdout is the same for the same store under other ids, and so is the model. Each round mixes
-    in the neighbours' numbers of the round before (colour refinement, Weisfeiler and Leman, 1968).
+    A holdout drawn by them is the same after all ids are renamed, and so is the model. Each round mixes in the
+    neighbours' numbers of the round before (colour refinement, Weisfeiler and Leman, 1968).
     """
     users, games = matrix.user_rows, matrix.indices
     user_marks = np.full(len(matrix.users), seed & 0xFFFFFFFF, np.uint64)

@@ -7,6 +7,10 @@ user's row, times the game's input scale) and L the direct links, the score of g
     sum over i != j of  a_i * (output_scale_j * <F_i, F_j> + L_ij).
 
 A user's own entry for j never counts: it would only say that they know the game already.
+
+An example with three games, two components, all scales 1 and no links: F = [[1, 0], [1, 1], [0, 2]]. A user with the
+amounts a = [2, 1, 0] has the taste 2 * [1, 0] + 1 * [1, 1] = [3, 1], and game 2 the score <[3, 1], [0, 2]> = 2. Game 0
+adds 2 * <[1, 0], [0, 2]> = 0 to that and game 1 adds 1 * <[1, 1], [0, 2]> = 2: game 1 is the reason.
 """
 
 from __future__ import annotations
@@ -41,14 +45,22 @@ SMALLEST_LENGTH = 2.0**-60
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """What several users did: games ascending within a user, with their amounts."""
+    """
+    What several users did, as compressed sparse rows.
+
+    Two users, the first with games 2 and 5, the second with game 0: indptr [0, 2, 3], rows [2, 5, 0], and one amount
+    for each of the three entries.
+    """
 
     indptr: NDArray[np.int64]
+    """Where each user's entries start, and at the end their number; shape (users + 1,)."""
     rows: NDArray[np.int32]
+    """Game of each entry, ascending and distinct within a user; shape (entries,)."""
     amounts: NDArray[np.float64]
+    """What the user's score for the game amounts to after weighting and scaling, above 0; shape (entries,)."""
 
     def part(self, users: slice) -> Histories:
-        """What some of them did."""
+        """The histories of consecutive users, with an `indptr` that starts at 0."""
         starts = self.indptr[users.start : users.stop + 1]
         own = slice(starts[0], starts[-1])
         return Histories(starts - starts[0], self.rows[own], self.amounts[own])
@@ -56,35 +68,42 @@ class Histories:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Plain arrays over the games of one fit. Building one copies and computes nothing."""
+    """A fitted model as plain arrays, one entry a game. Building one copies and computes nothing."""
 
     games: Vocabulary
     factors: NDArray[np.float32]
     """Right singular vectors times the root of their ridge filter; shape (games, components)."""
     input_scales: NDArray[np.float32]
-    """What one unit of weight on a game amounts to; shape (games,)."""
+    """Multiplies a user's weight for a game to give its amount; shape (games,)."""
     output_scales: NDArray[np.float32]
-    """What turns a product of factors into a game's score; shape (games,)."""
+    """Multiplies the product of factors to give a game's score; shape (games,)."""
     links: SparseLinks
-    """What the factors left out, for each game's nearest neighbours only."""
+    """What two games share beyond the factors, for each game's strongest neighbours only."""
     pairs: NDArray[np.int32]
-    """Users who touched each game in the data of the fit; 0 for a game that was placed by its neighbours."""
+    """Users who touched each game in the data of the fit; 0 for a release that only its neighbours place."""
     entry_score: float
-    """What one unit of normalised weight on a neighbour must give a placed game to enter most owners' top ten."""
+    """Score that one unit of normalised weight on a neighbour must give a release to reach most owners' top ten."""
     weighting: str
     user_power: float
     ridge: float
-    """Ridge that the fit settled on; a record, no score needs it."""
+    """Ridge that the fit chose; kept as a record, no score needs it."""
     link_share: float
-    """Share of links that the fit settled on; a record as well."""
+    """Share of links that the fit chose; kept as a record, too."""
 
     @property
     def components(self) -> int:
-        """Latent factors."""
+        """Number of latent factors."""
         return int(self.factors.shape[1])
 
     def fold_in(self, indptr: NDArray[np.int64], rows: NDArray[np.int32], scores: NDArray[Any]) -> Histories:
-        """Turn users' scores into amounts; games outside the model and scores not above 0 fall away."""
+        """
+        Turn users' scores into amounts.
+
+        Args:
+            indptr: where each user's games start in `rows` and `scores`; shape (users + 1,).
+            rows: the users' games, distinct within a user; -1 (not in the model) is skipped.
+            scores: their scores in weight units; those not above 0 are skipped.
+        """
         weights = pair_weights(scores, self.weighting)
         users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         known = np.flatnonzero((rows >= 0) & (weights > 0))
@@ -97,7 +116,7 @@ class Model:
         return Histories(starts, rows, weights * scales[users] * self.input_scales[rows])
 
     def fold_in_one(self, rows: NDArray[np.int32], scores: NDArray[Any]) -> Histories:
-        """Do the same for one user, in half the time."""
+        """Do what `fold_in` does, for one user and in half the time."""
         weights = pair_weights(scores, self.weighting)
         known = np.flatnonzero((rows >= 0) & (weights > 0))
         rows, weights = rows[known], weights[known]
@@ -109,7 +128,7 @@ class Model:
         return Histories(indptr, rows, weights * scales * self.input_scales[rows])
 
     def similar(self, game_row: int, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Nearest games by the cosine of their factors, best first, without the game itself: rows and cosines."""
+        """Return rows and cosines of the `n` games with the nearest factors, best first, without the game itself."""
         unit = self._unit_factors
         cosines = unit @ unit[game_row]
         cosines[game_row] = -np.inf
@@ -117,24 +136,24 @@ class Model:
         return order.astype(np.int32), cosines[order]
 
     def warm(self) -> None:
-        """Work out now what the first list would otherwise wait for."""
+        """Compute now what the first list would otherwise wait for."""
         _ = self.self_scores, self.error_by_length
 
     @cached_property
     def self_scores(self) -> NDArray[np.float64]:
-        """What one unit of a game would add to its own score through the factors; shape (games,)."""
+        """What one unit of a game would add to its own score through the factors, were it counted; shape (games,)."""
         squared: NDArray[np.float64] = np.square(self.factors, dtype=np.float64).sum(axis=1)
         return squared * self.output_scales
 
     @cached_property
     def lengths(self) -> NDArray[np.float32]:
-        """Length of each game's factors, or more where they are next to nothing; shape (games,)."""
+        """Length of each game's factors, at least `SMALLEST_LENGTH`; shape (games,)."""
         lengths = np.sqrt(np.square(self.factors).sum(axis=1))
         return np.asarray(np.maximum(lengths, np.float32(SMALLEST_LENGTH)))
 
     @cached_property
     def error_by_length(self) -> float:
-        """What float32 arithmetic may put any game's score wrong by, for a taste of length 1."""
+        """How wrong float32 arithmetic can leave any game's score, for a taste of length 1."""
         longest = float((self.lengths * np.abs(self.output_scales)).max(initial=SMALLEST_LENGTH))
         return ROUNDING * (self.components + SLACK_TERMS) * longest
 
@@ -151,7 +170,18 @@ def added_by_own(
     products: NDArray[np.float64],
     links: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """What each own game adds to each listed one, shape (own games, rows); nothing to itself."""
+    """
+    What each of a user's games adds to the score of each given game.
+
+    Args:
+        own: the one user's history.
+        rows: games whose scores are explained.
+        products: <F_i, F_j> of each own game i and given game j; shape (own games, rows).
+        links: strength of the link from i to j, 0 where there is none; same shape.
+
+    Returns:
+        Shape (own games, rows); a game adds 0 to itself.
+    """
     added: NDArray[np.float64] = products * model.output_scales[rows]
     added += links
     added *= own.amounts[:, None]
@@ -161,7 +191,7 @@ def added_by_own(
 
 @dataclass(frozen=True)
 class LiveModel:
-    """A model that was published, ready to rank."""
+    """A published model, loaded and ready to rank."""
 
     version: str
     created_at: datetime

@@ -1,8 +1,8 @@
 """
-Lists of many users at once, the same to the bit as each user alone gets from `rank_one.recommend`.
+The lists of many users at once, the same to the bit as `rank_one.recommend` gives each user.
 
-A float32 product scores every game for some hundred users; compiled loops do the rest, user by user. The jobs rank so;
-the API ranks in NumPy (`rank_one.py`) and never imports this, nor Numba with it.
+One float32 product scores every game for up to 256 users; compiled loops do the rest, user by user. Only jobs import
+this module and Numba with it: the API ranks with `rank_one.py`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from recommendation.engine import rank_many_loops as compiled
 from recommendation.engine.model import ERROR_BY_SCORE, SMALLEST_LENGTH, Histories, Model
 
 CELLS = 5_200_000
-"""Scores at once (users x games), 21 MB: with fewer the product spends more on laying out the factors again."""
+"""Scores computed at once (users x games), 21 MB: with fewer, BLAS lays out the factors anew too often."""
 
 
 MOST_USERS = 256
+"""Users scored at once, however few games there are."""
 
 
 LEAST_USERS = 16
-"""Users at once, however many games: with fewer, most of a product is spent on laying out the factors."""
+"""Users scored at once, however many games there are: with fewer, BLAS mostly lays out factors."""
 
 
 LARGEST_GROUP = 32
+"""Most games in such a group."""
 
 
 SMALLEST_GROUP = 4
-"""Games in a group whose maximum counts for all of them; a multiple of 4."""
+"""Fewest games in a group of which only the best score is compared; a multiple of 4."""
 
 
 GROUPS_PER_PLACE = 8
@@ -41,12 +43,17 @@ GROUPS_PER_PLACE = 8
 
 
 COLUMNS_STEP = 64
-"""Rows of scores are odd multiples of this long, which keeps them from sharing the same few lines of the cache."""
+"""The length of a row of scores is an odd multiple of this: rows then start in different lines of the cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class RankingBlock:
-    """Lists of several users, each of shape (users, n); short ones end in rows of -1 with a score of -inf."""
+    """
+    Lists of several users, one line a user; shape (users, n).
+
+    A short list ends in rows of -1 with the score -inf: with n = 3 a user for whom only game 4 is left has the rows
+    [4, -1, -1] and the scores [0.7, -inf, -inf].
+    """
 
     rows: NDArray[np.int32]
     scores: NDArray[np.float32]
@@ -54,7 +61,7 @@ class RankingBlock:
 
     @classmethod
     def empty(cls, users: int, n: int) -> RankingBlock:
-        """Lists with nothing in them yet."""
+        """Lists of the length `n` with nothing in them yet."""
         return cls(
             np.full((users, n), -1, np.int32),
             np.full((users, n), -np.inf, np.float32),
@@ -75,11 +82,19 @@ def recommend_batch(
     reasons: bool = True,
 ) -> RankingBlock:
     """
-    Rank the games for several users; each gets to the bit what `rank_one.recommend` gives them alone.
+    Rank the games for several users; each gets to the bit what `rank_one.recommend` gives.
 
-    User u's games are `rows[indptr[u]:indptr[u + 1]]`, the hidden ones likewise; `hidden_from_all` is hidden from
-    each of them. Without `reasons`, `because` is -1 throughout, which saves a third of the time. Who ranks block
-    after block makes a `BatchRanker` once.
+    To rank block after block, make one `BatchRanker` and call its `rank`.
+
+    Args:
+        indptr: user u's games are `rows[indptr[u]:indptr[u + 1]]`, with their scores; shape (users + 1,).
+        rows: the users' games, distinct within a user; -1 (not in the model) is skipped.
+        scores: their scores in weight units.
+        hidden_indptr: where each user's hidden games start in `hidden_rows`; shape (users + 1,).
+        hidden_rows: games hidden from one user; -1 is skipped.
+        n: length of the lists.
+        hidden_from_all: games hidden from every user; -1 is skipped.
+        reasons: False leaves `because` at -1 and saves a third of the time.
     """
     histories = model.fold_in(np.asarray(indptr, np.int64), np.asarray(rows, np.int32), np.asarray(scores))
     starts, hidden = np.asarray(hidden_indptr, np.int64), np.asarray(hidden_rows, np.int32)
@@ -90,15 +105,15 @@ def recommend_batch(
 
 
 class BatchRanker:
-    """A model made ready to rank many users, none of whom may be shown some games."""
+    """A model laid out to rank many users, with games that are hidden from all of them."""
 
     def __init__(self, model: Model, hidden_rows: NDArray[Any] | None = None) -> None:
-        """Take a model; `hidden_rows` are games hidden from everyone, -1 is passed over."""
+        """Take a model; `hidden_rows` are games hidden from every user, -1 is skipped."""
         games = len(model.games)
         self._fitted = _fitted(model)
         self._columns = (-(-games // COLUMNS_STEP) | 1) * COLUMNS_STEP
         hidden = np.zeros(0, np.int32) if hidden_rows is None else hidden_rows[hidden_rows >= 0]
-        # Where games are hidden from all, one more component, on which everybody stands at 1, sees to that.
+        # One more component hides games from all users: every taste is 1 on it, and these games are -inf.
         self._components = model.components + (len(hidden) > 0)
         self._scaled = np.zeros((self._components, self._columns), np.float32)
         self._scaled[: model.components, :games] = (model.factors * model.output_scales[:, None]).T
@@ -120,11 +135,11 @@ class BatchRanker:
         Fill in the lists of several users; several threads may do so at once, BLAS with one thread in each.
 
         Args:
-            histories: what the users did.
+            histories: what the users did, folded in.
             hidden_indptr: where each user's hidden games start in `hidden_rows`; shape (users + 1,).
-            hidden_rows: games hidden from one user, beside those hidden from everyone; -1 is passed over.
-            into: filled with -1 and -inf, of as many users.
-            reasons: whether `because` is wanted.
+            hidden_rows: games hidden from one user, beside those hidden from all; -1 is skipped.
+            into: an empty block of as many users.
+            reasons: False leaves `because` at -1.
         """
         users = compiled.Users(
             _fixed(histories.indptr, np.int64),
@@ -170,11 +185,12 @@ class BatchRanker:
 
 
 class _Space(NamedTuple):
-    """What one thread works in."""
+    """Arrays that one thread uses again for every block."""
 
     tastes: NDArray[np.float64]
+    """Shape (users, components of the model)."""
     rounded: NDArray[np.float32]
-    """The same, and 1 where there is one component more."""
+    """Tastes as float32, and 1 on the component that hides games; shape (users, components)."""
     loops: compiled.Space
 
 
@@ -194,7 +210,7 @@ def _fitted(model: Model) -> compiled.ModelArrays:
 
 
 def _fixed(values: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
-    """The same values, read-only whatever they were: to the compiler that is a type, and each costs a compilation."""
+    """Return the same values as read-only: Numba compiles once more for writable arrays, a type of their own."""
     view = np.ascontiguousarray(values, kind).view()
     view.flags.writeable = False
     return view

@@ -1,9 +1,10 @@
 """
-The loops over many users' scores, compiled by Numba; what they compute is said in `rank_one.py`.
+The loops over many users' scores, compiled by Numba; `rank_one.py` says what they compute.
 
-They hold no interpreter lock, so threads run side by side, and have no fast mathematics switched on: the compiler must
-keep every rounding. All of them stand in this one file, because a kept compilation is only made anew when that changes.
-Slices of equal length, and sums and choices whose type is spelt out, let the compiler find vector instructions.
+They release the interpreter's lock, so that threads run side by side. Numba's fast mathematics stays off: the compiler
+must keep every rounding. All loops stand in this one file, because Numba keeps a compilation until the file of the
+outermost function changes, and would miss a change in another. Slices of equal length, and sums and choices with
+explicit types, let the compiler use vector instructions.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 LANES = 8
-"""Listed games that are explained together: numbers of float64 that the widest registers hold."""
+"""Listed games that are explained together: as many float64 as the widest registers hold."""
 
 
 AT_ONCE = 4
-"""Own games, and components, that are taken in one go over the listed games."""
+"""Own games, and components, that one pass over the listed games takes together."""
 
 
 FETCHED_AT_ONCE = 16
-"""Numbers of float32 in a line of the cache."""
+"""float32 numbers in a line of the cache."""
 
 
 LEAST = float(np.finfo(np.float32).min)
@@ -53,29 +54,29 @@ _LOW_HALF = np.int64(0xFFFFFFFF)
 
 
 def _compiled(function: Function) -> Function:
-    """Compile at the first call and keep that for the next process, where there is a place to keep it."""
+    """Compile at the first call, and keep the result for the next process where a folder can be written."""
     try:
         return cast(Function, numba.njit(function, cache=True, nogil=True, error_model="numpy"))
-    except RuntimeError:  # neither beside this file nor in the home folder may anything be written
+    except RuntimeError:  # neither the folder of this file nor the home folder can be written
         return cast(Function, numba.njit(function, nogil=True, error_model="numpy"))
 
 
 _inner = register_jitable(error_model="numpy")
-"""Compiled into whatever calls it, and not kept by itself."""
+"""Compiles a function into its callers; no compilation of its own is kept."""
 
 
 class ModelArrays(NamedTuple):
-    """What a model is made of."""
+    """A model's arrays and error bounds, as the loops read them."""
 
     factors: NDArray[np.float32]
     output_scales: NDArray[np.float32]
     self_scores: NDArray[np.float64]
     shortest: float
-    """Length that a taste is taken to have at least."""
+    """Shorter tastes count as this long."""
     error_by_length: float
-    """What the product may put a score wrong by, for a taste of length 1."""
+    """How wrong the product can leave a score, for a taste of length 1."""
     error_by_score: float
-    """The same, whatever a score was made of, as a share of it."""
+    """How wrong the product can leave any score, as a share of it."""
     link_starts: NDArray[np.int64]
     """Empty in a model without links."""
     link_targets: NDArray[np.int32]
@@ -83,18 +84,18 @@ class ModelArrays(NamedTuple):
 
 
 class Users(NamedTuple):
-    """What users did, and what is hidden from each; `indptr`s have one more than there are users."""
+    """What users did, and what is hidden from each; both `indptr` have the shape (users + 1,)."""
 
     indptr: NDArray[np.int64]
     rows: NDArray[np.int32]
     amounts: NDArray[np.float64]
     hidden_indptr: NDArray[np.int64]
     hidden_rows: NDArray[np.int32]
-    """-1 is passed over."""
+    """-1 is skipped."""
 
 
 class ListArrays(NamedTuple):
-    """Where lists are written, each of shape (users, n), filled with -1 and -inf."""
+    """Where the lists are written; each of shape (users, n), filled with -1 and -inf."""
 
     rows: NDArray[np.int32]
     scores: NDArray[np.float32]
@@ -102,22 +103,22 @@ class ListArrays(NamedTuple):
 
 
 class Space(NamedTuple):
-    """Arrays that a thread uses again for every block; `columns` are the games and what fills the last group."""
+    """Arrays that a thread uses again for every block; `columns` are the games and the padding behind them."""
 
     scores: NDArray[np.float32]
     """Shape (users, columns)."""
     score_bits: NDArray[np.int32]
-    """The same memory."""
+    """The memory of the array above, read as the other type."""
     best: NDArray[np.float32]
     """Maximum of each group of columns: column c belongs to group c % groups."""
     best_bits: NDArray[np.int32]
-    """The same memory."""
+    """The memory of the array above, read as the other type."""
     ordered: NDArray[np.int32]
-    """Whole numbers in the order of the maxima; shape (groups,)."""
+    """The maxima as whole numbers of the same order; shape (groups,)."""
     ordered_values: NDArray[np.float32]
-    """The same memory."""
+    """The memory of the array above, read as the other type."""
     found: NDArray[np.int32]
-    """Shape (columns + 1,): the last place takes what does not count."""
+    """Shape (columns + 1,): `_reaching` may write one entry past those that it keeps."""
     exact: NDArray[np.float64]
     """Shape (columns,)."""
     keys: NDArray[np.int64]
@@ -127,21 +128,21 @@ class Space(NamedTuple):
     place: NDArray[np.int32]
     """-1 between users; shape (columns,)."""
     fetched: NDArray[np.float32]
-    """Takes what was read ahead of its use, without which the compiler would leave out reading it; shape (1,)."""
+    """Takes the result of reading ahead, which the compiler would otherwise leave out as unused; shape (1,)."""
     listed: NDArray[np.float64]
-    """Factors of the listed games, and zeros; shape (components, n), each rounded up."""
+    """Factors of the listed games, padded with zeros; shape (components rounded up, n rounded up)."""
     scales: NDArray[np.float64]
-    """Output scales of the listed games, and zeros; shape (n rounded up,)."""
+    """Output scales of the listed games, padded with zeros; shape (n rounded up,)."""
     most: NDArray[np.float64]
     """Shape (n rounded up,)."""
     own: NDArray[np.float64]
-    """Factors of a few own games, and zeros; shape (AT_ONCE, components rounded up)."""
+    """Factors of a few own games, padded with zeros; shape (AT_ONCE, components rounded up)."""
     added: NDArray[np.float64]
     """Shape (AT_ONCE, n rounded up)."""
 
 
 def space(users: int, columns: int, groups: int, components: int, n: int) -> Space:
-    """Space for as many users at once and lists of `n`; `columns` is a multiple of four times `groups`."""
+    """Make the space for so many users at once and lists of `n`; `columns` is a multiple of four times `groups`."""
     scores, best = np.empty((users, columns), np.float32), np.empty(groups, np.float32)
     ordered = np.empty(groups, np.int32)
     width, depth = -(-n // LANES) * LANES, -(-components // AT_ONCE) * AT_ONCE
@@ -170,7 +171,7 @@ def space(users: int, columns: int, groups: int, components: int, n: int) -> Spa
 def fill_tastes(
     users: Users, factors: NDArray[np.float32], tastes: NDArray[np.float64], rounded: NDArray[np.float32]
 ) -> None:
-    """Write every user's taste, shape (users, components), and again as float32."""
+    """Write every user's taste to `tastes`, shape (users, components), and as float32 to `rounded`."""
     components = factors.shape[1]
     for user in range(tastes.shape[0]):
         taste = tastes[user]
@@ -187,7 +188,7 @@ def fill_tastes(
 def rank_users(
     fitted: ModelArrays, users: Users, tastes: NDArray[np.float64], space: Space, lists: ListArrays, reasons: bool
 ) -> None:
-    """Fill in lists from the products of tastes and factors in `space.scores`, of which nothing usable is left."""
+    """Fill in lists from the products of tastes and factors in `space.scores`, which it overwrites."""
     games = fitted.factors.shape[0]
     for user in range(tastes.shape[0]):
         if users.indptr[user] == users.indptr[user + 1]:
@@ -237,7 +238,7 @@ def _forget_direct(fitted: ModelArrays, own: NDArray[np.int32], direct: NDArray[
 def _bar(
     fitted: ModelArrays, taste: NDArray[np.float64], scores: NDArray[np.float32], space: Space, n: int
 ) -> np.float32:
-    """What the score of every game reaches that can stand in the list, and no hidden one."""
+    """Return the bar: every game that can stand in a list of `n` reaches it, and no hidden game does."""
     _group_maxima(scores, space.direct, space.best)
     nth, squared = _nth_largest(space, n), 0.0
     for component in taste:
@@ -250,7 +251,7 @@ def _bar(
 
 @_inner
 def _group_maxima(scores: NDArray[np.float32], direct: NDArray[np.float32], best: NDArray[np.float32]) -> None:
-    """Write the largest of scores and what counts directly of each group, two rows of groups at a time."""
+    """Write each group's largest score, direct part included; one pass takes two games of every group."""
     groups = len(best)
     best[:] = -np.inf
     for start in range(0, len(scores), 2 * groups):
@@ -264,7 +265,7 @@ def _group_maxima(scores: NDArray[np.float32], direct: NDArray[np.float32], best
 
 @_inner
 def _nth_largest(space: Space, n: int) -> np.float32:
-    """Return the n-th largest maximum, -inf of fewer, or a little less: bisected until `n` and no more reach it."""
+    """Return a bar that the `n` largest maxima reach, found by bisection; -inf where there are fewer than `n`."""
     ordered = space.ordered
     if n > len(ordered):
         return np.float32(-np.inf)
@@ -292,7 +293,7 @@ def _nth_largest(space: Space, n: int) -> np.float32:
 
 @_inner
 def _reaching(scores: NDArray[np.float32], bar: np.float32, space: Space) -> int:
-    """Write the columns that reach the bar, in no order, and return how many."""
+    """Write to `space.found` the columns that reach the bar, in no order, and return how many."""
     count, best = 0, space.best
     for group in range(len(best)):
         if best[group] >= bar:
@@ -304,7 +305,7 @@ def _reaching(scores: NDArray[np.float32], bar: np.float32, space: Space) -> int
 
 @_inner
 def _fetch(factors: NDArray[np.float32], rows: NDArray[np.int32]) -> np.float32:
-    """Read of every row what brings it into the cache: many at a time, where each sum would wait for its own."""
+    """Bring the factors of `rows` into the cache: here many reads run at once, in the sums each would wait."""
     read = np.float32(0.0)
     for row in rows:
         for component in range(0, factors.shape[1], FETCHED_AT_ONCE):
@@ -321,7 +322,7 @@ def _score_exactly(
     direct: NDArray[np.float32],
     scores: NDArray[np.float32],
 ) -> None:
-    """Write exact scores over the others, four games at a time: sums that wait for none but themselves."""
+    """Write exact scores over the approximate ones, four games at a time: four sums do not wait for each other."""
     whole = len(found) // 4 * 4
     for at in range(0, whole, 4):
         a, b = fitted.factors[found[at]], fitted.factors[found[at + 1]]
@@ -341,7 +342,7 @@ def _score_exactly(
         products[at] = sum_a
     for at in range(len(found)):
         row = found[at]
-        # No zero is negative: 0.0 and -0.0 are equal, but their bits are not.
+        # Adding 0.0 turns -0.0 into 0.0: they are equal, but they sort by their bits.
         scores[row] = np.float32(products[at] * fitted.output_scales[row] + direct[row]) + np.float32(0.0)
 
 
@@ -354,7 +355,7 @@ def _put_in_order(
     rows: NDArray[np.int32],
     best: NDArray[np.float32],
 ) -> int:
-    """Write the best, equal scores in the order of rows, and return how many: sorted as one number of both."""
+    """Write the best games, equal scores in the order of rows, and return how many; sorts one number of both."""
     for at in range(len(found)):
         score = bits[found[at]]
         ordered = score ^ ((score >> _SIGN) & _MAGNITUDE)
@@ -379,7 +380,7 @@ def _explain(
     because: NDArray[np.int32],
     space: Space,
 ) -> None:
-    """Write for each listed game the own game that adds most; -1 where none adds anything."""
+    """Write for each listed game the own game that adds most to its score; -1 where none adds anything."""
     _lay_out_listed(fitted, rows, space)
     width = -(-len(rows) // LANES) * LANES
     for place in range(len(rows)):
@@ -405,7 +406,7 @@ def _weigh(
     because: NDArray[np.int32],
     space: Space,
 ) -> None:
-    """Name an own game where it adds more to a listed one than those before it."""
+    """Make one own game the reason of each listed game to which it adds more than those before it."""
     for place in range(len(added)):
         added[place] *= space.scales[place]
     if len(fitted.link_starts):
@@ -425,7 +426,7 @@ def _weigh(
 
 @_inner
 def _lay_out_listed(fitted: ModelArrays, rows: NDArray[np.int32], space: Space) -> None:
-    """Copy the listed games' factors, component by component; what fills the last lanes is of no account."""
+    """Copy the listed games' factors, component by component; lanes behind the last game may hold anything."""
     factors, last = fitted.factors, len(rows) - 1
     space.most[:] = 0.0
     for place in range(len(rows)):
@@ -443,7 +444,7 @@ def _lay_out_listed(fitted: ModelArrays, rows: NDArray[np.int32], space: Space) 
 
 @_inner
 def _multiply(own: NDArray[np.float64], listed: NDArray[np.float64], added: NDArray[np.float64], width: int) -> None:
-    """Products of a few own games with the listed ones, four components at a time, in order."""
+    """Write the products of a few own games with the listed ones, four components at a time, in order."""
     a, b, c, d = added[0], added[1], added[2], added[3]
     added[:, :width] = 0.0
     for k in range(0, len(listed), AT_ONCE):

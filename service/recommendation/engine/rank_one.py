@@ -1,19 +1,22 @@
 """
-The list of one user alone: the one way in which the API ranks, in NumPy, and what a list's numbers mean to the bit.
+The list of one user, in NumPy: the only way in which the API ranks, and the definition of every number to the bit.
 
-A bar keeps the work small. The n-th largest of the maxima of disjoint groups of games is no more than the n-th largest
-score, so every game of the list reaches it, less what a float32 product can err by, and about as many games do as the
-list is long. Only those are scored exactly. Exactly means, here and in `rank_many_loops.py` alike:
+First every game gets an approximate score, from one float32 product. Then a bar leaves few games to score exactly. The
+games are cut into groups, and each group's best score is taken: at least n games score as much as the n-th best of
+these, so no game below it stands in a list of n, once twice the error of a float32 product is subtracted. With the
+scores 9 1 | 7 8 | 3 2 in three groups and n = 2, the maxima are 9, 8 and 3, and the bar is 8: games 9 and 8 reach it.
+
+A list's numbers are the same on every machine, here and in `rank_many_loops.py`, because every rounding is defined:
 
 - the taste: for each component the own games' amount x factor, float64, added in the order of the games' rows;
-- what counts directly: float32; for an own game -(amount x self-score), then the links' amount x strength, each rounded
-  to float32 before it is added, in the order of the own games;
-- the score: taste x factor, float64, added component after component, times the output scale, plus what counts
-  directly, rounded to float32;
+- the direct part: float32; for an own game -(amount x self-score), then the links' amount x strength, each rounded to
+  float32 before it is added, in the order of the own games;
+- the score: taste x factor, float64, added component after component, times the output scale, plus the direct part,
+  rounded to float32;
 - what an own game adds to a listed one: factor x factor, float64, added component after component, times the output
   scale, plus the link, times the amount. The reason is the game that adds most, the first of equals, if it adds at all.
 
-NumPy's own order of summation depends on the shape of what it sums: the sums here settle every rounding.
+NumPy's own order of summation depends on the shape of the array; `sum_in_order` does not.
 """
 
 from __future__ import annotations
@@ -30,9 +33,9 @@ from recommendation.engine.model import ERROR_BY_SCORE, SMALLEST_LENGTH, Histori
 
 def sum_in_order(terms: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    Add rows to one another, the first to the second, the third to that, and so on; shape (rows, sums) to (sums,).
+    Add the rows of an array one after the other, in their order; shape (rows, sums) to (sums,).
 
-    NumPy does so wherever the rows are what lies together in memory, and sums in pairs where a row is one number only
+    NumPy adds in that order where the array is C-contiguous and has several columns; a single column it sums in pairs
     (numpy.org/doc/stable/reference/generated/numpy.sum.html, Notes).
     """
     rows = np.ascontiguousarray(terms)
@@ -42,11 +45,11 @@ def sum_in_order(terms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 LARGEST_GROUP = 32
-"""Games in a group whose maximum counts for all of them."""
+"""Most games in a group of which only the best score is compared."""
 
 
 GROUPS_PER_PLACE = 4
-"""Groups wanted for each place of a list; with fewer, smaller ones: many groups would hold several listed games."""
+"""Groups wanted for each place of a list; with fewer, many would hold several listed games and the bar would be low."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +63,12 @@ class Ranking:
 
 
 class _Linked(NamedTuple):
-    """The links of the user's games, in the order of their rows: which of them, to which game, how strong."""
+    """The links that lead from the user's games, in the order of the games' rows; each of shape (links,)."""
 
     origin: NDArray[np.int64]
+    """Which of the user's games a link comes from: 0 for the first."""
     targets: NDArray[np.int32]
+    """Row of the game that it leads to."""
     strengths: NDArray[np.float32]
 
 
@@ -114,13 +119,13 @@ def score(
 
 def rank(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, *, reasons: bool = True) -> Ranking:
     """
-    Rank the games for one user.
+    Rank the games for one user whose history is folded in already.
 
     Args:
-        own: what the one user did; with nothing in it the list is empty.
+        own: the one user's history; an empty one gives an empty list.
         hidden: rows that must not be listed, none of them -1.
         n: length of the list; shorter where fewer games are left.
-        reasons: whether `because` is wanted; else it is -1 throughout.
+        reasons: False leaves `because` at -1 and saves the time it takes.
     """
     if not len(own.rows):
         return Ranking(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
@@ -156,7 +161,11 @@ def _direct(model: Model, own: Histories, linked: _Linked | None) -> NDArray[np.
 
 
 def _bar(model: Model, taste: NDArray[np.float64], approximate: NDArray[np.float32], n: int) -> np.float32:
-    """What the approximate score of every game reaches that can stand in the list, and no hidden one."""
+    """
+    The bar: every game that can stand in a list of `n` has at least this approximate score, and no hidden game has.
+
+    With too few games to tell, it is the smallest float32, which only hidden games (-inf) stay below.
+    """
     least = np.finfo(np.float32).min
     size = LARGEST_GROUP
     while size > 1 and len(approximate) < GROUPS_PER_PLACE * n * size:
@@ -168,7 +177,7 @@ def _bar(model: Model, taste: NDArray[np.float64], approximate: NDArray[np.float
     low = float(np.partition(best, groups - n)[groups - n])
     length = max(float(np.sqrt(np.dot(taste, taste))), SMALLEST_LENGTH)
     error = model.error_by_length * length + ERROR_BY_SCORE * abs(low)
-    # Twice, as both the bar and the game may err.
+    # Twice: the score that sets the bar may be too high by the error, and the score held against it too low.
     bar = low - 2.0 * error
     return np.float32(bar) if bar > least else least
 
@@ -190,7 +199,7 @@ def _because(model: Model, own: Histories, linked: _Linked | None, rows: NDArray
     error = model.error_by_length * longest + ERROR_BY_SCORE * float(np.abs(top).max(initial=0.0))
     near = added >= top - 2.0 * error
     if np.count_nonzero(near) > len(rows) or top.min(initial=np.inf) <= error:
-        # The float32 product does not tell which adds most, or whether it adds at all.
+        # The float32 product is too coarse to tell which game adds most, or whether it adds anything.
         unclear = np.flatnonzero((near.sum(axis=0) > 1) | (top <= error))
         exact = exact_products(model, own.rows, rows[unclear])
         added[:, unclear] = added_by_own(model, own, rows[unclear], exact, links[:, unclear])
@@ -200,7 +209,7 @@ def _because(model: Model, own: Histories, linked: _Linked | None, rows: NDArray
 
 
 def exact_products(model: Model, rows: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Products of the factors of games with those of others, added component after component."""
+    """Products <F_i, F_j> of games i with others j, added component after component; shape (rows, others)."""
     left, right = model.factors[rows].T.astype(np.float64), model.factors[others].T
     terms = np.multiply(left[:, :, None], right[:, None, :], order="C")
     return sum_in_order(terms.reshape(len(terms), -1)).reshape(len(rows), len(others))

@@ -1,10 +1,13 @@
 """
-Placing games that the fit knows nothing of, or little: by the games they are like.
+Giving releases a place in the model: new games with few pairs or none, placed by the games they are like.
 
-A placed game stands at the weighted centroid of its neighbours' factors, with a fraction of the centroid's score, and
-takes a direct link from each neighbour, strong enough that an owner of one sees the release near the top of the list.
-The fraction keeps it away from users who were merely about to be shown a neighbour. Once a game has pairs of its own
-in a fit, own numbers and placement are mixed by how many pairs there are, so that the placement fades.
+A release takes the weighted mean of its neighbours' factors, with a fraction of the score that this would give, and a
+direct link from each neighbour, strong enough that an owner of one sees the release near the top of the list. The
+fraction keeps it out of the lists of users who own no neighbour but would like one. Once a fit has seen pairs of the
+release itself, its own numbers and its placement are averaged by how many pairs there are, so that the placement fades.
+
+An example: a release with the neighbours A and B, both named, and no pairs yet has the factors (F_A + F_B) / 2 and a
+link from each. After 10 pairs of its own (`FADE_PAIRS`) half of every number comes from the fit.
 """
 
 from __future__ import annotations
@@ -24,19 +27,19 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 CENTROID_SHARE = 0.05
-"""Share of its neighbours' factor score that a placed game gets from users who own none of them."""
+"""Share of its neighbours' factor score that a release gets; the rest must come through the links."""
 
 
 FADE_PAIRS = 10
-"""Own pairs at which a game's own numbers weigh as much as its placement."""
+"""Own pairs with which a release's own numbers weigh as much as its placement."""
 
 
 TAG_NEIGHBOURS = 10
-"""Games taken as neighbours by tags where the release names none."""
+"""Neighbours chosen by tags, where the release names none."""
 
 
 TAG_WEIGHT = 0.5
-"""Weight of a neighbour that shares every tag, against 1 for one that was named."""
+"""Weight of a neighbour that shares every tag; a named neighbour has 1."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Release:
 
     game_id: str
     similar_to: Sequence[str] = ()
-    """Ids of games it is like; those outside the model are passed over."""
+    """Ids of games it is like; those outside the model are skipped."""
     tags: Sequence[str] = ()
     """Used where no named neighbour is in the model."""
 
@@ -62,7 +65,7 @@ class _Placement:
 
 def extended(model: Model, releases: Sequence[Release], tags: Mapping[str, Sequence[str]] | None = None) -> Model:
     """
-    The model with releases placed; those without a neighbour in the model stay as they are.
+    Return the model with releases placed; a release without a neighbour in the model is not placed.
 
     Args:
         tags: tags of the catalogue's games, by id; needed only for releases without named neighbours.
@@ -91,7 +94,7 @@ def _place(model: Model, release: Release, tags: Mapping[str, Sequence[str]]) ->
 def _by_tags(
     model: Model, release: Release, tags: Mapping[str, Sequence[str]]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Games of the model that share most tags, the more popular first among equals."""
+    """Rows and weights of the games that share most tags with the release; of equals the more popular."""
     wanted = set(release.tags)
     shared = [
         (len(wanted & set(theirs)) / len(wanted | set(theirs)), int(model.pairs[row]), -int(row))
@@ -100,7 +103,7 @@ def _by_tags(
     ]
     nearest = sorted(shared, reverse=True)[:TAG_NEIGHBOURS]
     rows = np.array([-row for _, _, row in nearest], np.int64)
-    # Together they weigh as much as one named neighbour would at most: a tag says less than a name.
+    # A shared tag says less than a name: even with every tag shared a neighbour weighs half.
     weights = np.array([TAG_WEIGHT * closeness for closeness, _, _ in nearest])
     return rows, weights
 
@@ -130,7 +133,7 @@ def _with_rows_for(model: Model, game_ids: Sequence[str]) -> Model:
 
 
 def _mixed(model: Model, placements: Sequence[_Placement], old_rows: NDArray[np.int64]) -> Model:
-    """Set each placed row to own numbers x (1 - share) + placement x share."""
+    """Set each release's row to own numbers x (1 - share) + placement x share."""
     factors, inputs, outputs = model.factors.copy(), model.input_scales.copy(), model.output_scales.copy()
     own_strength = np.ones(len(model.links.targets))
     sources, targets, strengths = [model.links.sources], [model.links.targets.astype(np.int64)], []

@@ -1,10 +1,10 @@
 """
-What a truncated SVD leaves out, kept for each game's strongest links only.
+What a truncated SVD leaves out, of which each game keeps its strongest links only.
 
 With G = W'W and V S^2 V' its best approximation by the factors, the residual G - V S^2 V' holds what pairs of games
-share beyond the factors: on a long-tailed catalogue, where a few factors say little of most games, that is most of
-what is known. Outside the factors' span the ridge regression weights are (G - V S^2 V') / (lambda + s^2) with s below
-the last singular value kept; the links take that bound for s, so that they never claim more than the ridge would.
+share beyond the factors. In a catalogue with a long tail, where few factors say little about most games, that is most
+of what the data holds. Outside the factors' span the ridge regression weights are (G - V S^2 V') / (lambda + s^2) with
+s below the last singular value kept; the links use that last value for s, so that they stay below the ridge's weights.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from recommendation.engine.sparse import SparseLinks
 
 GROUP = 64
-"""Columns in a group at most: with more, fewer maxima are compared, but more columns pass that are not wanted."""
+"""Most columns in a group: larger groups mean fewer maxima to compare, but a lower bar that more columns reach."""
 
 
 GROUPS_PER_PLACE = 2
-"""Groups wanted for each place of a list; with fewer, most of them would hold a listed column."""
+"""Groups wanted for each value kept; with fewer, most would hold several of these, and the bar would be low."""
 
 
 _NOTHING = np.iinfo(np.int64).max
@@ -37,15 +37,16 @@ _LOW_HALF = np.int64(0xFFFFFFFF)
 
 def reached(values: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     """
-    A number that at least `n` values of each row reach, close to the n-th largest, and the largest.
+    Return for each row a bar that at least `n` of its values reach, and not many more.
 
-    The columns are cut into groups; `n` groups have a maximum that reaches the n-th largest of the maxima.
+    The columns are cut into groups, and the bar is the n-th largest of the groups' maxima. The row 9 1 7 8 3 2 in the
+    three groups 9 8, 1 3 and 7 2 has the maxima 9, 3 and 7: for n = 2 the bar is 7, which 9, 7 and 8 reach.
 
     Args:
         values: shape (rows, columns), the columns a multiple of `GROUP`; none is NaN.
 
     Returns:
-        Both of shape (rows,); the first is -inf where there are not more than `n` columns.
+        Shape (rows,); -inf where there are not more than `n` groups.
     """
     rows, columns = values.shape
     size = GROUP
@@ -62,20 +63,22 @@ def best_first(
     rows: int, n: int, who: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]
 ) -> NDArray[np.int32]:
     """
-    Sort each row's entries and keep the best `n`; equal values stand in the order of columns.
+    Return the columns of each row's `n` largest entries, largest first; equal values in the order of columns.
+
+    Two rows with the entries (0, 4): 0.5, (0, 7): 0.9 and (1, 2): 0.1 give for n = 2 [[7, 4], [2, -1]].
 
     Args:
-        who: row of each entry, ascending.
-        columns: its column, distinct within a row.
-        values: its value, finite.
+        who: row of each entry, ascending; shape (entries,).
+        columns: its column, distinct within a row; same shape.
+        values: its value, finite; same shape.
 
     Returns:
-        Columns and values, both of shape (rows, n); short rows end in -1 and -inf.
+        Shape (rows, n); short rows end in -1.
     """
     counts = np.bincount(who, minlength=rows)
     keys = np.full((rows, max(n, int(counts.max(initial=0)))), _NOTHING)
     places = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # A whole number that holds value and column sorts several times faster than an order by two keys.
+    # One whole number that holds value and column sorts several times faster than two keys.
     keys[who, places] = (_descending(values + np.float32(0.0)) << _ROW_BITS) | columns
     keys.sort(axis=1)
     first = keys[:, :n]
@@ -84,7 +87,7 @@ def best_first(
 
 
 def _descending(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Whole numbers of 32 bits in the opposite order of finite values, each of which they tell."""
+    """Turn finite values into whole numbers of 32 bits whose order is the opposite."""
     bits = values.view(np.int32)
     return np.asarray(~(bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64))
 
@@ -94,7 +97,7 @@ BLOCK_CELLS = 4_000_000
 
 
 THREADS = 2
-"""Blocks at a time."""
+"""Blocks computed at a time."""
 
 
 NOISE = 1e-6
@@ -103,20 +106,23 @@ NOISE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Residual:
-    """The strongest entries of the residual in each column, diagonal left out."""
+    """The strongest entries of each column of the residual, without the diagonal."""
 
     games: int
+    """Rows and columns of the whole residual."""
     sources: NDArray[np.int32]
+    """Row of each entry; shape (entries,)."""
     targets: NDArray[np.int32]
+    """Column of each entry; same shape."""
     values: NDArray[np.float32]
 
     @classmethod
     def none(cls, games: int) -> Residual:
-        """Nothing at all."""
+        """A residual without any entry."""
         return cls(games, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
     def links(self, scale: float, output_scales: NDArray[np.float64]) -> SparseLinks:
-        """Links of strength value x scale x the target's output scale; none at all for scale 0."""
+        """Return links of strength value x scale x the target's output scale; none for scale 0."""
         if scale == 0.0:
             return SparseLinks.none(self.games)
         strengths = self.values * (scale * output_scales[self.targets])
@@ -125,7 +131,9 @@ class Residual:
 
 def strongest(weights: Any, singular: NDArray[np.float64], vectors: NDArray[np.float32], count: int) -> Residual:
     """
-    Find the `count` entries of largest size in each column of the residual, block by block of columns.
+    Find the `count` entries with the largest absolute value in each column of the residual.
+
+    The residual has games x games entries, too many to hold at once: threads compute it a block of columns at a time.
 
     Args:
         weights: scaled matrix, CSR, shape (users, games).
@@ -142,7 +150,7 @@ def strongest(weights: Any, singular: NDArray[np.float64], vectors: NDArray[np.f
 
     def work(start: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
         stop = min(start + step, games)
-        # A row of the symmetric residual is a column of it, and rows lie together in memory.
+        # Rows stand for columns: the residual is symmetric, and the numbers of a row lie together in memory.
         block = np.zeros((stop - start, -(-games // GROUP) * GROUP), np.float32)
         block[:, :games] = (by_game[start:stop] @ weights).toarray()
         block[:, :games] -= energetic[start:stop] @ vectors.T
@@ -159,7 +167,7 @@ def strongest(weights: Any, singular: NDArray[np.float64], vectors: NDArray[np.f
 def _largest(
     block: NDArray[np.float32], first_target: int, count: int, noise: np.float32
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """Sources, targets and values of the largest entries of each row of a block."""
+    """Return sources, targets and values of the largest entries of each row of a block."""
     sizes = np.abs(block)
     bar = np.maximum(reached(sizes, count), noise)
     row, column = np.divmod(np.flatnonzero(sizes >= bar[:, None]), block.shape[1])

@@ -24,17 +24,17 @@ class EngineSettings:
     """How a pair's score counts: `log` is 1 + ln(1 + score), `binary` is 1; None chooses on an inner holdout."""
 
     user_power: float = 0.5
-    """A user's row is divided by its length to this power: 0 lets heavy users rule, 1 makes all users equal."""
+    """A user's row is divided by its length to this power: 0 lets heavy users dominate, 1 makes all users equal."""
 
     popularity_power: float = 0.3
-    """A game's column is multiplied by its squared length to minus this power, so that hits do not rule."""
+    """A game's column is divided by its squared length to this power, so that hits do not dominate."""
 
     tail_power: float = 0.5
-    """How far a score takes the game's column scale back out: 0 favours the long tail, 1 favours hits."""
+    """How far scores undo that division: 0 favours the long tail, 1 favours hits."""
 
     ridge: float | None = None
-    """Ridge on the factors, in units of the mean squared length of a game's column; larger trusts weak factors less.
-    None chooses on an inner holdout."""
+    """Ridge on the factors, in units of the mean squared length of a game's column; a larger one trusts weak
+    factors less. None chooses on an inner holdout."""
 
     link_share: float | None = None
     """How much of what the factors leave out is added through each game's strongest links: 0 is none, 1 is all that

@@ -1,4 +1,4 @@
-"""From scores to the weights that the factor model sees; the same for training and for folding in."""
+"""From scores to weights; fitting and folding in use the same."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 def pair_weights(scores: NDArray[Any], weighting: str) -> NDArray[np.float64]:
     """
-    Weight of each pair; 0 for a score that is not above 0.
+    Weight of each pair, 0 for a score that is not above 0; same shape as `scores`.
 
-    Sums of event weights, like hours played, have no upper bound: their logarithm orders users' tastes, while the
-    raw sum lets one game drown all the others.
+    Scores are sums, like hours played, and have no upper bound: in the raw sum one game outweighs all others of a user,
+    which the logarithm prevents. The scores 0, 1 and 100 have the `log` weights 0, 1.69 and 5.62.
     """
     positive = np.maximum(scores.astype(np.float64), 0.0)
     weights = 1.0 + np.log1p(positive) if weighting == "log" else np.ones(len(positive))
@@ -21,7 +21,7 @@ def pair_weights(scores: NDArray[Any], weighting: str) -> NDArray[np.float64]:
 
 
 def user_scales(weights: NDArray[np.float64], indptr: NDArray[Any], power: float) -> NDArray[np.float64]:
-    """What to multiply each user's weights by: their Euclidean length to minus `power`; 0 for a user without any."""
+    """Factor for each user's weights: their Euclidean length to minus `power`, 0 without any; shape (users,)."""
     squared = segment_sums(weights**2, indptr)
     with np.errstate(divide="ignore"):
         return np.where(squared > 0, squared ** (-0.5 * power), 0.0)
@@ -31,7 +31,8 @@ def segment_sums(values: NDArray[Any], indptr: NDArray[Any]) -> NDArray[Any]:
     """
     Sum of each segment `values[indptr[i]:indptr[i + 1]]` along the first axis, 0 for an empty one.
 
-    A segment's sum depends on its own values only, so one user alone and the same user in a block agree to the bit.
+    The values 1 2 3 4 with indptr [0, 2, 2, 4] have the sums [3, 0, 7]. A sum depends on its own segment only, so one
+    user alone and the same user in a block agree to the bit.
     """
     sums = np.zeros((len(indptr) - 1, *values.shape[1:]), dtype=values.dtype)
     filled = np.flatnonzero(np.diff(indptr))

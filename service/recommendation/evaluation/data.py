@@ -28,7 +28,7 @@ _GUESSES = {
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Names of a file's columns; None leaves it to a guess for user, game and score, and means no time."""
+    """Names of a file's columns; None means a guess for user, game and score, and no column for the time."""
 
     user: str | None = None
     game: str | None = None
@@ -38,7 +38,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A matrix and, where the file has times, the last one of each pair."""
+    """A matrix and, where the file has times, each pair's latest."""
 
     matrix: InteractionMatrix
     times: NDArray[np.float64] | None = None
@@ -76,7 +76,8 @@ def read_csv(path: Path, columns: Columns) -> Dataset:
     """
     Read a file of one interaction a line (`.gz` is unpacked); ids are text as they stand.
 
-    InvalidInput names the column that is missing, or the line that cannot be used.
+    Raises:
+        InvalidInput: names the missing column or the unusable line.
     """
     with _opened(path) as file:
         lines = csv.reader(file)
@@ -94,7 +95,7 @@ def read_csv(path: Path, columns: Columns) -> Dataset:
 def dataset(
     users: Sequence[str], games: Sequence[str], scores: NDArray[Any], times: NDArray[Any] | None = None
 ) -> Dataset:
-    """Gather parallel sequences, one entry an interaction, into pairs."""
+    """Sum up parallel sequences, one entry an interaction, into pairs."""
     matrix = InteractionMatrix.from_pairs(users, games, scores)
     if times is None:
         return Dataset(matrix)
@@ -109,7 +110,7 @@ def dataset(
 
 
 def random_split(data: Dataset, seed: int, share: float = HELD_OUT_SHARE, at_least: int = MIN_PAIRS) -> Split:
-    """Hold out a share (at least one) of the pairs of each user who has enough, drawn by `seed`."""
+    """Hold out a share of the pairs of each user with at least `at_least`, one or more, drawn by `seed`."""
     matrix = data.matrix
     per_user = matrix.pairs_per_user()
     wanted = np.where(per_user >= at_least, np.maximum(1, np.rint(share * per_user)), 0)
@@ -118,7 +119,7 @@ def random_split(data: Dataset, seed: int, share: float = HELD_OUT_SHARE, at_lea
 
 
 def leave_last_out(data: Dataset, at_least: int = MIN_PAIRS) -> Split:
-    """Hold out each user's latest pair; of two at the same time the one with the greater game id."""
+    """Hold out the latest pair of each user with at least `at_least`; of equal times the greater game id."""
     if data.times is None:
         raise InvalidInput("a temporal split needs the times of the interactions: name their column with --time-column")
     wanted = np.where(data.matrix.pairs_per_user() >= at_least, 1, 0)
@@ -126,7 +127,7 @@ def leave_last_out(data: Dataset, at_least: int = MIN_PAIRS) -> Split:
 
 
 def given_split(train: InteractionMatrix, held_out: InteractionMatrix) -> Split:
-    """Bring two matrices under common vocabularies; pairs of the first are left out of the second."""
+    """Give two matrices common vocabularies; pairs of the first are left out of the second."""
     users = Vocabulary.from_ids([*train.users.all_ids, *held_out.users.all_ids])
     games = Vocabulary.from_ids([*train.games.all_ids, *held_out.games.all_ids])
     both = [_under(matrix, users, games) for matrix in (train, held_out)]

@@ -1,4 +1,4 @@
-"""Which games stand in the top of how many lists, and how evenly that is shared out."""
+"""How many lists show a game in their top ten, and how evenly games share these places."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ _PAIR = np.dtype([("key", "<i4"), ("lists", "<i4")])
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """`keys`: games by catalogue key, ascending, each once; `lists`: in how many top tens each stands, at least 1."""
+    """
+    In how many top tens each game stands; a game that stands in none is left out.
+
+    The top tens [3, 7] and [7, 9] give the keys [3, 7, 9] and the lists [1, 2, 1].
+    """
 
     keys: NDArray[np.int32]
+    """Catalogue keys, ascending and distinct; shape (games,)."""
     lists: NDArray[np.int64]
+    """In how many top tens each stands, at least 1; shape (games,)."""
 
     @classmethod
     def of(cls, listed: NDArray[np.int32]) -> Exposure:
-        """Count keys of any order."""
+        """Count keys, in any order."""
         keys, lists = np.unique(listed, return_counts=True)
         return cls(keys.astype(np.int32), lists.astype(np.int64))
 
     @classmethod
     def joined(cls, *parts: Exposure) -> Exposure:
-        """Add up what several counted over different lists."""
+        """Add up counts over different lists."""
         every = np.concatenate([part.keys for part in parts] or [np.empty(0, np.int32)])
         lists = np.concatenate([part.lists for part in parts] or [np.empty(0, np.int64)])
         keys, places = np.unique(every, return_inverse=True)
@@ -33,7 +39,7 @@ class Exposure:
 
     @classmethod
     def unpacked(cls, data: bytes | None) -> Exposure:
-        """Read what `packed` wrote; None is nothing."""
+        """Read what `packed` wrote; None stands for no games."""
         pairs = np.frombuffer(data or b"", _PAIR)
         return cls(pairs["key"].astype(np.int32), pairs["lists"].astype(np.int64))
 
@@ -45,26 +51,26 @@ class Exposure:
 
     @property
     def places(self) -> int:
-        """Places in all top tens together."""
+        """Places of all top tens together."""
         return int(self.lists.sum())
 
     def gini(self, games: int) -> float:
-        """Return how unevenly places are shared over so many games, those among them that stand nowhere."""
+        """Return how unevenly so many games share the places; games that stand in no top ten count as 0."""
         return gini(np.concatenate([np.zeros(max(0, games - len(self.lists)), np.int64), self.lists]))
 
     def share_of_top(self, games: int) -> float:
-        """Return the share of all places that the most listed games hold together."""
+        """Return the share of all places that the `games` most listed games hold together."""
         return float(np.sort(self.lists)[::-1][:games].sum() / self.places) if self.places else 0.0
 
     def most(self, games: int) -> list[tuple[int, int]]:
-        """Return the most listed games as (key, lists), ties by key."""
+        """Return the `games` most listed games as (key, lists), ties by key."""
         order = np.lexsort((self.keys, -self.lists))[:games]
         return list(zip(self.keys[order].tolist(), self.lists[order].tolist(), strict=True))
 
 
 def gini(counts: NDArray[np.int64]) -> float:
     """
-    Return the Gini coefficient of counts: 0 where all are equal, near 1 where one holds everything, 0 of nothing.
+    Return the Gini coefficient of counts: 0 where all are equal or nothing is counted, near 1 where one has all.
 
     Gini, Variabilità e mutabilità, 1912; the sorted form of it.
     """

@@ -10,15 +10,24 @@ from recommendation.evaluation.exposure import gini
 from recommendation.matrix.matrix import InteractionMatrix
 
 RECALL_LENGTH = 20
+"""Places of a list that count for recall."""
 
 
 def measure(
     lists: Lists, users: NDArray[np.int64], train: InteractionMatrix, held_out: InteractionMatrix, k: int
 ) -> dict[str, float]:
     """
-    Measure lists of at least max(k, 20) places, one for each of `users` (pairs were held out of each).
+    Measure lists by the pairs that were held out of their users.
 
-    Means are over users. Catalogue coverage and exposure are over the games seen in training.
+    Args:
+        lists: at least max(k, 20) places each; shape (users, places).
+        users: row of each list's user in both matrices, each with a held-out pair; shape (users,).
+        train: the pairs that models were fitted to. Catalogue coverage and exposure are over its games.
+        held_out: the pairs to measure by.
+        k: places of a list that count for all measures but recall.
+
+    Returns:
+        Means over users, by name, such as `ndcg@10`.
     """
     hits = hits_of(lists, users, held_out)
     sizes = held_out.pairs_per_user()[users]

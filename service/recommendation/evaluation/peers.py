@@ -36,7 +36,7 @@ copy while it is made (4)."""
 
 
 EASE_SHARE = 0.5
-"""Share of the free memory that it may take: others live on the machine as well."""
+"""Share of the free memory that it may take; the rest is for other processes."""
 
 
 def ease_fits(games: int, free_bytes: int | None = None) -> bool:
@@ -46,7 +46,7 @@ def ease_fits(games: int, free_bytes: int | None = None) -> bool:
 
 
 def _free_bytes() -> int:
-    """Memory that is left to this process: of the machine, and of its cgroup v2 where that has a limit."""
+    """Return the memory that this process can still take: of the machine, and of a limited cgroup v2."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, ValueError):
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
@@ -116,11 +116,11 @@ class Ease:
 
 
 ALS_ANCHORS = ((350.0, 50.0, "log"), (165.0, 19.0, "binary"), (107.0, 8.6, "binary"), (30.0, 5.0, "binary"))
-"""A search of few draws can miss the narrow ridge of good settings; a weak bar would prove nothing."""
+"""Few random draws can miss the narrow range of good settings, and beating badly tuned peers proves nothing."""
 
 
 def als_candidates(count: int, seed: int, factors: Sequence[int] = (64, 128)) -> Iterator[Als]:
-    """Settings that did well on play hours and on ratings, then random ones from a wide range around them."""
+    """Yield settings that did well on play hours and on ratings, then random ones from a wide range around them."""
     for regularization, alpha, weighting in ALS_ANCHORS:
         yield Als(factors[0], regularization, alpha, weighting)
     rng = np.random.default_rng(seed)
@@ -134,14 +134,14 @@ def als_candidates(count: int, seed: int, factors: Sequence[int] = (64, 128)) ->
 
 
 def ease_candidates() -> Iterator[Ease]:
-    """A grid of ridges for both weightings."""
+    """Yield a grid of ridges for both weightings."""
     for weighting in ("log", "binary"):
         for ridge in (100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0):
             yield Ease(ridge, weighting)
 
 
 def bm25_candidates() -> Iterator[Bm25Neighbours]:
-    """A grid of neighbour counts and length normalisations."""
+    """Yield a grid of neighbour counts and length normalisations."""
     for neighbours in (50, 200, 800):
         for b in (0.2, 0.5, 0.8):
             yield Bm25Neighbours(neighbours, b=b)
@@ -151,7 +151,7 @@ R = TypeVar("R", bound=Ranker)
 
 
 def searched(candidates: Iterator[R], train: InteractionMatrix, seed: int, k: int = 10) -> R:
-    """The candidate with the best NDCG on an inner holdout of the training data."""
+    """Return the candidate with the best NDCG on an inner holdout of the training data."""
     inner = random_split(Dataset(train), seed)
     sizes = inner.held_out.pairs_per_user()[inner.users]
 
@@ -172,7 +172,7 @@ def _implicit_lists(model: Any, weights: Any, users: NDArray[np.int64], n: int) 
     width = min(n, weights.shape[1])
     rows, scores = model.recommend(users, weights[users], N=width, filter_already_liked_items=True)
     lists = np.full((len(users), n), -1, np.int32)
-    # The package marks what it had to filter by the smallest float32.
+    # implicit gives filtered games the smallest float32 as their score.
     lists[:, :width] = np.where(scores > -1e38, rows, -1)
     return lists
 

@@ -1,4 +1,4 @@
-"""What is compared: anything that makes lists from training data."""
+"""What is compared: everything that makes lists from training data."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from recommendation.matrix.matrix import InteractionMatrix
 
 
 class Ranker(Protocol):
-    """Makes lists without the games that a user is known to have touched."""
+    """Makes lists without the games that their users have in the training data."""
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
-        """Lists of game rows of `train`, shape (users, n), ended by -1 where there are fewer games."""
+        """Rank games for some users; lists of game rows of `train`, shape (users, n), short ones end in -1."""
 
 
 @dataclass(frozen=True)
 class Popularity:
-    """The games with most users, ties by id; the bar that every model must clear."""
+    """The games with most users, ties by id: every model must do better."""
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
         return popular_lists(train.pairs_per_game(), train.of_users(users), n)
@@ -33,11 +33,11 @@ class Popularity:
 
 @dataclass(frozen=True)
 class Engine:
-    """The product's own engine; short lists are filled by popularity, as reads fill them."""
+    """The product's own engine; short lists are filled with popular games, as the service does when it answers."""
 
     settings: EngineSettings
     unfitted: frozenset[str] = field(default=frozenset(), repr=False)
-    """Users who enter no fit and are only folded in."""
+    """Users who are folded in, but whose pairs enter no fit."""
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
         learnt = np.array([user not in self.unfitted for user in train.users.all_ids], bool)
@@ -47,7 +47,7 @@ class Engine:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model that was fitted before, to data of which `train` need know nothing."""
+    """A model that was fitted before, perhaps to other data."""
 
     model: Model
 
@@ -57,20 +57,24 @@ class Fitted:
 
 def model_lists(model: Model, own: InteractionMatrix, counts: NDArray[np.int64], n: int) -> Lists:
     """
-    Lists of a fitted model for every user of `own`, folded in from it, in rows of `own.games`.
+    Rank games with a fitted model for every user of `own`.
 
     Args:
-        counts: users of each game of `own.games`, by which short lists are filled.
+        own: the pairs to fold in.
+        counts: users of each game of `own.games`; the most popular fill short lists.
+
+    Returns:
+        Rows of `own.games`, shape (users, n).
     """
     rows = model.games.rows(own.games.all_ids)[own.indices]
     block = recommend_batch(model, own.indptr, rows, own.scores, own.indptr, rows, n, reasons=False)
-    # A game that the model knows and the data does not cannot be foretold: it gives up its place.
+    # A game that only the model knows cannot be a hit: its place is left to the next.
     back = np.append(own.games.rows(model.games.all_ids), np.int32(-1))
     return filled(back[block.rows], popular_lists(counts, own, n))
 
 
 def popular_lists(counts: NDArray[np.int64], own: InteractionMatrix, n: int) -> Lists:
-    """For every user of `own` the games with most users that are not theirs; ties by id."""
+    """List for every user of `own` the games with most users that are not their own, ties by id."""
     order = np.lexsort((np.arange(len(counts)), -counts))
     order = order[counts[order] > 0].astype(np.int32)
     lists = np.full((len(own.users), n), -1, np.int32)
@@ -83,7 +87,7 @@ def popular_lists(counts: NDArray[np.int64], own: InteractionMatrix, n: int) -> 
 
 
 def filled(lists: Lists, rest: Lists) -> Lists:
-    """Fill the free places of each list in order from another, without repeating a game."""
+    """Fill the free places of each list from `rest`: [5, -1, -1] and [5, 8, 2] give [5, 8, 2]."""
     complete = lists.copy()
     for row in np.flatnonzero((lists < 0).any(axis=1)):
         listed = lists[row][lists[row] >= 0]

@@ -1,4 +1,4 @@
-"""Results for people: a table to read, and plots for whoever has matplotlib."""
+"""Results for people: a table, and plots where matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Measures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """One setting of a sweep and what it reached."""
+    """One setting of a sweep and the measures that it reached."""
 
     what: str
     """`components`, `weighting` or `ridge`."""
@@ -26,7 +26,7 @@ class SweepPoint:
 
 
 def table(rows: Mapping[str, Measures]) -> str:
-    """One line for each ranker, one column for each measure."""
+    """Return a table with a line for each ranker and a column for each measure."""
     names = list(next(iter(rows.values())))
     head = ["", *names]
     lines = [[who, *(f"{measures[name]:.4f}" for name in names)] for who, measures in rows.items()]

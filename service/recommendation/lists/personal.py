@@ -1,4 +1,4 @@
-"""A user's personal list: the live model, folded in with what the user did."""
+"""A user's personal list: what the user did, folded into the live model."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ class ListSettings:
     """How personal lists are made."""
 
     length: int = 100
-    """Items at most."""
+    """Most items in a list."""
 
     half_life_days: float | None = None
     """Days after which a pair counts half; None: never."""
@@ -49,8 +49,7 @@ def personal_list(
     Rank the listed games for one user, without those owned or dismissed.
 
     Returns:
-        The list as it is stored, or None where the model has nothing to say of this user (none of their games is in
-        it); such a user is served `popular`.
+        The list as it is stored, or None where the model knows none of the user's games: they are served `popular`.
 
     Raises:
         ModelMissing: nothing was trained yet.
@@ -79,7 +78,7 @@ def personal_list(
 
 
 def is_fresh(stored: StoredList | None, state: UserState, view: StoreView) -> bool:
-    """Tell whether a stored list was made by the live model from exactly the user's present events."""
+    """Tell whether the live model made a stored list from exactly the events that the user has now."""
     return (
         stored is not None
         and view.live is not None

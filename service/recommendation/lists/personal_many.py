@@ -1,4 +1,4 @@
-"""Personal lists of many users at once; each gets what `personal_list` gives them alone."""
+"""Personal lists of many users at once; each gets what `personal_list` gives."""
 
 from datetime import datetime
 

@@ -39,7 +39,7 @@ _AT_ONCE = 1 << 20
 
 
 class Column(Generic[Number]):
-    """Numbers of one type, in one array that grows; what it has not come to yet takes no memory."""
+    """Numbers of one type in one array that grows; the kernel gives it memory only once numbers are written."""
 
     def __init__(self, kind: type[Number]) -> None:
         self._whole: NDArray[Number] = np.empty(0, kind)
@@ -52,20 +52,20 @@ class Column(Generic[Number]):
         """Append."""
         end = self._length + len(values)
         if end > len(self._whole):
-            # The kernel moves pages of a large array rather than bytes; nobody else has seen it yet.
+            # `resize` in place: for a large array the kernel moves pages, not bytes. No view of it is in use.
             self._whole.resize(max(end, 2 * self._length), refcheck=False)
         self._whole[self._length : end] = values
         self._length = end
 
     @property
     def values(self) -> NDArray[Number]:
-        """All of them; not to be kept while more come."""
+        """All numbers added so far; the view is invalid after the next `add`."""
         return self._whole[: self._length]
 
 
 @dataclass(frozen=True)
 class Numbered:
-    """A column of ids as a vocabulary and the row of each entry."""
+    """A column of ids: the ids b, a, b are the vocabulary (a, b) and the rows [1, 0, 1]."""
 
     vocabulary: Vocabulary
     rows: NDArray[np.int32]
@@ -74,10 +74,10 @@ class Numbered:
 
 class Numbering:
     """
-    Numbers ids in the order in which they are met, and at the end by their place in the vocabulary.
+    Numbers ids batch by batch as they come, and renumbers them by their place in the vocabulary at the end.
 
-    Each batch is numbered by itself. Only when as many ids wait as are known are those of all batches looked up
-    together: so every id is hashed a few times at most, however many batches and ids there are.
+    Each batch numbers its own ids. Batches wait until together they hold as many ids as are known; then one look-up
+    gives all of them common numbers. So an id is hashed a few times at most, however many batches and ids there are.
     """
 
     def __init__(self) -> None:
@@ -97,9 +97,9 @@ class Numbering:
             self._look_up()
 
     def finish(self) -> Numbered:
-        """Return all of them; the numbering is used up by it."""
+        """Return all ids and rows; afterwards the numbering cannot be used again."""
         self._look_up()
-        # By bytes, as the vocabulary is: what stands behind each id comes before all that may stand in one.
+        # By bytes, as in the vocabulary: the separator behind each id sorts before every character of an id.
         order = pa_compute.array_sort_indices(self._known)
         rank = np.empty(len(order), np.int32)
         rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
@@ -109,7 +109,7 @@ class Numbering:
         return Numbered(_vocabulary(self._known.take(order)), rows)
 
     def _look_up(self) -> None:
-        # What is known comes first and is distinct, so that it keeps its numbers.
+        # Known ids come first and are distinct, so they keep their numbers.
         encoded = pa.concat_arrays([self._known, *(ids for ids, _ in self._waiting)]).dictionary_encode()
         numbers, start = encoded.indices.to_numpy(), len(self._known)
         for ids, entries in self._waiting:
@@ -125,7 +125,7 @@ def _renumber(rows: NDArray[np.int32], numbers: NDArray[np.int32]) -> None:
 
 
 def _ids(joined: bytes) -> pa.Array:
-    """Have Arrow see ids where they are; each keeps what stands behind it."""
+    """Give Arrow a view of the ids without copying them; each keeps the separator behind it."""
     ends = np.flatnonzero(np.frombuffer(joined, np.uint8) == ord(BETWEEN))
     offsets = np.zeros(len(ends) + 1, np.int64)
     np.add(ends, 1, out=offsets[1:])
@@ -133,7 +133,7 @@ def _ids(joined: bytes) -> pa.Array:
 
 
 def _vocabulary(ids: pa.Array) -> Vocabulary:
-    """Take distinct ids in order, without what stands behind each."""
+    """Build the vocabulary of distinct ids in order, without the separator behind each."""
     if not len(ids):
         return Vocabulary.from_ids(())
     _, buffer, data = ids.buffers()
@@ -165,7 +165,7 @@ def read_timed_matrix(
 def _read(
     connection: Connection, half_life_days: float | None, now: datetime, with_times: bool
 ) -> tuple[InteractionMatrix, NDArray[np.int64]]:
-    """Return the matrix and, where asked for, each pair's last event in microseconds (else nothing)."""
+    """Return the matrix and, with `with_times`, each pair's last event in microseconds; else an empty array."""
     users, games = Numbering(), Numbering()
     scores, times = Column(np.float32), Column(np.int64)
     for user_ids, game_ids, millionths, *moments in _stretches(connection, with_times):
@@ -191,7 +191,7 @@ def _stretches(connection: Connection, with_times: bool) -> Iterator[list[Any]]:
 def _matrix(
     users: Numbered, games: Numbered, scores: NDArray[np.float32], times: NDArray[np.int64]
 ) -> tuple[InteractionMatrix, NDArray[np.int64]]:
-    """Build the matrix of distinct pairs in the order of rows; they are sorted only where updates moved some."""
+    """Build the matrix of distinct pairs; they come sorted unless updates moved rows of the table."""
     shape = len(users.vocabulary), len(games.vocabulary)
     user_rows, game_rows = users.rows, games.rows
     if not (scores > 0).all():
@@ -201,7 +201,7 @@ def _matrix(
     indptr = np.zeros(shape[0] + 1, np.int64)
     np.cumsum(np.bincount(user_rows, minlength=shape[0]), out=indptr[1:])
     if not _are_sorted(user_rows, game_rows):
-        # By counting rather than by comparing. Of each pair its place goes along, so that the rest can follow.
+        # SciPy sorts by counting, which is faster than comparing; each pair's old place says where its data went.
         places = np.arange(len(scores), dtype=np.int32)
         ordered = coo_matrix((places, (user_rows, game_rows)), shape).tocsr()
         game_rows, scores = ordered.indices, scores[ordered.data]

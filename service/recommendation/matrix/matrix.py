@@ -17,7 +17,9 @@ class InteractionMatrix:
     """
     Scores of users (rows) for games (columns), each row's games ascending and distinct, every score above 0.
 
-    A user or a game that nobody touched is still a row or a column: the vocabularies set the shape, not the pairs.
+    The vocabularies set the shape, not the pairs: a user or a game without any pair is still a row or a column. Users
+    u, v and games a, b, c with the scores u-a 2, u-c 5 and v-b 1 are indptr [0, 2, 3], indices [0, 2, 1] and scores
+    [2, 5, 1].
     """
 
     users: Vocabulary
@@ -42,7 +44,10 @@ class InteractionMatrix:
         Build from parallel arrays, one entry a pair, in any order.
 
         Entries of the same pair are added up. Pairs whose sum is not above 0 (a refund, a dismissal) say nothing
-        about taste and are left out. ValueError for a row outside its vocabulary or a score that is not finite.
+        about taste and are left out.
+
+        Raises:
+            ValueError: a row lies outside its vocabulary, or a score is not finite.
         """
         _refuse_outside(user_rows, len(users), "user")
         _refuse_outside(game_rows, len(games), "game")
@@ -73,12 +78,12 @@ class InteractionMatrix:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Users, games."""
+        """Number of users and of games."""
         return len(self.users), len(self.games)
 
     @property
     def pairs(self) -> int:
-        """Distinct (user, game) pairs."""
+        """Number of distinct (user, game) pairs."""
         return len(self.indices)
 
     @property
@@ -87,11 +92,11 @@ class InteractionMatrix:
         return np.repeat(np.arange(len(self.users)), np.diff(self.indptr))
 
     def pairs_per_user(self) -> NDArray[np.int64]:
-        """Distinct games of each user."""
+        """Number of distinct games of each user; shape (users,)."""
         return np.diff(self.indptr)
 
     def pairs_per_game(self) -> NDArray[np.int64]:
-        """Distinct users of each game."""
+        """Number of distinct users of each game; shape (games,)."""
         return np.bincount(self.indices, minlength=len(self.games))
 
     def row(self, user_row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -101,9 +106,9 @@ class InteractionMatrix:
 
     def at_least(self, min_interactions: int) -> InteractionMatrix:
         """
-        Leave out users and games with fewer distinct pairs than that, counted once, before anything is left out.
+        Leave out users and games with fewer distinct pairs, counted once, before anything is left out.
 
-        Users and games whose every pair went with the other side go too: nothing is left to learn about them.
+        A user or a game left without any pair goes too: nothing can be learnt from a user whose games are all rare.
         """
         per_user, per_game = self.pairs_per_user(), self.pairs_per_game()
         user_rows = self.user_rows
@@ -124,7 +129,10 @@ class InteractionMatrix:
 
         Args:
             order_by: a number for each pair; each user's lowest are held out, of equal ones the later column.
-            wanted: how many pairs to hold out of each user.
+            wanted: how many pairs to hold out of each user; shape (users,).
+
+        Returns:
+            The kept pairs and the held-out pairs. A user with order_by [0.5, 0.1, 0.9] and wanted 1 loses the second.
         """
         users = self.user_rows
         order = np.lexsort((-self.indices, order_by, users))

@@ -1,4 +1,4 @@
-"""Ids and row numbers: the one place that turns either into the other."""
+"""Ids and row numbers: the only place that turns one into the other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Vocabulary:
     """
     Distinct ids in the order of their UTF-8 bytes; an id's row is its place in that order.
 
-    The ids live in two plain arrays, so that a model can be stored and loaded without any Python object in it.
+    The ids b, a and cd have the rows 1, 0 and 2. They are stored as two plain arrays, the bytes "abcd" and the offsets
+    [0, 1, 2, 4], so that a model can be stored and loaded without any Python object in it.
     """
 
     blob: NDArray[np.uint8]

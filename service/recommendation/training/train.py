@@ -1,8 +1,11 @@
 """
 One training: extract, fit, gate, publish. One at a time, and never over a newer one.
 
-The run's row is written before the work begins and after it ends, so that whoever looks sees the truth; a trainer
-that was held up while another began finds its fence taken and publishes nothing.
+The run's row is written before the work begins and after it ends, so that it always says what is going on.
+
+Two trainers can overlap all the same. Trainer A takes the lock and fence 7, then hangs so long that the database drops
+its lock. Trainer B takes the lock and fence 8, and publishes. A wakes up, finds a fence above its own, and publishes
+nothing.
 """
 
 import logging
@@ -31,15 +34,15 @@ log = logging.getLogger(__name__)
 
 
 Report = Callable[[str], None]
-"""Told the name of each stage as it begins."""
+"""Called with the name of each stage as it begins."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """
-    What came of a training: `succeeded`, `rejected`, `failed` or `skipped`.
+    How a training ended: `succeeded`, `rejected`, `failed` or `skipped`.
 
-    It is skipped because another trains just now (`locked`), or because the run that was named is over (`ended`).
+    It is skipped because another training is under way (`locked`), or because the named run is over (`ended`).
     """
 
     state: str
@@ -58,7 +61,7 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Live:
-    """What a candidate has to match."""
+    """The live model, which a candidate has to match."""
 
     model: Model | None = None
     gain_before: float = 0.0
@@ -73,10 +76,10 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
         database: where pairs come from and the model goes to.
         settings: engine, artifact and retention.
         clock: the time.
-        run_id: a run to carry out; without one, the queued run if there is one, else a new one. Whoever tries a run
-            again, as Kubernetes does with a Job, finds it queued if its process was told to stop, and gets a new run
-            in its place if its process was lost.
-        report: told each stage.
+        run_id: a run to carry out; without one, the queued run if there is one, else a new one. Kubernetes tries a
+            Job again with the same run: it is queued if its process was told to stop, and replaced by a new run if
+            its process was lost.
+        report: called with each stage.
 
     Raises:
         InvalidInput: the run is unknown.
@@ -92,7 +95,7 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
         try:
             outcome = _train(database, settings, clock, run_id, fence, report)
         except StoreUnavailable:
-            # Nobody to tell: the run stays as it is until a later holder of the lock closes it.
+            # The database cannot record it: the run stays as it is until the next trainer closes it.
             raise
         except (RecommendationError, models.FencedOff) as error:
             outcome = _failed(error, run_id)
@@ -131,7 +134,7 @@ def _named(connection: Connection, run_id: str) -> runs.TrainingRun:
 
 
 def _put_back(database: Database, clock: Clock, run_id: str) -> None:
-    """Queue a run again whose process was told to stop, so that the next try can carry it out."""
+    """Queue the run again after its process was told to stop, so that the next try can carry it out."""
     with database.writing() as connection:
         runs.requeue_run(connection, run_id, clock())
 
@@ -174,7 +177,7 @@ def _fit(
 
 
 def _quality(verdict: GateVerdict) -> dict[str, Any]:
-    """Return a verdict as it is kept with the run and the model."""
+    """Return a verdict in the form that is stored with the run and the model."""
     measures = {"candidate": verdict.candidate, "live": verdict.live, "popularity": verdict.popularity}
     found = {name: dict(values) for name, values in measures.items() if values}
     return {**found, "gate": {"state": verdict.state, "reason": verdict.reason, "users": verdict.users}}
@@ -205,7 +208,7 @@ def _publish(
 
 
 def _live(database: Database, settings: Settings) -> _Live:
-    """Return the live model; one that cannot be read is no bar to a better one, but what it gained still is."""
+    """Return the live model and its gain; a model that cannot be read is not compared, but its gain still counts."""
     with database.reading() as connection:
         row = models.live_row(connection)
         if row is None:
@@ -219,7 +222,7 @@ def _live(database: Database, settings: Settings) -> _Live:
 
 
 def _copy_live(database: Database, settings: Settings) -> None:
-    """Leave a copy of the model that is live, which a promotion may have changed since the last training."""
+    """Write a copy of the live model, which a promotion may have changed since the last training."""
     try:
         with database.reading() as connection:
             row = models.live_row(connection)
@@ -229,7 +232,7 @@ def _copy_live(database: Database, settings: Settings) -> None:
             data = models.artifact(connection, row.version)
         write_copies(settings.model_path, row.version, data, kept)
     except RecommendationError as error:
-        # The row is the truth and readers use it: a missing copy is made by the next training.
+        # Readers load the row of the database, not the copy; the next training writes the copy again.
         log.warning("the copy of the live model was not written: %s", error)
 
 
