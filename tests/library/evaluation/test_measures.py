@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 
-from recommendation.engine.ndcg import ndcg
 from recommendation.evaluation.measures import measure
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
@@ -42,11 +41,6 @@ def test_measures_of_lists_that_were_worked_out_by_hand() -> None:
         "exposure_gini@10": 0.0,
         "novelty@10": pytest.approx(1.0),
     }
-
-
-def test_the_ideal_list_is_cut_at_k() -> None:
-    all_hit = np.ones((1, 10), bool)
-    assert ndcg(all_hit, np.array([50]), 10)[0] == pytest.approx(1.0)
 
 
 def test_places_beyond_k_count_for_recall_only() -> None:
