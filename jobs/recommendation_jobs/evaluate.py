@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
         "peers": dict(measured_peers(trial, options.seed)) if options.peers else {},
     }
     print(trial.headline(settings))
-    shown = {name: results[name] for name in ("model", "popularity", "live") if name in results}
-    print(table(shown | results["peers"]))
+    measured = {name: results[name] for name in ("model", "popularity", "live") if name in results}
+    print(table(measured | results["peers"]))
     points = list(trial.sweep(settings)) if options.sweep else []
     if points:
         results["sweep"] = [{"what": point.what, "value": point.value, **point.measures} for point in points]

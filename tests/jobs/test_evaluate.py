@@ -105,7 +105,7 @@ def test_unusable_arguments_are_refused_with_a_word(arguments, capsys) -> None:
     assert capsys.readouterr().err
 
 
-def test_a_store_in_which_nobody_has_enough_games_is_refused(tmp_path, capsys) -> None:
+def test_a_store_in_which_no_user_has_enough_games_is_refused(tmp_path, capsys) -> None:
     path = tmp_path / "few.csv"
     path.write_text("user_id,game\nu,a\nv,b\n")
     assert evaluate.main(["--csv", str(path)]) == 42

@@ -56,21 +56,21 @@ def write_plots(
         raise InvalidInput("plots need matplotlib: install the extra 'dev', or leave --plots out")
     directory.mkdir(parents=True, exist_ok=True)
     swept = [(int(point.value), point.measures[f"ndcg@{k}"]) for point in points if point.what == "components"]
-    shown = np.sort(np.bincount(lists[:, :k][lists[:, :k] >= 0]))[::-1]
+    counts = np.sort(np.bincount(lists[:, :k][lists[:, :k] >= 0]))[::-1]
     drawn = [
         _line(directory / "list-length.png", range(1, len(ndcg_by_length) + 1), ndcg_by_length, "places", "NDCG"),
         _line(
             directory / "coverage.png",
-            range(1, len(shown) + 1),
-            np.cumsum(shown) / shown.sum(),
-            f"games, most shown first (top {k})",
+            range(1, len(counts) + 1),
+            np.cumsum(counts) / counts.sum(),
+            f"games, most listed first (top {k})",
             "share of all places",
         ),
     ]
     if swept:
         swept.sort()
-        counts, quality = [count for count, _ in swept], [reached for _, reached in swept]
-        drawn.append(_line(directory / "components.png", counts, quality, "components", f"NDCG@{k}"))
+        sizes, quality = [size for size, _ in swept], [reached for _, reached in swept]
+        drawn.append(_line(directory / "components.png", sizes, quality, "components", f"NDCG@{k}"))
     return drawn
 
 

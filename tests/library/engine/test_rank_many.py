@@ -56,7 +56,7 @@ def test_lists_equal_a_full_sort_with_many_ties_and_many_hidden(seed, users, gam
         assert [row for row in rows.tolist() if row >= 0] == brute_force(factors, away, n)
 
 
-def test_a_game_hidden_from_all_is_shown_to_nobody_and_the_others_move_up() -> None:
+def test_a_game_hidden_from_all_stands_in_no_list_and_the_others_move_up() -> None:
     model = model_of(np.linspace(1, 0, 5000))
     rows, ones, nothing = np.zeros(3, np.int32), np.ones(3), np.zeros(4, np.int64)
     block = recommend_batch(model, np.arange(4), rows, ones, nothing, [], 3, hidden_from_all=[1, 3, -1, TASTER])

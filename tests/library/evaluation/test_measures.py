@@ -50,7 +50,7 @@ def test_places_beyond_k_count_for_recall_only() -> None:
     assert found["ndcg@10"] == found["hit_rate@10"] == found["mrr@10"] == 0.0
 
 
-def test_exposure_is_unequal_when_one_game_is_shown_to_everybody() -> None:
+def test_exposure_is_unequal_when_one_game_stands_in_every_list() -> None:
     found = measure(lists([1], [1]), np.array([0, 1]), TRAIN, HELD_OUT, 10)
     assert found["exposure_gini@10"] == pytest.approx(2 / 3)
 

@@ -57,7 +57,7 @@ def play_hours(test_data: Path) -> InteractionMatrix:
 def trained_file(
     play_hours: InteractionMatrix, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A database of real play hours with a model that passed the gate, and everybody's list."""
+    """A database of real play hours with a model that passed the gate, and a list for every user."""
     path = tmp_path_factory.mktemp("steam") / "app.db"
     shutil.copy(sqlite_template, path)
     shop = Shop(Settings(database_url=f"sqlite:///{path}", model_path=path.with_name("cf.pkl")))
@@ -100,7 +100,7 @@ def test_a_training_on_spoiled_data_is_rejected_and_model_and_lists_stay(
     assert [path.name for path in steam.settings.model_path.parent.glob("cf.v*.pkl")] == [f"cf.{live}.pkl"]
 
 
-def test_an_announced_game_stands_in_its_neighbours_owners_lists_and_in_nobody_elses_top_ten(
+def test_an_announced_game_stands_in_its_neighbours_owners_lists_and_in_no_other_top_ten(
     steam: Shop, play_hours: InteractionMatrix
 ) -> None:
     by_users = np.argsort(-play_hours.pairs_per_game(), kind="stable")
