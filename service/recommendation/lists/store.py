@@ -1,83 +1,34 @@
-"""
-Lists in the store: one row per (user, source), replaced only by a higher number.
+"""Lists in the store: one row per (user, source), replaced only by a higher number."""
 
-Lists that are made while a request waits: on PostgreSQL one round trip locks, looks, writes and commits.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from io import BytesIO
 from operator import attrgetter
 from struct import Struct
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, exists, select, tuple_
+from sqlalchemy.dialects import postgresql
 
 from recommendation.database.dialects.arrays import array_text
 from recommendation.database.dialects.connections import is_postgres
 from recommendation.database.dialects.prepared import PreparedStatement
-from recommendation.database.dialects.writing import insert_copied, insert_rows, only_new
+from recommendation.database.dialects.writing import (
+    columns_of_arrays,
+    compiled,
+    given_arrays,
+    insert_copied,
+    insert_rows,
+    only_new,
+)
 from recommendation.database.locks import SHARE_WITH_ERASURE, share_with_erasure
-from recommendation.database.tables import erasures, user_lists
+from recommendation.database.tables import erasures, user_game_interactions, user_lists
 from recommendation.database.versions import bump, next_number
 from recommendation.interactions.erasures import still_there, user_digest
 from recommendation.lists.first_party import FirstPartyItem, decode_first_party, encode_first_party, merged
 from recommendation.lists.stored import EVERYONE, StoredList
-
-# Rows are locked in the order of users whatever the plan is, so that two of these cannot wait for each other.
-_STORE = PreparedStatement(
-    """
-    WITH given AS (
-        SELECT * FROM unnest(
-            CAST(%(user_id)s AS TEXT[]), CAST(%(source)s AS TEXT[]), CAST(%(number)s AS BIGINT[]),
-            CAST(%(generated_at)s AS TIMESTAMPTZ[]), CAST(%(model_version)s AS TEXT[]),
-            CAST(%(events_seen)s AS BIGINT[]), CAST(%(items)s AS BYTEA[]), CAST(%(digest)s AS BYTEA[])
-        ) AS given(user_id, source, generation, generated_at, model_version, events_seen, items, digest)
-    ), there AS MATERIALIZED (
-        SELECT * FROM given WHERE
-            EXISTS (SELECT FROM user_game_interactions AS pairs WHERE pairs.user_id = given.user_id)
-            AND NOT EXISTS (SELECT FROM erasures
-                            WHERE user_digest = given.digest AND erasures.generation > given.generation)
-    ), written AS (
-        INSERT INTO user_lists (user_id, source, generation, generated_at, model_version, events_seen, items)
-        SELECT user_id, source, generation, generated_at, model_version, events_seen, items
-        FROM there ORDER BY user_id, source
-        ON CONFLICT (user_id, source) DO UPDATE SET
-            generation = excluded.generation, generated_at = excluded.generated_at,
-            model_version = excluded.model_version, events_seen = excluded.events_seen, items = excluded.items
-        WHERE excluded.generation > user_lists.generation
-    )
-    SELECT user_id FROM there
-    """
-)
-
-
-def insert_where_there(
-    connection: Connection,
-    columns: Mapping[str, Sequence[Any]],
-    digests: Sequence[bytes],
-    first: str,
-    otherwise: Callable[[], set[str]],
-) -> set[str]:
-    """
-    Insert lists of users who have interactions and were not erased since the number of their list was taken.
-
-    Args:
-        columns: every column of `user_lists`.
-        digests: of the users, as erasures know them.
-        first: a statement that PostgreSQL carries out before, in the same round trip.
-        otherwise: does the same on another database, step by step.
-
-    Returns:
-        The users who are there, also those whose row has a higher number and stays.
-    """
-    if not is_postgres(connection):
-        return otherwise()
-    given = {name: array_text(user_lists.c[name].type, values) for name, values in columns.items()}
-    given["digest"] = array_text(erasures.c.user_digest.type, digests)
-    return {row[0] for row in _STORE.rows(connection, given, first)}
-
 
 UserSource = tuple[str, str]
 
@@ -95,32 +46,59 @@ def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
     share_with_erasure(connection)
     ordered = sorted(lists, key=attrgetter("user_id", "source"))
     if len(ordered) < WORTH_COPYING:
-        insert_rows(connection, user_lists, _as_rows(ordered), _if_newer)
+        insert_rows(connection, user_lists, _as_rows(ordered), _if_higher)
     else:
-        insert_copied(connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_newer)
+        insert_copied(
+            connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_higher
+        )
 
 
 def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredList], number: int) -> set[str]:
     """
     Write lists, as `store_lists`, of those users who have interactions and were not erased since a number was taken.
 
+    On PostgreSQL one round trip locks, looks, writes and commits: a request waits for it.
+
     Args:
         connection: of `Database.round_trips`.
-        lists: one at least.
+        lists: one at least, all of this number.
 
     Returns:
-        Who they are.
+        The users who are there, also those whose row has a higher number and stays.
     """
     ordered = sorted(lists, key=attrgetter("user_id", "source"))
-    columns = {name: [getattr(stored, name) for stored in ordered] for name in _NAMES}
-
-    def step_by_step() -> set[str]:
-        there = still_there(connection, columns["user_id"], number)
-        store_lists(connection, [stored for stored in lists if stored.user_id in there])
+    if not is_postgres(connection):
+        there = still_there(connection, [stored.user_id for stored in ordered], number)
+        store_lists(connection, [stored for stored in ordered if stored.user_id in there])
         return there
+    columns = {name: [getattr(stored, name) for stored in ordered] for name in _NAMES}
+    digests = [user_digest(stored.user_id) for stored in ordered]
+    given = {
+        **given_arrays(user_lists, columns),
+        "user_digest_array": array_text(erasures.c.user_digest.type, digests),
+    }
+    return {user_id for (user_id,) in _of_those_there().rows(connection, given, SHARE_WITH_ERASURE)}
 
-    digests = [user_digest(user_id) for user_id in columns["user_id"]]
-    return insert_where_there(connection, columns, digests, SHARE_WITH_ERASURE, step_by_step)
+
+@lru_cache(maxsize=1)
+def _of_those_there() -> PreparedStatement:
+    """Build the statement of `store_lists_of_those_there`, once; it returns the users who are there."""
+    types = {name: user_lists.c[name].type for name in _NAMES}
+    given = columns_of_arrays({**types, "user_digest": erasures.c.user_digest.type})
+    has_pairs = exists().where(user_game_interactions.c.user_id == given["user_id"])
+    was_erased = exists().where(erasures.c.user_digest == given["user_digest"], erasures.c.number > given["number"])
+    there = (
+        select(*(given[name].label(name) for name in _NAMES))
+        .where(has_pairs, ~was_erased)
+        .cte("there")
+        .prefix_with("MATERIALIZED")
+    )
+    # Rows are locked in the order of users whatever the plan is, so that two of these cannot wait for each other.
+    in_order = select(there).order_by(there.c.user_id, there.c.source)
+    written = _if_higher(postgresql.insert(user_lists).from_select(list(_NAMES), in_order, include_defaults=False)).cte(
+        "written"
+    )
+    return compiled(select(there.c.user_id).add_cte(written))
 
 
 _NAMES = ("user_id", "source", "number", "generated_at", "model_version", "events_seen", "items")
@@ -175,7 +153,8 @@ def _as_rows(lists: Iterable[StoredList]) -> list[dict[str, Any]]:
     return [{name: getattr(stored, name) for name in _NAMES} for stored in lists]
 
 
-def _if_newer(insert: Any) -> Any:
+def _if_higher(insert: Any) -> Any:
+    """Replace a row only by one of a higher number: the one home of this rule."""
     new = insert.excluded
     names = ("number", "generated_at", "model_version", "events_seen", "items")
     return insert.on_conflict_do_update(
