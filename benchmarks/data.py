@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
 from recommendation.database.database import Database
-from recommendation.database.dialects.binary_copy import binary_copy
+from recommendation.database.dialects.table_copy import table_copy
 
 GROUPS = 40
 _CHUNK = 500_000
@@ -110,7 +110,7 @@ def _copy(connection: Connection, pairs: Pairs, part: slice, owned_share: float)
     table = pa.table(dict(zip(_COLUMNS.split(", "), columns, strict=True)))
     cursor = connection.connection.cursor()
     cursor.copy_expert(  # type: ignore[attr-defined]
-        f"COPY user_game_interactions ({_COLUMNS}) FROM STDIN (FORMAT binary)", BytesIO(binary_copy(table))
+        f"COPY user_game_interactions ({_COLUMNS}) FROM STDIN (FORMAT binary)", BytesIO(table_copy(table))
     )
 
 

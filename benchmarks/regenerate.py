@@ -20,6 +20,7 @@ from benchmarks.harness import Result, Sizes, compare, seconds
 from benchmarks.postgres import Server, psql
 from benchmarks.serving import PREFIX, our_api
 from benchmarks.stores import job, train_quickly
+from recommendation.database.dialects.binary_copy import begin_field, begin_row_and_field, whole_copy
 from recommendation.database.dialects.connections import driver_url
 
 DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 30.0, "components": 40, "n": 100}
@@ -110,11 +111,11 @@ def _p99(times: list[float]) -> float:
 def _prepared_lists(sizes: Sizes) -> bytes:
     """Every list as COPY's binary input."""
     items = np.random.default_rng(2).bytes(12 * sizes["n"])
-    rows = [b"PGCOPY\n\xff\r\n\0" + bytes(8)]
+    rows = []
     for row in range(sizes["users"]):
         user = data.user_name(row).encode()
-        rows.append(b"\0\2" + len(user).to_bytes(4, "big") + user + len(items).to_bytes(4, "big") + items)
-    return b"".join([*rows, b"\xff\xff"])
+        rows += (begin_row_and_field(2, len(user)), user, begin_field(len(items)), items)
+    return whole_copy(rows)
 
 
 def _least(url: str, sizes: Sizes, prepared: bytes) -> float:

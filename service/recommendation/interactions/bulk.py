@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from recommendation.database.dialects.binary_copy import binary_copy
+from recommendation.database.dialects.table_copy import table_copy
 from recommendation.database.dialects.writing import copy_if_new, insert, insert_copied
 from recommendation.database.locks import share_with_erasure
 from recommendation.database.tables import erasures, import_chunks, user_game_interactions
@@ -94,7 +94,7 @@ def merge_table(connection: Connection, pairs: pa.Table) -> None:
     """
 
     def as_binary() -> IO[bytes]:
-        return io.BytesIO(binary_copy(pairs))
+        return io.BytesIO(table_copy(pairs))
 
     def as_rows() -> list[Mapping[str, Any]]:
         return list(pairs.to_pylist())

@@ -2,17 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
 from operator import attrgetter
-from struct import Struct
 from typing import Any
 
 from sqlalchemy import Connection, delete, exists, select, tuple_
 from sqlalchemy.dialects import postgresql
 
 from recommendation.database.dialects.arrays import array_text
+from recommendation.database.dialects.binary_copy import (
+    begin_field,
+    begin_row_and_field,
+    number_field,
+    text_field,
+    time_field,
+    whole_copy,
+)
 from recommendation.database.dialects.connections import is_postgres
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.database.dialects.writing import (
@@ -104,49 +111,30 @@ def _of_those_there() -> PreparedStatement:
 _NAMES = ("user_id", "source", "number", "generated_at", "model_version", "events_seen", "items")
 
 
-_COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-
-
-_NULL = b"\xff\xff\xff\xff"
-
-
-_YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-_MICROSECOND = timedelta(microseconds=1)
-
-
-_begin = Struct(">hi").pack
-
-
-_length = Struct(">i").pack
-
-
-_number = Struct(">iq").pack
-
-
 def _as_binary(lists: Iterable[StoredList]) -> BytesIO:
-    """Write lists in COPY's binary format (https://www.postgresql.org/docs/current/sql-copy.html)."""
-    parts = [_COPY_BEGIN]
+    """Write lists as rows of a binary COPY, `_NAMES` being their fields."""
+    parts: list[bytes] = []
     same: dict[Any, bytes] = {}  # what the lists of a regeneration have in common
     for stored in lists:
         user = stored.user_id.encode()
         common = (stored.source, stored.number, stored.generated_at, stored.model_version)
         if common not in same:
             same[common] = _common_fields(stored)
-        seen = _NULL if stored.events_seen is None else _number(8, stored.events_seen)
-        parts += (_begin(len(_NAMES), len(user)), user, same[common], seen, _length(len(stored.items)), stored.items)
-    parts.append(_COPY_END)
-    return BytesIO(b"".join(parts))
+        seen = number_field(stored.events_seen)
+        begin = begin_row_and_field(len(_NAMES), len(user))
+        parts += (begin, user, same[common], seen, begin_field(len(stored.items)), stored.items)
+    return BytesIO(whole_copy(parts))
 
 
 def _common_fields(stored: StoredList) -> bytes:
-    moment = (stored.generated_at - _YEAR_2000) // _MICROSECOND
-    texts = [
-        _NULL if text is None else _length(len(text.encode())) + text.encode()
-        for text in (stored.source, stored.model_version)
-    ]
-    return b"".join((texts[0], _number(8, stored.number), _number(8, moment), texts[1]))
+    return b"".join(
+        (
+            text_field(stored.source),
+            number_field(stored.number),
+            time_field(stored.generated_at),
+            text_field(stored.model_version),
+        )
+    )
 
 
 def _as_rows(lists: Iterable[StoredList]) -> list[dict[str, Any]]:

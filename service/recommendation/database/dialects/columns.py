@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
 )
 
+from recommendation.database.dialects.binary_copy import YEAR_2000, fields_of
 from recommendation.database.dialects.connections import Store, driver_cursor, is_postgres
 from recommendation.database.dialects.reading import microseconds
 
@@ -38,16 +39,6 @@ _PAGES_AT_ONCE = 512
 
 
 _ROWS_AT_ONCE = 20_000
-
-
-_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-
-
-_COPY_END = b"\xff\xff"
-
-
-_YEAR_2000 = 946_684_800_000_000
-"""In microseconds since 1970; PostgreSQL counts from there."""
 
 
 Read = Callable[[Any], Any]
@@ -88,14 +79,14 @@ def joined_times_of_groups(store: Store, column: ColumnElement[Any]) -> Joined:
     """Join times within each group; read as microseconds since 1970, one array of int64."""
     if is_postgres(store):
         sent = func.encode(_bytes_of(func.timestamptz_send(column)), "hex")
-        return Joined(sent, lambda texts: _binary(_from_hex(texts)) + _YEAR_2000)
+        return Joined(sent, lambda texts: _binary(_from_hex(texts)) + YEAR_2000)
     return joined_numbers_of_groups(store, microseconds(store, column))
 
 
 def joined_times(store: Store, column: ColumnElement[Any]) -> Joined:
     """Join times; read as microseconds since 1970, an array of int64."""
     if is_postgres(store):
-        return Joined(_bytes_of(func.timestamptz_send(column)), lambda value: _binary(value) + _YEAR_2000)
+        return Joined(_bytes_of(func.timestamptz_send(column)), lambda value: _binary(value) + YEAR_2000)
     return joined_numbers(store, microseconds(store, column))
 
 
@@ -165,9 +156,9 @@ def _copied(connection: Connection, query: str) -> Iterator[list[memoryview | No
     messages = iter(handover.messages.get, None)
     try:
         for message in messages:
-            row = message.removeprefix(_COPY_HEADER)
-            if row and row != _COPY_END:
-                yield _fields(memoryview(row))
+            fields = fields_of(message)
+            if fields is not None:
+                yield fields
     finally:
         handover.is_left = True
         for _unread in messages:
@@ -193,18 +184,6 @@ class _Handover:
         if self.is_left:
             raise _NobodyReads
         self.messages.put(message)
-
-
-def _fields(row: memoryview) -> list[memoryview | None]:
-    """Take a row apart: the number of its fields, then each one's length, -1 for none, and value."""
-    fields: list[memoryview | None] = []
-    start = 2
-    for _ in range(int.from_bytes(row[:2], "big")):
-        length = int.from_bytes(row[start : start + 4], "big", signed=True)
-        start += 4
-        fields.append(row[start : start + length] if length >= 0 else None)
-        start += max(length, 0)
-    return fields
 
 
 def _bytes_of(sent: ColumnElement[Any]) -> ColumnElement[bytes]:
