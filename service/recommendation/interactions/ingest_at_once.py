@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from recommendation.database.database import Database, translated
 from recommendation.database.dialects.arrays import array_text
-from recommendation.database.dialects.connections import OTHER_SESSION, is_sqlite_url
+from recommendation.database.dialects.connections import is_sqlite_url
 from recommendation.database.dialects.on_loop import LoopConnection, Rows, open_connection
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.database.dialects.writing import Finish, columns_of_arrays, compiled, given_arrays, only_new
@@ -155,8 +155,7 @@ class LoopIngests:
             try:
                 return await connection.run(f"{SHARE_WITH_ERASURE}; {_COUNTING.execution(arrays)}", arrays)
             except DBAPIError as error:
-                if isinstance(error.orig, OTHER_SESSION):
-                    _COUNTING.give_up_preparing()
+                if _COUNTING.gives_up_after(error):
                     raise TransactionLost("the statement was given to another session") from error
                 raise
 
@@ -165,7 +164,7 @@ class LoopIngests:
             self._held.close()
 
         def opened() -> Any:
-            first = [text for text in (_COUNTING.preparation(names),) if text]
+            first = _COUNTING.preparation(names)
             with translated():
                 return open_connection(self._database.engine, self._database.connect_arguments, first)
 

@@ -6,17 +6,32 @@ An event loop reads on itself where the driver can, and beside itself where the 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, CompoundSelect, Connection, String, case, cast, func, null, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    CompoundSelect,
+    Connection,
+    Engine,
+    String,
+    case,
+    cast,
+    func,
+    literal_column,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.exc import DBAPIError
 
 from recommendation.database.database import Database, translated
-from recommendation.database.dialects.connections import OTHER_SESSION, Store, is_postgres, is_sqlite_url
+from recommendation.database.dialects.connections import Store, is_postgres, is_sqlite_url
 from recommendation.database.dialects.on_loop import LoopConnection, Rows, open_connection
-from recommendation.database.dialects.reading import Among, QueryOfUsers, microseconds
+from recommendation.database.dialects.prepared import PreparedStatement
+from recommendation.database.dialects.reading import microseconds
 from recommendation.database.tables import user_game_interactions, user_lists
 from recommendation.errors import StoreUnavailable
 from recommendation.lists.stored import StoredList
@@ -34,7 +49,6 @@ class LoopReads:
     def __init__(self, database: Database, at_once: int, with_times: bool = False) -> None:
         self._database = database
         self._with_times = with_times
-        self._query = USERS_WITH_TIMES if with_times else USERS
         self._idle: deque[LoopConnection] = deque()
         self._threads = ThreadPoolExecutor(at_once, "reader")
 
@@ -87,21 +101,22 @@ class LoopReads:
                 connection.close()
 
     async def _asked(self, connection: LoopConnection, user_ids: list[str]) -> Rows:
-        if self._query.is_prepared:
-            try:
-                return await connection.run(self._query.execution, (user_ids,))
-            except DBAPIError as error:
-                if not isinstance(error.orig, OTHER_SESSION):
-                    raise
-                self._query.give_up_preparing()
-        return await connection.run(self._query.whole(self._database.engine), {"users": user_ids})
+        statement, given = self._statement(), {"users": user_ids}
+        try:
+            return await connection.run(statement.execution(given), given)
+        except DBAPIError as error:
+            if not statement.gives_up_after(error):
+                raise
+        return await connection.run(statement.execution(given), given)
+
+    def _statement(self) -> PreparedStatement:
+        return users_statement(self._database.engine, self._with_times)
 
     async def _opened(self) -> LoopConnection:
         def opened() -> Any:
-            engine = self._database.engine
-            first = [self._query.preparation(engine)] if self._query.is_prepared else []
+            first = self._statement().preparation(["users"])
             with translated():
-                return open_connection(engine, self._database.connect_arguments, first)
+                return open_connection(self._database.engine, self._database.connect_arguments, first)
 
         return LoopConnection(await asyncio.get_running_loop().run_in_executor(self._threads, opened))
 
@@ -117,12 +132,30 @@ def read_users(connection: Connection, user_ids: Sequence[str], with_times: bool
     Args:
         with_times: whether scores will fade, for which each pair's last event is needed.
     """
-    query = USERS_WITH_TIMES if with_times else USERS
-    return states_of(query.rows(connection, user_ids) if user_ids else (), user_ids)
+    return states_of(_rows(connection, user_ids, with_times) if user_ids else (), user_ids)
+
+
+def _rows(connection: Connection, user_ids: Sequence[str], with_times: bool) -> Sequence[Any]:
+    if not is_postgres(connection):
+        return connection.execute(_users(connection, lambda column: column.in_(user_ids), with_times)).all()
+    return users_statement(connection.engine, with_times).rows_alone(connection, {"users": list(user_ids)})
+
+
+Among = Callable[[Any], Any]
+"""Returns the condition that a column holds one of the users that are asked for."""
+
+
+@lru_cache(maxsize=4)
+def users_statement(engine: Engine, with_times: bool) -> PreparedStatement:
+    """Return PostgreSQL's statement for users given as the array `users`; `states_of` tells what its rows mean."""
+    query = _users(engine, lambda column: column == func.any(literal_column("$1")), with_times)
+    text = str(query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
+    # Put in afterwards: SQLAlchemy takes a percent sign that it is given for one of the statement's own.
+    return PreparedStatement(text.replace("$1", "CAST(%(users)s AS TEXT[])"))
 
 
 def states_of(rows: Iterable[Sequence[Any]], user_ids: Iterable[str]) -> dict[str, UserState]:
-    """Turn the rows of `USERS` (or `USERS_WITH_TIMES`) into users; of whom nothing is kept is there all the same."""
+    """Turn the rows of `_users` into users; a user of whom nothing is kept is there all the same."""
     states = {user_id: UserState(user_id) for user_id in user_ids}
     for user_id, source, number, first, second, third, times, moment, items, events_seen in rows:
         state = states[user_id]
@@ -172,9 +205,3 @@ def _users(store: Store, among: Among, with_times: bool) -> CompoundSelect[Any]:
         lists.events_seen,
     ).where(among(lists.user_id))
     return union_all(of_lists, of_pairs)
-
-
-USERS = QueryOfUsers("users", lambda store, among: _users(store, among, False))
-
-
-USERS_WITH_TIMES = QueryOfUsers("users_with_times", lambda store, among: _users(store, among, True))

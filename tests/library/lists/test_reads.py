@@ -14,11 +14,12 @@ from recommendation.database.database import Database
 from recommendation.database.dialects import on_loop
 from recommendation.database.dialects.connections import driver_url
 from recommendation.database.dialects.on_loop import LoopConnection, open_connection
+from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.errors import StoreUnavailable
 from recommendation.interactions.events import Interaction
 from recommendation.interactions.store import record
 from recommendation.lists.first_party import FirstPartyItem
-from recommendation.lists.reads import USERS, LoopReads, read_users
+from recommendation.lists.reads import LoopReads, read_users, users_statement
 from recommendation.lists.store import store_first_party, store_lists
 from recommendation.lists.stored import StoredList, pack
 
@@ -114,7 +115,7 @@ def test_a_statement_that_another_session_prepared_is_sent_whole(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a pooler that gives each statement to any session."""
-    monkeypatch.setattr(USERS, "_is_prepared", True)
+    monkeypatch.setattr(PreparedStatement, "_are_prepared", True)
     database = Database(postgres_url)
     fill(database)
     reads = LoopReads(database, 1)
@@ -126,10 +127,10 @@ def test_a_statement_that_another_session_prepared_is_sent_whole(
 
     found = asyncio.run(forgotten())
     reads.close()
-    assert not USERS.is_prepared
+    assert not PreparedStatement._are_prepared
     with database.reading() as connection:
         assert found == read_users(connection, WHO)
-    monkeypatch.setattr(USERS, "_is_prepared", True)
+    monkeypatch.setattr(PreparedStatement, "_are_prepared", True)
     with database.reading() as connection:
         read_users(connection, WHO)
         connection.execute(text("DEALLOCATE ALL"))
@@ -141,11 +142,12 @@ def test_a_statement_that_another_session_prepared_is_sent_whole(
 def test_the_plan_that_is_kept_reads_by_key_even_if_it_met_empty_tables(postgres_url: str) -> None:
     database = Database(postgres_url)
     reads = LoopReads(database, 1)
+    statement, given = users_statement(database.engine, False), {"users": list(WHO)}
 
     async def plans() -> tuple[Any, Any]:
         await reads.read(WHO)
         counted = await reads._idle[0].run("SELECT generic_plans, custom_plans FROM pg_prepared_statements", ())
-        return counted, await reads._idle[0].run("EXPLAIN " + USERS.execution, (list(WHO),))
+        return counted, await reads._idle[0].run("EXPLAIN " + statement.execution(given), given)
 
     counted, plan = asyncio.run(plans())
     reads.close()

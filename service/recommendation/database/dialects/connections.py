@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg2 import errors
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -21,10 +20,6 @@ _TRANSIENT_STATES = ("08", "25006", "40", "53", "55P03", "57")
 
 _WORTH_ANOTHER_TRY = ("40001", "40P01", "26000", "42P05")
 """Serialisation failure; deadlock; a prepared statement that is unknown in the session, or there already."""
-
-
-OTHER_SESSION = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
-"""What a statement meets that a pooler gave to another session than the one that prepared it."""
 
 
 def driver_url(url: str) -> URL:
