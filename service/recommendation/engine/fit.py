@@ -40,7 +40,7 @@ fit, and subspace iteration (`randomized`) finds nearly the same subspace in hal
 
 
 ITERATIONS = 4
-"""Iterations of the randomized solver: 2 make lists worse where components are few, a fifth gains nothing."""
+"""Iterations of the randomized solver: with 2, lists get visibly worse where components are few; with 5 they do not."""
 
 
 RIDGES = (3.0, 30.0, 100.0)
