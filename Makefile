@@ -20,22 +20,22 @@ $(STAMP): pyproject.toml constraints.txt
 test: setup ## Run every test that needs no cluster
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-test-operator: setup ## Run the operator's tests: a strict pretended cluster, the operator killed at every call
+test-operator: setup ## Run the operator's tests: a strict simulated cluster, and kill it at every call
 	$(BIN)/python -m pytest -n 2 --dist load tests/operator
 
 demo: setup ## Run the whole service on the embedded database, on port 8010 (DATA=file.csv takes your own events)
 	$(BIN)/python scripts/demo.py $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)")
 
-smoke: setup ## The same without staying up: assert that lists are personal and free of owned games
+smoke: setup ## The same, then stop: assert that lists are personal and free of owned games
 	$(BIN)/python scripts/demo.py --smoke $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)")
 
-test-faults: setup ## Kill processes, take the database away, send nonsense; RECOMMENDATION_FAULT_ROUNDS says how often
+test-faults: setup ## Kill processes, stop the database, send malformed requests; RECOMMENDATION_FAULT_ROUNDS says how often
 	$(BIN)/python -m pytest -n 2 --dist load -m faults tests
 
-sbom: setup ## Write a bill of materials into build/sbom.json, with licences; asks nobody
+sbom: setup ## Write a bill of materials into build/sbom.json, with licences; without the network
 	$(BIN)/python scripts/supply.py
 
-check-supply: setup ## The same, and ask the package index for known vulnerabilities; fails where it cannot be asked
+check-supply: setup ## The same, and ask the package index for known vulnerabilities; fails where the index does not answer
 	$(BIN)/python scripts/supply.py --audit
 
 check: setup ## Types, lint, format, import contracts
@@ -53,7 +53,7 @@ $(PEERS): $(STAMP)
 bench: setup $(PEERS) ## Every benchmark beside its reference; `make bench-NAME` for one
 	$(BIN)/python -m benchmarks
 
-bench-quick: setup $(PEERS) ## The same with small sizes: shows that they run, says little of speed
+bench-quick: setup $(PEERS) ## The same with small sizes: shows that they run, not how fast
 	$(BIN)/python -m benchmarks --quick
 
 load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training in the middle; fails on any failed request
@@ -72,7 +72,7 @@ format: setup ## Format and fix what can be fixed
 bench-quality: setup $(PEERS) ## Compare the lists' quality with peers (about 12 minutes; downloads MovieLens-100k)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/quality.py
 
-clean: ## Remove what the other targets made, but for .tools and models
+clean: ## Remove what the other targets made, except .tools and models
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo
 
 chart: setup ## Lint, render, validate and test the chart and what goes into the images
@@ -91,13 +91,13 @@ chart-checkov: setup $(CHECKOV)/.installed-3.3.30 ## Scan the rendered chart wit
 	$(BIN)/python tests/chart/checkov_input.py build/checkov
 	$(CHECKOV)/bin/checkov --config-file tests/chart/checkov.yaml --directory build/checkov
 
-chart-docs: setup ## Write the table of values in docs/chart.md anew
+chart-docs: setup ## Rewrite the table of values in docs/chart.md
 	$(BIN)/python tests/chart/values_table.py
 
-api-docs: setup ## Write docs/api.md anew from the OpenAPI document
+api-docs: setup ## Rewrite docs/api.md from the OpenAPI document
 	$(BIN)/python scripts/api_reference.py
 
-chart-golden: setup ## Write the golden renders of the chart anew; read the diff before you commit it
+chart-golden: setup ## Rewrite the golden renders of the chart; read the diff before you commit it
 	$(BIN)/python -m pytest tests/chart/test_chart_golden.py --update-golden
 
 release: setup ## Build the wheel, the chart's package and their digests into dist/

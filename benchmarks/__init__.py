@@ -1,1 +1,1 @@
-"""Speed beside what a user would otherwise pick, on the same machine and in the same run; see README.md here."""
+"""Speed compared with the usual alternatives, on the same machine and in the same run; see README.md here."""

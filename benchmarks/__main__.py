@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...] [--quick] [--rounds N] [--size name=value ...]`: measure, say, keep."""
+"""`python -m benchmarks [NAME ...] [--quick] [--rounds N] [--size name=value ...]`: measure, print, store."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ MODULES = {
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the benchmarks that were named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(MODULES)}; default: all")
     parser.add_argument("--quick", action="store_true", help="small sizes; the results are marked so")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", action="append", default=[], metavar="NAME=VALUE", help="another size than usual")
+    parser.add_argument(
+        "--size", action="append", default=[], metavar="NAME=VALUE", help="another size than the default"
+    )
     options = parser.parse_args()
     unknown = set(options.names) - set(MODULES)
     if unknown:

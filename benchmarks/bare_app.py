@@ -1,4 +1,4 @@
-"""What reads are measured against: a FastAPI route that returns bytes it was started with."""
+"""The reference for reads: a FastAPI route that returns fixed bytes."""
 
 import os
 

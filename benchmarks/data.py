@@ -41,7 +41,7 @@ class Pairs:
 
 
 def make_pairs(users: int, games: int, per_user: float, seed: int = 7) -> Pairs:
-    """Make pairs; every user has at least one, and `per_user` on average before repeated ones fall together."""
+    """Make pairs; every user has at least one, and `per_user` on average before repeated pairs are merged."""
     rng = np.random.default_rng(seed)
     counts = 1 + rng.geometric(1 / per_user, users).astype(np.int64)
     counts = np.minimum((counts * per_user / counts.mean()).round().astype(np.int64).clip(1), games // 2)

@@ -28,15 +28,15 @@ Point = dict[str, float]
 GAMES = 20_000
 PAIRS_OF_A_USER = 50
 PER_USER = 58.0
-"""Of these about 50 are left when repeated ones have fallen together."""
+"""Of these about 50 are left once repeated pairs are merged."""
 JOBS = ("train", "regenerate")
 TRAINING_MIB = 12 * 1024
-"""What a training may take of a machine of 16 GiB; the rest is for the API, the operator and the system."""
+"""The share of a machine of 16 GiB that a training may use; the rest is for the API, the operator and the system."""
 SHOWN = (1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000)
 
 
 def main() -> None:
-    """Measure, say, plot."""
+    """Measure, print, plot."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000, 3_000_000, 10_000_000, 30_000_000])
     parser.add_argument("--plot", type=Path, default=RESULTS / "growth.svg", metavar="FILE")

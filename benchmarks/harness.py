@@ -1,4 +1,4 @@
-"""Rounds of ours and the reference in turns, and what is kept of them."""
+"""Rounds of our code and the reference in turns, and the results file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Result:
         return self.ratio >= float(bound) if sign == ">=" else self.ratio <= float(bound)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it is kept."""
+        """Return it as it is stored."""
         return {
             "ratio": _short(self.ratio),
             "rounds": [_short(value) for value in self.rounds],
@@ -63,7 +63,7 @@ class Result:
         }
 
     def line(self) -> str:
-        """Say it in one line."""
+        """Return it in one line."""
         verdict = "reached" if self.is_reached else "MISSED"
         return (
             f"{self.name:14} ratio {self.ratio:.3f} (rounds {min(self.rounds):.3f} to {max(self.rounds):.3f}), "

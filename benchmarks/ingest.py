@@ -1,4 +1,4 @@
-"""Taking interactions over HTTP, beside the same upserts by PostgreSQL's own clients."""
+"""Ingesting interactions over HTTP, beside the same upserts by PostgreSQL's own clients."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _post(api: str, bodies: list[bytes]) -> float:
         answer = connection.getresponse()
         said = answer.read()
         if answer.status != 200 or json.loads(said)["rejected"]:
-            raise SystemExit(f"a batch was not taken: {answer.status} {said[:300]!r}")
+            raise SystemExit(f"a batch was refused: {answer.status} {said[:300]!r}")
     took = time.perf_counter() - began
     connection.close()
     return len(bodies) / took

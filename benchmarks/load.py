@@ -34,7 +34,7 @@ HELD_CONNECTIONS = (192, 48)
 
 @dataclass(frozen=True)
 class Store:
-    """What load is put on."""
+    """The target of the load."""
 
     url: str
     users: int
@@ -67,7 +67,7 @@ class Memory:
     over: threading.Event = field(default_factory=threading.Event)
 
     def watch(self) -> None:
-        """Look until told to stop."""
+        """Look until stopped."""
         process = psutil.Process(self.pid)
         while True:
             self.mebibytes.append(process.memory_info().rss / 2**20)
@@ -76,7 +76,7 @@ class Memory:
 
 
 def main() -> int:
-    """Do it; 1 where a request failed."""
+    """Run the load; return 1 where a request failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--users", type=int, default=20_000)
@@ -147,7 +147,7 @@ def _pid(url: str) -> int:
     for process in psutil.process_iter():
         if any(held.status == psutil.CONN_LISTEN and held.laddr.port == port for held in _connections(process)):
             return process.pid
-    raise SystemExit(f"nobody listens at {url}")
+    raise SystemExit(f"nothing listens at {url}")
 
 
 def _connections(process: psutil.Process) -> list[object]:

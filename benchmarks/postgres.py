@@ -57,7 +57,7 @@ class Server:
 
     def kept(self, name: str, fill: Callable[[str], None]) -> str:
         """
-        URL of a database that `fill` made; it is made once and kept for later runs, so nobody may change it.
+        URL of a database that `fill` made; it is made once and kept for later runs, so callers must not change it.
 
         Args:
             name: says everything that the data depend on.
@@ -77,11 +77,11 @@ class Server:
         return self.url(template)
 
     def prepared(self, name: str, fill: Callable[[str], None]) -> str:
-        """URL of a copy of such a database, to be changed at will; the copy of an earlier run is replaced."""
+        """URL of a copy of such a database, that callers may change; the copy of an earlier run is replaced."""
         self.kept(name, fill)
         copy = f"work_{name}"
         self.administer(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)")
-        # Files are copied as they are; by way of the log, the default, the next checkpoint would fall into a round.
+        # Copies the files; the default, through the log, would put the next checkpoint into a round.
         self.administer(f"CREATE DATABASE {copy} TEMPLATE template_{name} STRATEGY file_copy")
         upgrade(self.url(copy))  # the template may be of an earlier revision
         return self.url(copy)
@@ -110,7 +110,7 @@ def program(name: str) -> str:
     Path of a program that comes with PostgreSQL.
 
     Raises:
-        SystemExit: it is nowhere to be found.
+        SystemExit: it is not installed.
     """
     found = shutil.which(name)
     if found is None:

@@ -65,7 +65,7 @@ class Ratio:
 
     @property
     def kept(self) -> bool:
-        """Whether the promise was kept."""
+        """Whether the promise holds."""
         return self.reached >= self.required
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ SETS: dict[str, Callable[[], Dataset]] = {"steam": steam_hours, "ml-100k": movie
 
 
 def rankers(split: Split) -> dict[str, Ranker]:
-    """Everybody who takes part; peers after their search."""
+    """All rankers; peers after their search."""
     train = split.train
     small = searched(als_candidates(16, SEARCH_SEED, (64,)), train, SEARCH_SEED)
     large = searched(als_candidates(3, SEARCH_SEED + 1, (128, 256)), train, SEARCH_SEED)
@@ -138,7 +138,7 @@ def compare(name: str, data: Dataset) -> dict[str, dict[str, float]]:
 
 
 def main() -> int:
-    """Run the comparison; 0 where every promise was kept."""
+    """Run the comparison; return 0 where every promise holds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     chosen = parser.parse_args().sets

@@ -1,4 +1,4 @@
-"""Lists for everyone, from the database back into it, beside what must happen at least: copy out, multiply, copy in."""
+"""Lists for everyone, from the database back into it, beside the least work it needs: copy out, multiply, copy in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUICK = {**DEFAULT, "users": 3_000, "games": 1_000}
 
 
 def run(sizes: Sizes, rounds: int) -> list[Result]:
-    """Measure `regenerate`, with a reader at the API all the while."""
+    """Measure `regenerate`, with a reader at the API at the same time."""
     server = Server()
     name = f"regenerate_{sizes['users']}_{sizes['games']}_{sizes['per_user']:g}"
 

@@ -29,7 +29,7 @@ _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw: answers a second, times of answers in milliseconds, answers in all, and what went wrong."""
+    """What wrk measured: answers a second, times of answers in milliseconds, answers in all, and what went wrong."""
 
     rate: float
     p50: float
@@ -122,7 +122,7 @@ def wrk(url: str, script: str, connections: int, seconds: float, **arguments: ob
 
 
 def counted(url: str, script: str, connections: int, seconds: float, **arguments: object) -> Load:
-    """Put load on a server as `wrk` does, and count what went wrong."""
+    """Put load on a server as `wrk` does, and count errors."""
     command = [str(_wrk()), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "--timeout", "30s"]
     command += ["-s", str(Path(__file__).parent / "wrk" / script), url]
     given = {name.upper(): str(value) for name, value in arguments.items()}

@@ -26,7 +26,7 @@ from recommendation.training.train import train
 
 @dataclass(frozen=True)
 class Ran:
-    """What a batch command took."""
+    """What a batch command used."""
 
     seconds: float
     cpu_seconds: float
@@ -92,7 +92,7 @@ def reading_store(server: Server, users: int, games: int, owned: int) -> str:
 
 
 def train_quickly(url: str) -> None:
-    """Train as `train` does, but with what it would otherwise try out on the data given beforehand: saves minutes."""
+    """Train as `train` does, but with fixed choices instead of trying them on the data: saves minutes."""
     engine = EngineSettings(weighting="log", ridge=10.0, link_share=1.0)
     settings = Settings(database_url=url, model_path=ROOT / ".tools" / "models" / "cf.pkl", engine=engine)
     database = Database(url)

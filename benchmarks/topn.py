@@ -1,4 +1,4 @@
-"""Lists of many users in memory, beside a library of the trade and beside the bare matrix product."""
+"""Lists of many users in memory, beside implicit and beside the bare matrix product."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def run() -> None:
             connection=connection,
             target_metadata=metadata,
             transaction_per_migration=True,
-            # SQLite's stand-in for the sequence is no table that queries are written against.
+            # The table that replaces the sequence on SQLite is not part of the schema that queries use.
             include_name=lambda name, _kind, _parents: name != "counters",
             render_as_batch=connection.dialect.name == "sqlite",
         )

@@ -10,7 +10,7 @@ from recommendation_api.app import create_app
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 SECTIONS = {
-    "store backends": "Store backends: what users do, and what the shop wants",
+    "store backends": "Store backends: interactions, feedback, first-party lists",
     "readers": "Readers: lists and why",
     "training": "Training and model versions",
     "operator": "Drops and regenerations",

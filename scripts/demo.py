@@ -1,8 +1,8 @@
 """
-The main job, end to end, on the embedded database: events in, a model trained, lists made, the API up.
+The whole service on the embedded database: import events, train a model, make lists, start the API.
 
-`make demo` stays up on port 8010 and keeps everything in `.demo/`; `make smoke` asserts what it read and goes. It works
-in `build/smoke/`, so that it takes nothing away from a demo that is up.
+`make demo` stays up on port 8010 and keeps everything in `.demo/`; `make smoke` checks the lists and stops. It works
+in `build/smoke/`, so that it does not disturb a running demo.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="a CSV or Parquet file of interactions; default: a simulated store")
     parser.add_argument("--event-type", default=None, help="for wide files such as user, game, hours: what a row means")
-    parser.add_argument("--smoke", action="store_true", help="assert what was read, and go")
+    parser.add_argument("--smoke", action="store_true", help="check the lists, then stop")
     options = parser.parse_args()
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -82,7 +82,7 @@ def _prepare(environment: dict[str, str], data: Path | None, event_type: str | N
     _step(environment, "a database", "recommendation.migrate")
     if data is None:
         events, games = FOLDER / "events.csv", FOLDER / "games.csv"
-        # Enough users for the quality gate to have its hundred.
+        # Enough users for a hundred gate users.
         _step(
             environment,
             "a made-up store",

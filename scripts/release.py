@@ -51,7 +51,7 @@ def _build(into: Path, helm: Path) -> None:
     # Archives carry the time of the commit, so that the same commit gives the same wheel.
     environment = {**os.environ, "SOURCE_DATE_EPOCH": _git("log", "-1", "--format=%ct")}
     with tempfile.TemporaryDirectory() as folder:
-        # From a copy: setuptools leaves `build/lib` behind, and would put a module that is gone into the next wheel.
+        # From a copy: setuptools leaves `build/lib` behind, and would put a deleted module into the next wheel.
         _copy_tracked(Path(folder))
         wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(into), folder]
         subprocess.run(wheel, check=True, env=environment)

@@ -1,9 +1,9 @@
 """
-What we are made of, and what is known against it.
+The bill of materials, and the known vulnerabilities of what it lists.
 
 `make sbom` writes build/sbom.json (CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/) from constraints.txt and what
-is installed; it asks nobody. `make check-supply` then asks the index for known vulnerabilities by pip-audit. To that an
-index that knows of none and one that could not be asked are the same; not to this.
+is installed, without the network. `make check-supply` then asks the index for known vulnerabilities by pip-audit.
+pip-audit does not distinguish an index that knows none from one that did not answer; this script does.
 """
 
 import argparse
@@ -21,7 +21,7 @@ VULNERABLE, NOT_ASKED = 1, 2
 
 
 def main() -> int:
-    """Write the bill; ask about it if told to."""
+    """Write the bill; with --audit, ask the index about it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audit", action="store_true", help="ask for known vulnerabilities too")
     options = parser.parse_args()
@@ -68,7 +68,7 @@ def _component(name: str, pin: str) -> dict[str, Any]:
 
 
 def _licence(name: str) -> dict[str, Any] | None:
-    """What an installed package says of its licence; nothing where it is not installed or says nothing short."""
+    """The licence that an installed package declares; None where it is not installed or declares none in short form."""
     try:
         said = metadata(name)
     except PackageNotFoundError:

@@ -12,7 +12,7 @@ UNPACKED = Path("prometheus", "usr", "bin", "promtool")
 
 
 class PromtoolMissing(Exception):
-    """This machine has neither promtool nor a way to get it."""
+    """This machine has no promtool and cannot get it."""
 
 
 def promtool() -> Path:

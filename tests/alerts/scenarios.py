@@ -1,7 +1,7 @@
 """
 What the store goes through in the alert tests, as series, and which alerts must fire then (and no others).
 
-Times are seconds from the start of the pretended Prometheus; a series' values are promtool's `start+step x count`.
+Times are seconds from the start of the simulated Prometheus; a series' values are promtool's `start+step x count`.
 """
 
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ BUCKET = "recommendation_http_request_duration_seconds_bucket"
 
 
 class Scenario(NamedTuple):
-    """A story: series by name (values each minute), when to look, and the alerts with their extra labels."""
+    """A scenario: series by name (values each minute), when to look, and the alerts with their extra labels."""
 
     name: str
     series: dict[str, str]
@@ -67,7 +67,7 @@ HEALTHY = {
     'recommendation_content_drops{namespace="games",pod="api-0",condition="progressing"}': "0x2000",
     'recommendation_content_drops{namespace="games",pod="api-0",condition="failed"}': "0x2000",
 }
-"""A store in which all is well."""
+"""A healthy store."""
 
 
 def changed(**series: str) -> dict[str, str]:
@@ -151,7 +151,7 @@ SCENARIOS = [
     Scenario("few users have a personal list", changed(user_coverage_ratio="0.5x99"), "1h", alert("UserCoverageLow")),
     Scenario("user coverage was low for a moment", changed(user_coverage_ratio="0.5x9 0.9x99"), "1h"),
     Scenario(
-        "everybody sees the same games",
+        "all users see the same games",
         changed(catalogue_coverage_ratio="0.01x99"),
         "1h",
         alert("CatalogueCoverageLow"),
@@ -171,7 +171,7 @@ SCENARIOS = [
     Scenario("coverage fell a little since yesterday", changed(user_coverage_ratio="0.95x1400 0.85x200"), "25h"),
     Scenario("known users are shown popular games only", counts(popular="0+600x99"), "1h", alert("FallbackHigh")),
     Scenario(
-        "hardly anybody reads, and those get popular games",
+        "few users read, and they get popular games",
         {
             **HEALTHY,
             'recommendation_reads_total{namespace="games",pod="api-0",made="stored"}': "0x99",
@@ -261,11 +261,11 @@ SCENARIOS = [
 
 
 LONG_MINUTES = 240
-"""Longer stories are evaluated every ten minutes; each minute of a day takes promtool too long."""
+"""Longer scenarios are evaluated every ten minutes; each minute of a day takes promtool too long."""
 
 
 def rule_tests(rules_file: str, rules: dict[str, Any], is_long: bool) -> dict[str, Any]:
-    """Return promtool's document of the long stories or the short ones; each is asked about every alert."""
+    """Return promtool's document of the long scenarios or the short ones; each names every alert."""
     return {
         "rule_files": [rules_file],
         "evaluation_interval": "10m" if is_long else "1m",

@@ -1,4 +1,4 @@
-"""Alerts: each fires when it should, is silent when all is well or nothing is known, and has a runbook."""
+"""Alerts: each fires when it should, is silent when the store is healthy or nothing is known, and has a runbook."""
 
 import re
 import subprocess
@@ -78,5 +78,5 @@ def test_there_is_no_runbook_without_an_alert() -> None:
     assert set(RUNBOOKS.glob("*.md")) == named
 
 
-def test_no_rule_names_a_host_that_nobody_said_is_there() -> None:
+def test_no_rule_names_a_host() -> None:
     assert "://" not in RULES_FILE.read_text()

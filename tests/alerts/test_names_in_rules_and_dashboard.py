@@ -42,7 +42,7 @@ def tool() -> Path:
 
 @pytest.fixture(scope="module")
 def scrapes(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """What the API and the operator tell after some work: a training, a regeneration, reads, writes, feedback."""
+    """Scrapes of the API and the operator after some work: a training, a regeneration, reads, writes, feedback."""
     folder = tmp_path_factory.mktemp("scraped")
     (folder / "app.db").write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{folder / 'app.db'}"
@@ -105,7 +105,7 @@ def labels_by_sample(*texts: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_every_metric_and_label_is_one_that_a_real_scrape_has(name: str, scrapes: tuple[str, str]) -> None:
     known = labels_by_sample(*scrapes)
-    # Known by name and HELP only until the first drop, run or gate has told of them.
+    # Known by name and HELP only until the first drop, run or gate gives them samples.
     announced = set(re.findall(r"^# HELP (\S+)", "\n".join(scrapes), re.MULTILINE))
     expression = EXPRESSIONS[name]
     named = _METRIC.findall(expression)

@@ -1,4 +1,4 @@
-"""The chart's tests run the real Helm; `--update-golden` writes the golden files anew."""
+"""The chart's tests run the real Helm; `--update-golden` rewrites the golden files."""
 
 import pytest
 

@@ -74,7 +74,7 @@ def _port_matches(rule: Object, port: int, protocol: str) -> bool:
 
 
 def _peer_matches(peers: list[Object] | None, end: End, namespace: str) -> bool:
-    """No peers at all means anybody; a pod selector alone means pods of the policy's own namespace."""
+    """No peers at all means any peer; a pod selector alone means pods of the policy's own namespace."""
     return not peers or any(_one_peer_matches(peer, end, namespace) for peer in peers)
 
 

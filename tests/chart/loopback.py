@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Call(NamedTuple):
-    """What came in."""
+    """One request that arrived."""
 
     method: str
     path: str

@@ -12,7 +12,7 @@ VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persiste
 
 
 def violations(template: Object) -> Iterator[str]:
-    """What the restricted profile holds against a pod template."""
+    """Return how a pod template violates the restricted profile."""
     spec = template["spec"]
     security = spec.get("securityContext", {})
     yield from (f"{field} is set" for field in ("hostNetwork", "hostPID", "hostIPC") if spec.get(field))

@@ -66,7 +66,7 @@ def _render(values: str, name: str, namespace: str, flags: tuple[str, ...]) -> R
 
 
 def helm(*arguments: str, stdin: str = "", version: str = "4.1.4") -> subprocess.CompletedProcess[str]:
-    """Run Helm and return what it said; the caller looks at the return code."""
+    """Run Helm and return its output; the caller checks the return code."""
     command = [str(helm_binary(version)), *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
 

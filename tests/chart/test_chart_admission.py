@@ -1,4 +1,4 @@
-"""The optional admission policy, evaluated: it takes the Jobs that the operator makes, and nothing worse."""
+"""The optional admission policy, evaluated: it accepts the Jobs that the operator makes, and nothing more dangerous."""
 
 import copy
 from collections.abc import Callable
@@ -129,7 +129,7 @@ REFUSED: list[tuple[str, Callable[[Object], None], str]] = [
 
 
 @pytest.mark.parametrize(("change", "message"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
-def test_anything_worse_is_refused(change: Callable[[Object], None], message: str) -> None:
+def test_anything_more_dangerous_is_refused(change: Callable[[Object], None], message: str) -> None:
     job = copy.deepcopy(regeneration(VALUES))
     change(job)
     assert any(message in complaint for complaint in complaints(VALUES, job))

@@ -76,7 +76,7 @@ def test_the_migrate_job_migrates_and_proves_the_claim() -> None:
     assert container["image"] == "recommendation-service:0.1.0"
 
 
-def test_whoever_needs_the_schema_waits_for_it_and_for_a_bounded_time() -> None:
+def test_pods_that_need_the_schema_wait_for_it_for_a_bounded_time() -> None:
     release = render()
     waiting = {
         "api": release.one("Deployment", "api")["spec"]["template"],
@@ -116,7 +116,7 @@ def test_routes_let_the_api_through_and_nothing_else() -> None:
     assert matches == [{"type": "PathPrefix", "value": "/api/v1/recommendation"}]
 
 
-def test_the_operator_is_alone_and_is_never_doubled_by_a_rollout() -> None:
+def test_there_is_one_operator_and_a_rollout_never_runs_two() -> None:
     spec = render().one("Deployment", "operator")["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
     (container,) = spec["template"]["spec"]["containers"]
@@ -162,7 +162,7 @@ def test_who_may_view_and_who_may_edit_drops() -> None:
         assert {label.removeprefix(prefix) for label in role["metadata"]["labels"] if label.startswith(prefix)} == into
 
 
-def test_the_crd_is_the_operators_and_is_kept_unless_told_otherwise() -> None:
+def test_the_crd_is_the_operators_and_is_kept_by_default() -> None:
     written = yaml.safe_load((CHART / "crd" / "contentdrops.yaml").read_text())
     (kept,), (left,) = (render(v).of("CustomResourceDefinition") for v in ({}, {"crd": {"keep": False}}))
     assert kept["spec"] == left["spec"] == written["spec"]
@@ -178,7 +178,7 @@ def test_the_operator_may_do_what_its_rules_say_and_nothing_in_other_namespaces(
     assert release.of("ClusterRoleBinding") == []
 
 
-def test_alerts_link_their_runbooks_where_somebody_said_where_these_are() -> None:
+def test_alerts_link_their_runbooks_where_a_base_url_is_set() -> None:
     release = render({"monitoring": {"rules": True, "runbookBaseUrl": "https://wiki.example.com/games/runbooks"}})
     (found,) = release.of("PrometheusRule")
     expected = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
@@ -189,12 +189,12 @@ def test_alerts_link_their_runbooks_where_somebody_said_where_these_are() -> Non
 
 
 @pytest.mark.parametrize("bad", ["wiki.example.com", "https://wiki.example.com/", "https://a b", "ftp://a"])
-def test_what_is_no_address_for_runbooks_is_refused(bad: str) -> None:
+def test_a_bad_base_url_for_runbooks_is_refused(bad: str) -> None:
     with pytest.raises(Refused, match="runbookBaseUrl"):
         render({"monitoring": {"rules": True, "runbookBaseUrl": bad}})
 
 
-def test_alerts_and_dashboard_are_handed_through_unchanged_when_asked_for() -> None:
+def test_alerts_and_dashboard_are_rendered_unchanged_when_enabled() -> None:
     release = variant("monitored")
     (rules,) = release.of("PrometheusRule")
     assert rules["spec"] == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())

@@ -71,7 +71,7 @@ NOTES = [
     ({"networkPolicy": {"enabled": False}}, ["networkPolicy.enabled is false"]),
     ({"persistence": {"enabled": False}}, ["every interaction and model is lost"]),
     ({"api": {"replicas": {"min": 1}}}, ["api.replicas.min is 1"]),
-    ({"exposedPaths": ["/api/v1/recommendation", "/metrics"]}, ["lets more than the API out of the cluster"]),
+    ({"exposedPaths": ["/api/v1/recommendation", "/metrics"]}, ["exposes more than the API outside the cluster"]),
     ({"training": {"suspend": True}}, ["training.suspend is true"]),
 ]
 

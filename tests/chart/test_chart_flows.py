@@ -65,7 +65,7 @@ TRIAL = [
 
 
 @pytest.mark.parametrize(("source", "target", "port", "passes"), TRIAL)
-def test_a_trial_lets_through_what_it_needs_and_nothing_else(
+def test_a_trial_allows_the_flows_that_it_needs_and_no_others(
     source: str | End, target: str | End, port: int, passes: bool
 ) -> None:
     release = variant("defaults")
@@ -76,7 +76,7 @@ def test_a_trial_lets_through_what_it_needs_and_nothing_else(
 @pytest.mark.parametrize("protocol", ["UDP", "TCP"])
 @pytest.mark.parametrize("component", ["api", "migration", "training", "regeneration", "operator", "secrets", "test"])
 @pytest.mark.parametrize("server", [DNS, NODE_DNS])
-def test_whoever_uses_names_may_ask_dns(server: End, component: str, protocol: str) -> None:
+def test_components_that_use_names_may_ask_dns(server: End, component: str, protocol: str) -> None:
     release = variant("defaults")
     assert allowed([release], pod_of(release, component), server, 53, protocol)
 
@@ -101,7 +101,7 @@ def test_the_operator_reaches_no_database_in_production() -> None:
     assert not allowed([release], pod_of(release, "operator"), End(address="10.20.0.9"), 5432)
 
 
-def test_production_lets_its_gateway_in_and_its_neighbours_not() -> None:
+def test_production_lets_its_gateway_in_but_not_its_neighbours() -> None:
     release = variant("production")
     api = pod_of(release, "api")
     assert allowed([release], GATEWAY, api, 8010)
@@ -139,7 +139,7 @@ def test_without_policies_everything_passes() -> None:
     assert allowed([release], STRANGER, pod_of(release, "api"), 8010)
 
 
-def test_metrics_peers_may_be_nobody() -> None:
+def test_metrics_may_have_no_peers_at_all() -> None:
     release = render({"networkPolicy": {"allowFrom": {"api": [], "metrics": []}}})
     assert not allowed([release], PROMETHEUS, pod_of(release, "operator"), 9090)
     assert not allowed([release], NEIGHBOUR, pod_of(release, "api"), 8010)

@@ -1,4 +1,4 @@
-"""What four installs render, whole: a change of the chart is a diff that somebody read (`make chart-golden`)."""
+"""What four installs render, whole: a change of the chart is a diff that its author has read (`make chart-golden`)."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from variants import variant
 GOLDEN = Path(__file__).parent / "golden"
 
 WRITTEN_ELSEWHERE = ("operator/crd.yaml", "monitoring/rules.yaml", "monitoring/dashboard.yaml")
-"""Files that are handed through unchanged: repeating them here would only double their diffs."""
+"""Files that the chart includes unchanged: repeating them here would only double their diffs."""
 
 
 def own(text: str) -> str:
-    """A render without what is written elsewhere."""
+    """A render without the files that it includes unchanged."""
     documents = text.split("---\n# Source: ")
     return "---\n# Source: ".join(d for d in documents if not d.split("\n", 1)[0].endswith(WRITTEN_ELSEWHERE))
 

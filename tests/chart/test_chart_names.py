@@ -1,4 +1,4 @@
-"""Names fit their limits, and releases never meet."""
+"""Names fit their limits, and two releases never share an object."""
 
 import re
 

@@ -20,11 +20,11 @@ def template(request: pytest.FixtureRequest) -> Object:
     return pod(name, where)
 
 
-def test_the_restricted_profile_holds_nothing_against_it(template: Object) -> None:
+def test_it_satisfies_the_restricted_profile(template: Object) -> None:
     assert list(violations(template)) == []
 
 
-def test_its_root_is_read_only_and_what_it_mounts_writable_is_a_volume_of_its_own(template: Object) -> None:
+def test_its_root_is_read_only_and_writable_mounts_are_volumes_of_its_own(template: Object) -> None:
     volumes = {v["name"]: v for v in template["spec"]["volumes"]}
     for container in containers(template):
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
@@ -74,7 +74,7 @@ def test_only_the_trial_database_runs_as_a_user_below_10000() -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_everything_that_stays_up_has_both_probes(name: str) -> None:
+def test_every_long_running_container_has_both_probes(name: str) -> None:
     release = variant(name)
     staying = [o for kind in ("Deployment", "StatefulSet") for o in release.of(kind)]
     assert staying

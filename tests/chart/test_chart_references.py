@@ -1,4 +1,4 @@
-"""What an object names exists: in the release, made by its hook, or given by whoever installs."""
+"""What an object names exists: in the release, made by its hook, or given by the installer."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from rendering import Object, Release, containers, is_hook, pod_templates, rende
 from variants import VARIANTS, variant
 
 GIVEN = {"production-database", "production-keys", "broker", "pull", "games-tls", "models", "database"}
-"""Names that the variants take from outside."""
+"""Names that the variants expect to exist."""
 
 
 def made_by_the_hook(release: Release) -> set[str]:
@@ -78,7 +78,7 @@ def test_routes_monitors_and_scalers_point_at_something(name: str) -> None:
         assert {e["port"] for e in monitor["spec"]["endpoints"]} <= {p["name"] for p in service["spec"]["ports"]}
 
 
-def test_the_operator_is_told_names_that_exist() -> None:
+def test_the_operator_gets_names_that_exist() -> None:
     release = variant("defaults")
     (container,) = release.one("Deployment", "operator")["spec"]["template"]["spec"]["containers"]
     told = {e["name"]: e.get("value") for e in container["env"]}
@@ -89,7 +89,7 @@ def test_the_operator_is_told_names_that_exist() -> None:
     assert told["RECOMMENDATION_OPERATOR_KEY_FILE"] == f"{mounts['keys']}/operator"
 
 
-def test_bindings_bind_what_is_there() -> None:
+def test_bindings_name_roles_and_subjects_that_exist() -> None:
     release = variant("everything")
     accounts = {o["metadata"]["name"] for o in release.of("ServiceAccount")}
     roles = {o["metadata"]["name"] for o in release.of("Role")}
@@ -119,7 +119,7 @@ def test_without_persistence_there_is_no_claim_at_all() -> None:
     assert "persistentVolumeClaim" not in release.text
 
 
-def test_existing_secrets_leave_the_hook_nothing_to_make() -> None:
+def test_with_existing_secrets_there_is_no_hook() -> None:
     assert made_by_the_hook(variant("defaults")) == {"recs-api-keys", "recs-database"}
     assert made_by_the_hook(variant("existing-keys")) == {"recs-database"}
     assert made_by_the_hook(variant("existing-database")) == {"recs-api-keys"}

@@ -1,4 +1,4 @@
-"""What `helm test` runs, as the chart runs it, against a pretended service that can be wrong in one way at a time."""
+"""What `helm test` runs, as the chart runs it, against a fake service that can be wrong in one way at a time."""
 
 import subprocess
 import sys
@@ -102,7 +102,7 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
-def test_an_empty_store_is_tried_from_end_to_end_and_left_clean(run: Run) -> None:
+def test_an_empty_store_is_tested_from_end_to_end_and_left_clean(run: Run) -> None:
     store = Store()
     done = run(store)
     assert done.returncode == 0, done.stderr
@@ -112,7 +112,7 @@ def test_an_empty_store_is_tried_from_end_to_end_and_left_clean(run: Run) -> Non
     assert done.stdout.splitlines()[-1] == "passed"
 
 
-def test_a_live_store_is_only_read_and_told_so(run: Run) -> None:
+def test_a_live_store_is_only_read_and_the_log_says_so(run: Run) -> None:
     store = Store(others=1)
     done = run(store)
     assert done.returncode == 0
@@ -127,11 +127,11 @@ def test_a_live_store_is_only_read_and_told_so(run: Run) -> None:
         ("never trains", "training is still running"),
         ("rejects the model", "training ended as rejected"),
         ("lists owned games", "owned games are listed"),
-        ("ranks badly", "the games that users alike have played should come first"),
+        ("ranks badly", "the games that similar users have played should come first"),
         ("reads another list", "the list that is read is not the list that was generated"),
     ],
 )
-def test_a_service_that_is_wrong_fails_it_and_is_cleaned_up_all_the_same(run: Run, wrong: str, said: str) -> None:
+def test_a_wrong_service_fails_it_and_is_cleaned_up_nevertheless(run: Run, wrong: str, said: str) -> None:
     store = Store(wrong=wrong)
     done = run(store)
     assert done.returncode == 1
@@ -141,7 +141,7 @@ def test_a_service_that_is_wrong_fails_it_and_is_cleaned_up_all_the_same(run: Ru
 
 
 @pytest.mark.parametrize("wrong", ["slow to be ready", "replica lags"])
-def test_what_settles_by_itself_is_waited_for(run: Run, wrong: str) -> None:
+def test_it_waits_for_replicas_that_lag(run: Run, wrong: str) -> None:
     done = run(Store(wrong=wrong))
     assert done.returncode == 0, done.stderr
 
@@ -159,4 +159,4 @@ def test_without_a_key_only_readiness_is_tested_and_it_says_so(run: Run) -> None
     done = run(store, with_key=False)
     assert done.returncode == 0
     assert store.writes == {}
-    assert "nothing but readiness was tested" in done.stdout
+    assert "only readiness was tested" in done.stdout

@@ -1,4 +1,4 @@
-"""The secrets hook, run as the chart runs it, against a pretended Kubernetes API."""
+"""The secrets hook, run as the chart runs it, against a fake Kubernetes API."""
 
 import hashlib
 import subprocess
@@ -73,7 +73,7 @@ def test_the_service_reads_the_keys_it_makes(run: Run, tmp_path: Path) -> None:
     assert holders == {"operator": {"operator"}, "admin": {"read", "write", "admin"}}
 
 
-def test_what_exists_is_kept(run: Run) -> None:
+def test_existing_secrets_are_kept(run: Run) -> None:
     cluster = Cluster()
     run(cluster)
     before = dict(cluster.secrets)
@@ -99,7 +99,7 @@ def test_no_secret_value_is_ever_printed(run: Run) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_it_tries_again_while_the_api_is_out_of_order(run: Run, status: int) -> None:
+def test_it_tries_again_while_the_api_fails(run: Run, status: int) -> None:
     cluster = Cluster(failures=(status, status))
     assert run(cluster).returncode == 0
     assert set(cluster.secrets) == {"recs-api-keys", "recs-database"}

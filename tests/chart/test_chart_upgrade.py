@@ -106,7 +106,7 @@ def test_another_image_or_spec_is_another_migrate_job_and_the_same_is_the_same()
     assert migrate_job(render({"api": {"replicas": {"max": 5}}})) == migrate_job(render())
 
 
-def test_switching_between_pinned_and_scaled_never_names_a_number_of_pods() -> None:
+def test_switching_between_a_fixed_and_a_scaled_number_of_pods_never_sets_replicas() -> None:
     """Removing `replicas` from a Deployment would mean 1 until the autoscaler looks."""
     for values in ({}, {"api": {"replicas": {"min": 4, "max": 4}}}, {"api": {"replicas": {"min": 1, "max": 1}}}):
         release = render(values)
@@ -122,7 +122,7 @@ def test_a_disruption_budget_exists_only_above_one_pod(least: int, budgets: int)
     assert all(o["spec"]["maxUnavailable"] == 1 for o in found)
 
 
-def test_what_holds_data_outlives_the_release() -> None:
+def test_objects_that_hold_data_outlive_the_release() -> None:
     kept = {
         o["metadata"]["name"]
         for o in render().objects

@@ -1,4 +1,4 @@
-"""Every variant is what Kubernetes 1.31 to 1.37 takes, and what Helm's own linter likes."""
+"""Kubernetes 1.31 to 1.37 accepts every variant, and so does Helm's own linter."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ NOT_CORE = {"ServiceMonitor", "PrometheusRule", "HTTPRoute"}
 """Kinds of others' CRDs: the validator holds no schema of them, and nothing else may go unchecked."""
 
 kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
-"""The validator reads a megabyte of definitions anew for every object: that would be most of the time here."""
+"""The validator reads a megabyte of definitions again for every object: that would be most of the time here."""
 
 
 @functools.cache
@@ -54,13 +54,13 @@ def test_the_validator_knows_every_version_and_catches_a_typo() -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_helm_lint_is_content(name: str) -> None:
+def test_helm_lint_passes(name: str) -> None:
     done = helm("lint", "--strict", str(CHART), "--values", "-", stdin=yaml.safe_dump(VARIANTS[name]))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("version", ["1.31.0", "1.31.9-gke.100", "1.36.1", "1.37.0"])
-def test_kubernetes_from_1_31_is_taken(version: str) -> None:
+def test_kubernetes_from_1_31_on_is_accepted(version: str) -> None:
     assert render({}, "recs", "shop", "--kube-version", version).objects
 
 

@@ -20,7 +20,7 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 OPEN_MAPS = {"ingress.annotations", "httpRoute.annotations", "monitoring.labels", "settings"} | {
     f"pods.{part}" for part in ("labels", "annotations", "nodeSelector")
 }
-"""Passed through as they are: their keys are the user's."""
+"""Passed through unchanged: the user chooses their keys."""
 
 CHARTS_OWN = {
     "RECOMMENDATION_DATABASE_URL",
@@ -133,8 +133,8 @@ def test_every_level_refuses_unknown_keys() -> None:
         ({"exposedPaths": ["api"]}, "exposedPaths"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(values: dict[str, object], said: str | None) -> None:
-    if said is None:  # Helm fills the rest from the defaults: half a resources block is no mistake.
+def test_contradictory_or_impossible_values_are_refused(values: dict[str, object], said: str | None) -> None:
+    if said is None:  # Helm fills the rest from the defaults: half a resources block is allowed.
         assert render(values).objects
         return
     with pytest.raises(Refused, match=said):
@@ -146,7 +146,7 @@ def test_a_global_block_is_tolerated() -> None:
 
 
 class Recorder(dict[str, str]):
-    """An environment that remembers what was asked of it."""
+    """An environment that remembers which names were read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ def test_the_schema_takes_every_setting_of_the_service_that_the_chart_does_not_s
     assert set(SCHEMA["properties"]["settings"]["properties"]) | CHARTS_OWN | NEVER_SET == environment.asked
 
 
-def test_settings_reach_everyone_who_ranks_or_trains_and_nobody_else() -> None:
+def test_settings_reach_every_pod_that_ranks_or_trains_and_no_other() -> None:
     for where, template in pod_templates(variant("everything")):
         component = template["metadata"]["labels"]["app.kubernetes.io/component"]
         for container in containers(template):

@@ -21,7 +21,7 @@ FORBIDDEN = {
     "operator": NEVER | {"numpy", "sqlalchemy", "scipy", "scikit-learn", "fastapi", "psycopg2-binary", "kubernetes"},
 }
 MOST_MIB = {"service": 170, "jobs": 670, "operator": 50}
-"""With bytecode; a tenth more than was measured: beyond it is somebody's new dependency."""
+"""With bytecode; a tenth more than was measured: more means a new dependency."""
 
 IMPORTS = {
     "service": [
@@ -58,7 +58,7 @@ class Image:
     def run(
         self, *arguments: str, cwd: Path | None = None, more: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run as in a container: nothing inherited, and nowhere near the checkout."""
+        """Run as in a container: nothing inherited, and outside the checkout."""
         environment = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", **(more or {})}
         return subprocess.run(
             arguments, cwd=cwd or self.folder, env=environment, capture_output=True, text=True, timeout=60
@@ -85,7 +85,7 @@ def image(request: pytest.FixtureRequest, builder: Builder) -> Image:
     return Image(request.param, builder.play(request.param))
 
 
-def test_it_holds_its_extra_and_nothing_that_it_must_not(image: Image) -> None:
+def test_it_holds_its_extra_and_no_forbidden_package(image: Image) -> None:
     held = image.distributions()
     assert "recommendation-service" in held
     assert held & FORBIDDEN[image.name] == set()
@@ -96,7 +96,7 @@ def test_what_it_needs_can_be_imported_from_there(image: Image) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_it_is_no_larger_than_it_was(image: Image) -> None:
+def test_it_is_not_much_larger_than_measured(image: Image) -> None:
     size = image.mebibytes()
     assert size < MOST_MIB[image.name], f"{image.name}: {size:.0f} MiB"
 
@@ -135,7 +135,7 @@ def test_its_entry_points_start(image: Image) -> None:
 
 
 def test_the_service_image_migrates_a_database_and_knows_when_it_is_done(builder: Builder, tmp_path: Path) -> None:
-    """From the folder that holds `alembic.ini` and `migrations`, as in the image, and nowhere near the checkout."""
+    """From the folder that holds `alembic.ini` and `migrations`, as in the image, and outside the checkout."""
     image = Image("service", builder.play("service"))
     shutil.copy(ROOT / "alembic.ini", tmp_path)
     shutil.copytree(ROOT / "migrations", tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__"))

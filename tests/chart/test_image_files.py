@@ -43,7 +43,7 @@ def test_it_runs_as_a_user_with_a_number_that_is_not_root(image: str) -> None:
     assert steps(image)[-1].word in ("CMD", "ENTRYPOINT")
 
 
-def test_what_installs_is_gone_in_the_end(image: str) -> None:
+def test_the_final_stage_has_no_installer(image: str) -> None:
     final = [s for s in steps(image) if s.stage == 1]
     assert any(s.word == "RUN" and "pip uninstall --yes --quiet pip setuptools wheel" in s.rest for s in final)
     assert not any("install " in s.rest.replace("uninstall", "") or "apt" in s.rest for s in final if s.word == "RUN")
@@ -72,12 +72,12 @@ def test_it_copies_no_folder_whole_from_the_root(image: str) -> None:
 
 
 @pytest.mark.parametrize("path", IGNORED)
-def test_what_is_no_part_of_an_image_is_not_even_sent(path: str) -> None:
+def test_files_outside_the_images_are_not_sent_to_the_builder(path: str) -> None:
     assert ignored(path)
 
 
 @pytest.mark.parametrize("path", SENT)
-def test_what_an_image_is_made_of_is_sent(path: str) -> None:
+def test_files_of_the_images_are_sent_to_the_builder(path: str) -> None:
     assert not ignored(path)
     assert path in context()
 

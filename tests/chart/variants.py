@@ -1,4 +1,4 @@
-"""The ways in which people install: every one is rendered, validated and checked."""
+"""The ways in which people install the chart: every one is rendered, validated and checked."""
 
 from rendering import Release, render
 

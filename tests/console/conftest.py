@@ -61,7 +61,7 @@ class Site:
 
 
 def fill(site: Site) -> None:
-    """Even users play even games; one game and one user have names that a page must not take for its own."""
+    """Even users play even games; one game and one user have names that a page must not mistake for markup."""
     names = [f"g{number:02}" for number in range(16)]
     names[4] = HOSTILE_GAME
     site.send("PUT", "/games", [{"game_id": name, "title": f"Title of {name}"} for name in names if name != "g02"])

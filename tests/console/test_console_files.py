@@ -22,7 +22,7 @@ def client(sqlite_url: str) -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize("path", ["", *NAMES])
-def test_each_file_is_served_under_a_policy_that_lets_nothing_else_in(client: TestClient, path: str) -> None:
+def test_each_file_is_served_under_a_policy_that_allows_no_other_source(client: TestClient, path: str) -> None:
     answer = client.get(f"/console/{path}")
     assert answer.status_code == 200
     policy = answer.headers["content-security-policy"]

@@ -1,4 +1,4 @@
-"""The console in a real browser: what an operator does there, on a phone and on a desk, among hostile names."""
+"""The console in a real browser: what an operator does there, on a phone and on a desktop, among hostile names."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ def test_a_user_is_looked_up_with_reasons_interactions_and_why_not(console: Cons
     assert "is not shown" in console.find("#why").text
     console.find_all("button[data-why]")[0].click()
     console.until(lambda: "stands at place" in console.find("#why").text)
-    assert "the sum of what each game adds" in console.find("#why").text
+    assert "the sum of each game's contribution" in console.find("#why").text
     assert not console.overflows()
     console.picture("user-phone")
     assert console.errors() == []
@@ -130,9 +130,7 @@ def test_hostile_titles_and_ids_stay_text(console: Console) -> None:
     assert console.errors() == []
 
 
-def test_an_older_version_is_rolled_back_to_after_a_question_and_its_lists_are_watched(
-    console: Console, site: Any
-) -> None:
+def test_a_roll_back_asks_first_and_shows_the_regeneration(console: Console, site: Any) -> None:
     console.open()
     console.section("versions")
     before = site.send("GET", "/models")["live"]
@@ -159,7 +157,7 @@ def test_an_older_version_is_rolled_back_to_after_a_question_and_its_lists_are_w
     assert console.errors() == []
 
 
-def test_an_unknown_game_is_explained_and_the_page_goes_on(console: Console) -> None:
+def test_an_unknown_game_is_explained_and_the_page_still_works(console: Console) -> None:
     console.open()
     console.look_up("u00")
     console.find("#game").send_keys("no-such-game")
@@ -171,7 +169,7 @@ def test_an_unknown_game_is_explained_and_the_page_goes_on(console: Console) -> 
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "A key is needed"), (403, "may not do that"), (503, "The database is away")],
+    [(401, "Enter an API key"), (403, "does not allow that"), (503, "The database does not answer")],
 )
 def test_a_refusal_says_what_to_do(console: Console, status: int, words: str) -> None:
     console.open()
@@ -182,7 +180,7 @@ def test_a_refusal_says_what_to_do(console: Console, status: int, words: str) ->
     assert "<b>why</b>" in console.find("#notice").text
 
 
-def test_a_key_is_sent_and_kept_nowhere(console: Console) -> None:
+def test_a_key_is_sent_and_never_stored(console: Console) -> None:
     console.open()
     console.find("#key").send_keys("secret-key")
     console.browser.execute_script(

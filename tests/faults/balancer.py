@@ -1,4 +1,4 @@
-"""What a load balancer does, in few lines: requests go to replicas that say they are ready, over kept connections."""
+"""A small load balancer: requests go to replicas that say they are ready, over kept connections."""
 
 import http.client
 import itertools
@@ -33,7 +33,7 @@ class Balancer:
         return ready[next(self._turn) % len(ready)]
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._over.set()
         self._thread.join()
 
@@ -75,6 +75,6 @@ class Client:
         return answer.status
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         for connection in self._connections.values():
             connection.close()

@@ -1,4 +1,4 @@
-"""A disk without room: the model that is live stays whole, reads go on, and all is well once there is room."""
+"""A full disk: the live model stays whole, reads go on, and writes work again once there is room."""
 
 from pathlib import Path
 
@@ -30,10 +30,10 @@ def live(database: Database) -> models.ModelRow:
     return row
 
 
-def test_a_volume_without_room_keeps_the_old_copy_whole_and_the_next_training_brings_the_new_one(
+def test_a_full_volume_keeps_the_old_copy_whole_and_the_next_training_writes_the_new_one(
     postgres_url: str,
 ) -> None:
-    """The new model is live all the same: its bytes are in the database, and the volume holds copies only."""
+    """The new model is live nevertheless: its bytes are in the database, and the volume holds only copies."""
     database = Database(postgres_url)
     checkerboard(database)
     with small_disk(1) as disk:
@@ -52,7 +52,7 @@ def test_a_volume_without_room_keeps_the_old_copy_whole_and_the_next_training_br
     database.close()
 
 
-def test_an_embedded_database_without_room_is_read_and_written_again_once_there_is_room(tmp_path: Path) -> None:
+def test_an_embedded_database_on_a_full_disk_is_readable_and_writable_again_once_there_is_room(tmp_path: Path) -> None:
     event = {"user_id": "ann", "game_id": "g01", "event_type": "played"}
     rows = [{**event, "user_id": f"n{n:05}"} for n in range(9000)]
     with small_disk(24) as disk:

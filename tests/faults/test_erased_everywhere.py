@@ -1,4 +1,4 @@
-"""A person who was erased is nowhere in the database, and no late retry brings them back."""
+"""An erased person is nowhere in the database, and no late retry brings them back."""
 
 from pathlib import Path
 from typing import Any

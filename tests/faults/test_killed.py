@@ -170,7 +170,7 @@ def test_two_trainers_at_once_make_one_model(database: Database, database_url: s
 def test_a_regeneration_killed_again_and_again_counts_every_user_once(
     place: str, database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    """Each time it gets a block further, or as far as chance will have it."""
+    """Each time it gets one block further, or a random distance."""
     checkerboard(database)
     trained(database, tmp_path)
     chance = random.Random(7)

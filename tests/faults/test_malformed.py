@@ -1,4 +1,4 @@
-"""A corpus of malformed bodies, paths and headers: each is refused with a problem document, none is a fault."""
+"""A corpus of malformed bodies, paths and headers: each is refused with a problem document, none causes a 5xx."""
 
 import json
 import random
@@ -86,7 +86,9 @@ def test_a_body_of_the_corpus_is_refused_by_every_route(line: str, client: TestC
         assert is_in_order(answer)
 
 
-def test_every_field_of_every_body_with_every_odd_value_is_taken_or_refused_and_reads_go_on(client: TestClient) -> None:
+def test_every_field_of_every_body_with_every_odd_value_is_accepted_or_refused_and_reads_go_on(
+    client: TestClient,
+) -> None:
     tried, faults = 0, []
     for method, path, body in ROUTES:
         for name in [*body, "unknown"]:
@@ -144,7 +146,7 @@ def test_odd_queries_are_refused(query: str, client: TestClient) -> None:
     assert is_in_order(answer)
 
 
-def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_arrive_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
     from starlette.requests import Request
@@ -166,7 +168,7 @@ def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.faults
-def test_clients_that_send_a_byte_now_and_then_do_not_hold_up_others(sqlite_url: str, tmp_path: Path) -> None:
+def test_clients_that_send_byte_by_byte_do_not_delay_others(sqlite_url: str, tmp_path: Path) -> None:
     from processes import Api
 
     api = Api(sqlite_url, tmp_path, RECOMMENDATION_TRAINING="queued")
@@ -206,7 +208,7 @@ def damaged(body: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def test_a_thousand_bodies_that_chance_has_damaged_are_taken_or_refused_and_reads_go_on(client: TestClient) -> None:
+def test_a_thousand_randomly_damaged_bodies_are_accepted_or_refused_and_reads_go_on(client: TestClient) -> None:
     chance = random.Random(20_261_122)
     refused = 0
     for number in range(1000):
@@ -252,7 +254,7 @@ HARMLESS = {"folded header", "no version", "other version", "huge header", "thou
 
 
 def raw_answer(port: int, sent: bytes) -> bytes:
-    """Send bytes, say that there are no more, and return what comes back before the line is closed."""
+    """Send bytes, close the sending side, and return what comes back before the connection ends."""
     received = b""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         try:
@@ -261,12 +263,12 @@ def raw_answer(port: int, sent: bytes) -> bytes:
             while part := connection.recv(65536):
                 received += part
         except ConnectionError:
-            return received  # it hung up before everything was sent, which is an answer too
+            return received  # it closed the connection before everything was sent, which is an answer too
     return received
 
 
 @pytest.mark.faults
-def test_requests_that_break_http_itself_are_refused_or_hung_up_on_and_the_next_is_served(
+def test_requests_that_break_http_itself_are_refused_or_cut_off_and_the_next_is_served(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     from processes import Api
@@ -285,7 +287,7 @@ def test_requests_that_break_http_itself_are_refused_or_hung_up_on_and_the_next_
 
 
 @pytest.mark.faults
-def test_clients_that_never_end_their_headers_do_not_hold_up_others(sqlite_url: str, tmp_path: Path) -> None:
+def test_clients_that_never_end_their_headers_do_not_delay_others(sqlite_url: str, tmp_path: Path) -> None:
     from processes import Api
 
     api = Api(sqlite_url, tmp_path, RECOMMENDATION_TRAINING="queued")

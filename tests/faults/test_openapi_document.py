@@ -1,4 +1,4 @@
-"""What the OpenAPI document says holds: no 5xx, and every answer as its schema has it (schemathesis)."""
+"""What the OpenAPI document says holds: no 5xx, and every answer matches its schema (schemathesis)."""
 
 import traceback
 from pathlib import Path
@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 30
-"""Cases for each of some thirty operations, as many by the document as against it."""
+"""Cases for each of some thirty operations, as many valid as invalid ones."""
 
 LONGEST_QUERY = 4_000
 """Characters, of up to twelve bytes in an address; Uvicorn itself refuses one of more than 64 KiB, in plain text."""
@@ -54,7 +54,7 @@ def test_every_answer_to_thousands_of_requests_is_as_the_document_says(sqlite_ur
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 try_operation(operation, mode)
         except Unsatisfiable:
-            continue  # nothing about this operation can be got wrong
+            continue  # this operation has no invalid case
         except (Exception, BaseExceptionGroup) as failure:  # gathered, so that one fault does not hide the others
             wrong[operation.label] = "".join(traceback.format_exception(failure))[-1500:]
     api.kill()

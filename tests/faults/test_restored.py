@@ -1,4 +1,4 @@
-"""A rehearsal of the worst night: last night's dump in a new database, an empty models volume, and all goes on."""
+"""A rehearsal of the worst night: last night's dump in a new database and an empty models volume, and it serves."""
 
 import subprocess
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_a_restored_database_with_an_empty_models_volume_serves_retrains_and_tak
     expected = places(served)
     served.kill()
     url = restored(own_postgres, tmp_path)
-    send(before, [event("late", "g03", event_id="e-2")])  # came in after the dump
+    send(before, [event("late", "g03", event_id="e-2")])  # arrived after the dump
     before.close()
 
     after = Database(url)

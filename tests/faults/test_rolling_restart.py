@@ -20,7 +20,7 @@ ENOUGH = 200
 
 
 class Traffic:
-    """Readers and writers in threads, and what came of their requests."""
+    """Readers and writers in threads, and the results of their requests."""
 
     def __init__(self, balancer: Balancer) -> None:
         self._balancer = balancer
@@ -34,7 +34,7 @@ class Traffic:
             thread.start()
 
     def end(self) -> None:
-        """Let what is under way end, and send no more."""
+        """Finish requests in flight and send no more."""
         self._over.set()
         for thread in self._threads:
             thread.join(60)

@@ -13,7 +13,7 @@ from recommendation.database.database import Database
 pytestmark = pytest.mark.faults
 
 
-def test_training_by_a_child_does_not_hold_up_reads_and_two_requests_get_the_same_run(
+def test_training_in_a_child_process_does_not_delay_reads_and_two_requests_get_the_same_run(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     checkerboard(database)
@@ -39,7 +39,7 @@ def test_training_by_a_child_does_not_hold_up_reads_and_two_requests_get_the_sam
     api.kill()
 
 
-def test_a_second_replica_sees_a_promotion_within_five_seconds_and_serves_no_list_of_what_was_withdrawn(
+def test_a_second_replica_follows_a_promotion_within_five_seconds_and_serves_no_list_of_the_old_model(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     checkerboard(database)

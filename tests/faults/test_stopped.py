@@ -1,4 +1,4 @@
-"""Trainings that are told to stop: the Job that tries again continues, and nobody's child lives on."""
+"""Trainings that get SIGTERM: the Job's next try continues the run, and no child process is left running."""
 
 import signal
 from pathlib import Path
@@ -29,7 +29,7 @@ def run_of(database: Database, run_id: str) -> runs.TrainingRun:
 
 
 @pytest.mark.parametrize("stage", ["extract", "fit", "gate", "publish"])
-def test_a_job_that_was_told_to_stop_ends_with_1_and_its_next_try_carries_the_run_out(
+def test_a_stopped_job_ends_with_1_and_its_next_try_completes_the_run(
     stage: str, database: Database, database_url: str, tmp_path: Path
 ) -> None:
     checkerboard(database)
@@ -50,7 +50,7 @@ def test_a_job_that_was_told_to_stop_ends_with_1_and_its_next_try_carries_the_ru
     assert (finished.state, finished.users_regenerated) == ("succeeded", 16), "lists that were begun are carried on"
 
 
-def test_an_api_that_ends_takes_its_training_along_and_the_next_one_carries_the_run_out(
+def test_an_api_that_ends_stops_its_training_and_the_next_api_completes_the_run(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     checkerboard(database, users=200, games=60)

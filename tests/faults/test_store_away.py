@@ -1,4 +1,4 @@
-"""The database goes away: 503 with Retry-After, nothing half written, and all is well when it is back."""
+"""The database goes away: 503 with Retry-After, nothing half written, and normal service when it is back."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A real PostgreSQL in real trouble: requests say when to come back, the pod stays ready, and all is well after it."""
+"""A real PostgreSQL that fails: requests say when to come back, the pod stays ready, and service resumes afterwards."""
 
 import contextlib
 import random
@@ -57,7 +57,7 @@ def is_well(client: TestClient, *requests: tuple[str, str, Any]) -> None:
 def test_postgres_that_crashes_and_comes_back_under_writers_loses_and_doubles_nothing(
     own_postgres: OwnPostgres, tmp_path: Path
 ) -> None:
-    """Two writers retry each batch under its key until it is answered; the API is never started anew."""
+    """Two writers retry each batch under its key until it is answered; the API is never restarted."""
     api = Api(own_postgres.url(), tmp_path, RECOMMENDATION_TRAINING="queued")
     over, seen, wrong, answered = threading.Event(), set(), [], [0, 0]
 
@@ -93,7 +93,7 @@ def test_postgres_that_crashes_and_comes_back_under_writers_loses_and_doubles_no
         writer.join()
     assert wrong == []
     assert seen == {503}
-    for writer in range(2):  # what was under way when they stopped is sent to its end
+    for writer in range(2):  # finish the batches that were in flight when they stopped
         rows = [{**WRITE[2], "user_id": f"u{writer}", "game_id": f"g{n}"} for n in range(10)]
         assert api.call("POST", "/interactions", rows, f"{writer}-{answered[writer]}")[0] == 200
     api.kill()
@@ -102,7 +102,7 @@ def test_postgres_that_crashes_and_comes_back_under_writers_loses_and_doubles_no
     database.close()
 
 
-def test_statements_that_take_too_long_are_given_up_and_a_lock_that_goes_lets_all_of_it_go_on(
+def test_statements_that_take_too_long_end_with_503_and_everything_works_once_the_lock_is_gone(
     own_postgres: OwnPostgres, tmp_path: Path
 ) -> None:
     with serving(own_postgres, tmp_path, statement_timeout_ms=300) as client:
@@ -122,7 +122,7 @@ def test_statements_that_take_too_long_are_given_up_and_a_lock_that_goes_lets_al
     database.close()
 
 
-def test_a_server_without_a_free_connection_is_a_503_and_well_once_there_is_one(
+def test_a_server_without_a_free_connection_is_a_503_until_there_is_one(
     own_postgres: OwnPostgres, tmp_path: Path
 ) -> None:
     own_postgres.configure(max_connections="12", superuser_reserved_connections="3")

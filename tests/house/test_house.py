@@ -1,4 +1,4 @@
-"""The house: what imports what, what is named alike, what a checkout promises."""
+"""Rules of the repository: imports, versions, documents, targets of make."""
 
 import re
 import runpy

@@ -1,4 +1,4 @@
-"""The bill of materials names everything that is pinned, and a check that could not ask is no all-clear."""
+"""The bill of materials names everything that is pinned, and a check that could not ask the index is not a pass."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ SCRIPT = ROOT / "scripts" / "supply.py"
 
 
 def loaded() -> Any:
-    """The script as a module; scripts are on nobody's path."""
+    """The script as a module; the folder of scripts is not on the path."""
     spec = spec_from_file_location("supply", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -37,9 +37,9 @@ def test_the_bill_names_every_pinned_version_once_and_is_the_same_each_time() ->
     assert supply.bill_of(dict(reversed(versions.items()))) == bill
 
 
-def test_the_command_writes_the_bill_without_asking_anybody() -> None:
-    nobody = {"PATH": "/usr/bin:/bin", "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
-    subprocess.run([sys.executable, SCRIPT], env=nobody, check=True, capture_output=True)
+def test_the_command_writes_the_bill_without_the_network() -> None:
+    offline = {"PATH": "/usr/bin:/bin", "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    subprocess.run([sys.executable, SCRIPT], env=offline, check=True, capture_output=True)
     bill = json.loads((ROOT / "build" / "sbom.json").read_text())
     named = {part["name"]: part for part in bill["components"]}
     assert named["numpy"]["purl"].startswith("pkg:pypi/numpy@")
@@ -56,7 +56,7 @@ def test_the_command_writes_the_bill_without_asking_anybody() -> None:
         ([], supply.NOT_ASKED, "nothing to ask about"),
     ],
 )
-def test_only_a_check_that_asked_about_all_of_it_is_an_all_clear(found: list[object], code: int, said: str) -> None:
+def test_only_a_check_that_asked_about_every_package_passes(found: list[object], code: int, said: str) -> None:
     ended, sentence = supply.verdict(found)
     assert ended == code
     assert said in sentence

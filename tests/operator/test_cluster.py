@@ -1,7 +1,7 @@
 """
 The promises of a ContentDrop, kept by whatever cluster KUBECONFIG points to: `pytest -m cluster tests/operator`.
 
-The same scenes run against the pretended cluster too, so that a real one is all that stays to be tried.
+The same scenes run against the simulated cluster too, so that a real one is all that stays to be tried.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ILLEGAL: dict[str, Json] = {
     "unknown-retrain": {"retrain": "Sometimes"},
     "below-the-list": {"placement": {"slots": 2, "firstPosition": 100}},
     "too-long": {"placement": {"durationDays": 91}},
-    "nobody": {"audience": {"activeWithinDays": 0}},
+    "zero-days": {"audience": {"activeWithinDays": 0}},
     "year-one": {"releaseTime": "0001-01-01T00:00:00Z"},
 }
 
@@ -51,16 +51,16 @@ def kubectl() -> str:
     return found
 
 
-@pytest.fixture(params=["pretended", pytest.param("real", marks=pytest.mark.cluster)])
+@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.cluster)])
 def kubeconfig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """Of a pretended cluster, started as a process of its own, and of the one in KUBECONFIG."""
+    """Of a simulated cluster, started as a process of its own, and of the one in KUBECONFIG."""
     if request.param == "real":
         given = os.environ.get("KUBECONFIG")
         if not given:
             pytest.skip("no cluster: name a kubeconfig in KUBECONFIG")
         yield Path(given).absolute()
         return
-    program = Path(__file__).parent / "fakes" / "pretended.py"
+    program = Path(__file__).parent / "fakes" / "simulated.py"
     with subprocess.Popen(
         [sys.executable, str(program), str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

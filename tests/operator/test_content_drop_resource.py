@@ -62,7 +62,7 @@ def schemas(schema: Json, path: str = "spec") -> Iterator[tuple[str, Json]]:
         yield from schemas(schema["items"], f"{path}[]")
 
 
-def test_the_least_that_can_be_said_is_filled_in() -> None:
+def test_a_minimal_drop_gets_the_defaults() -> None:
     assert admitted({"games": [{"id": "g-1"}]}) == {
         "games": [{"id": "g-1"}],
         "retrain": "IfStale",
@@ -73,7 +73,7 @@ def test_the_least_that_can_be_said_is_filled_in() -> None:
     }
 
 
-def test_a_placement_may_be_said_in_part() -> None:
+def test_a_partial_placement_gets_the_other_defaults() -> None:
     assert admitted({"games": [{"id": "g"}], "placement": {"slots": 5}})["placement"] == {
         "slots": 5,
         "firstPosition": 3,
@@ -200,7 +200,7 @@ def test_every_supported_kubernetes_knows_its_shape(version: str) -> None:
     kubernetes_validate.validate(CRD, version, strict=True)
 
 
-def test_reasons_are_legal_and_apart() -> None:
+def test_reasons_are_valid_and_distinct() -> None:
     groups = (reasons.UNDER_WAY, reasons.SUCCESSES, reasons.FAILURES)
     everything = [reason for group in groups for reason in group]
     assert len(set(everything)) == len(everything)

@@ -1,4 +1,4 @@
-"""A drop's whole life, told by the real operator in a pretended cluster."""
+"""A drop's whole life, told by the real operator in a simulated cluster."""
 
 from __future__ import annotations
 

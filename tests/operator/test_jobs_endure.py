@@ -1,4 +1,4 @@
-"""Jobs that were deleted, expired, lost or somebody else's: one Job per regeneration, whatever happened."""
+"""Jobs that were deleted, expired, lost or foreign: one Job per regeneration, whatever happened."""
 
 from __future__ import annotations
 

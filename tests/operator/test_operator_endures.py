@@ -8,7 +8,7 @@ from fake_faults import BUSY
 from world import World, a_drop, play
 
 
-def test_a_service_that_is_away_is_waited_for_and_said_so(tmp_path: Path) -> None:
+def test_it_waits_for_a_service_that_is_away_and_says_so(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         world.service.away = True
         world.apply(a_drop())

@@ -44,7 +44,7 @@ def test_every_right_is_used_over_the_lives_of_drops(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_a_missing_resource_is_said_fails_liveness_and_is_mended_by_installing_it(tmp_path: Path) -> None:
+def test_a_missing_crd_is_logged_and_fails_liveness_until_it_is_installed(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         world.cluster.installed = False
         world.settings["HEARTBEAT_SECONDS"] = "0.1"

@@ -99,7 +99,7 @@ def test_a_plan_changes_nothing_it_was_given() -> None:
     assert drop == before
 
 
-def test_what_the_service_is_told_leaves_out_what_was_not_said() -> None:
+def test_the_registration_at_the_service_omits_unset_fields() -> None:
     drop = a_drop(games=[{"id": "g-1", "title": "A", "similarTo": ["g-2"], "tags": ["t"]}, {"id": "g-3"}])
     assert registration_body(drop) == {
         "name": "drop-u-1",

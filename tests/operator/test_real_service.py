@@ -1,4 +1,4 @@
-"""The operator, the real service and the real batch commands together; only Kubernetes is pretended."""
+"""The operator, the real service and the real batch commands together; only Kubernetes is simulated."""
 
 from __future__ import annotations
 

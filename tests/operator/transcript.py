@@ -1,7 +1,7 @@
 """
 Tells one drop's story on real data with the real kubectl: `python tests/operator/transcript.py`.
 
-The service, the batch commands, the operator and kubectl are real; only Kubernetes is pretended. `KUBECTL` names the
+The service, the batch commands, the operator and kubectl are real; only Kubernetes is simulated. `KUBECTL` names the
 kubectl, `RECOMMENDATION_TEST_DATA` the folder with `steam-play.csv.gz`, `TEST_POSTGRES_URL` an empty database.
 """
 

@@ -1,7 +1,7 @@
-"""Make the Secrets that nobody brought: API keys and the way into the trial database.
+"""Create the Secrets that the values do not name: API keys and the URL of the trial database.
 
 A pre-install and pre-upgrade hook runs this with a token that may create Secrets and nothing else, so it cannot look
-first: it creates, and takes "already exists" as done. What exists is never read, shown or changed.
+first: it creates, and takes "already exists" as done. It never reads, shows or changes an existing Secret.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def api_keys() -> dict[str, str]:
     """
     Two random 256-bit keys: `operator`, and `admin` for people and `helm test`.
 
-    All in one Secret, so that a clear key never stands without its line in `keys`, whatever is interrupted.
+    All in one Secret, so that a clear key never exists without its line in `keys`, wherever the hook is interrupted.
     """
     clear = {"operator": secrets.token_urlsafe(32), "admin": secrets.token_urlsafe(32)}
     scopes = {"operator": "operator", "admin": "read,write,admin"}
@@ -40,7 +40,7 @@ def database(host: str) -> dict[str, str]:
 
 
 def manifest(name: str, release: str, data: Mapping[str, str]) -> dict[str, object]:
-    """An immutable-by-convention Secret; the labels let people find what a removed release left."""
+    """A Secret that nothing changes later; its labels let people find what a removed release left."""
     labels = {"app.kubernetes.io/name": "recommendation-service", "app.kubernetes.io/instance": release}
     metadata = {"name": name, "labels": labels}
     return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "stringData": data}

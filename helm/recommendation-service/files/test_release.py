@@ -1,6 +1,6 @@
-"""What `helm test` runs: events in, a model trained, a list made, the list read, and everything cleaned up.
+"""What `helm test` runs: post events, train a model, generate a list, read it, and clean everything up.
 
-Only where the database holds no other interaction. On a live store it reads, changes nothing, and says so.
+It does so only where the database holds no other interaction. On a live store it only reads, and says so.
 """
 
 import argparse
@@ -19,7 +19,7 @@ PREFIX = "/api/v1/recommendation"
 USERS = 40
 GAMES = 20
 PLAYED = 7
-"""Games per user: above the five that the fit asks for, below the ten of the user's own half, so that some are left."""
+"""Games per user: above the five that the fit needs, below the ten of the user's own half, so that some are left."""
 
 
 class Failed(Exception):
@@ -56,7 +56,7 @@ class Service:
             time.sleep(self.pause_seconds)
 
     def _once(self, method: str, path: str, body: object) -> tuple[int, str]:
-        """Status and text of one try; status 0 means that nobody answered."""
+        """Status and text of one try; status 0 means no answer."""
         self.calls += 1
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"helm-test-{time.time_ns()}-{self.calls}"}
         if self.key:
@@ -103,7 +103,7 @@ def events() -> list[dict[str, object]]:
 
 
 def holds_interactions(service: Service, settle_seconds: float) -> bool:
-    """Whether anybody's events are in the database: then some game is popular. Replicas may lag, so it looks twice."""
+    """Whether the database holds any events: then some game is popular. Replicas may lag, so it looks twice."""
     for pause in (0.0, settle_seconds):
         time.sleep(pause)
         _, popular = service.call("GET", f"{PREFIX}/popular?limit=1")
@@ -156,7 +156,7 @@ def _trained(service: Service, patience_seconds: float) -> dict[str, Any]:
 
 
 def eventually(service: Service, settle_seconds: float, step: Callable[[Service], None]) -> None:
-    """Do a step until it is right: every replica knows a new model after some seconds, not at once."""
+    """Repeat a step until it succeeds: replicas know a new model after some seconds, not at once."""
     end = time.monotonic() + 5 * settle_seconds
     while True:
         try:
@@ -176,7 +176,7 @@ def generate_and_read(service: Service) -> None:
         raise Failed(f"owned games are listed: {sorted(own & set(listed))}")
     best = listed[:unplayed]
     if len(best) < unplayed or any(int(name.rsplit("-", 1)[1]) % 2 for name in best):
-        raise Failed(f"the games that users alike have played should come first: {listed}")
+        raise Failed(f"the games that similar users have played should come first: {listed}")
     _, read = service.call("GET", f"{PREFIX}/user/{user(0)}?limit={len(listed)}")
     if [item["game_id"] for item in read["items"]] != listed:
         raise Failed("the list that is read is not the list that was generated")
@@ -192,11 +192,11 @@ def clean_up(service: Service) -> None:
 
 
 def steps(service: Service, arguments: argparse.Namespace) -> Iterator[str]:
-    """Everything, in order; yields what was left out and why."""
+    """Run all steps in order; yield what was left out and why."""
     service.call("GET", "/readyz")
     print("ready", flush=True)
     if service.key is None:
-        yield f"{arguments.key_file} is not there: nothing but readiness was tested"
+        yield f"{arguments.key_file} does not exist: only readiness was tested"
         return
     if holds_interactions(service, arguments.settle_seconds):
         _, models = service.call("GET", f"{PREFIX}/models")
@@ -221,7 +221,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--key-file", required=True, help="clear key of scopes read, write and admin")
     result.add_argument("--train", action="store_true", help="an operator starts requested trainings")
     result.add_argument("--training-seconds", type=float, default=600.0)
-    result.add_argument("--settle-seconds", type=float, default=6.0, help="until every replica knows what is new")
+    result.add_argument("--settle-seconds", type=float, default=6.0, help="until every replica knows a new model")
     result.add_argument("--pause", type=float, default=2.0)
     result.add_argument("--patience-seconds", type=float, default=120.0)
     return result

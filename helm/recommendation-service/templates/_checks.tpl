@@ -1,4 +1,4 @@
-{{/* Values that contradict each other fail here with a sentence; single values are the schema's business. */}}
+{{/* Values that contradict each other fail here with a sentence; the schema checks single values. */}}
 {{- define "recommendation.checks" -}}
 {{- include "recommendation.checkReplicas" . -}}
 {{- include "recommendation.checkConnections" . -}}

@@ -30,7 +30,7 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{/* Labels of objects. Pod templates do without the versions, so that a chart release alone restarts nothing. */}}
+{{/* Labels of objects. Pod templates omit the versions, so that a chart release alone restarts nothing. */}}
 {{- define "recommendation.labels" -}}
 {{- $root := index . 0 -}}
 {{ include "recommendation.selectorLabels" . }}

@@ -73,7 +73,7 @@ volumeMounts:
     secretKeyRef: {name: {{ include "recommendation.databaseSecret" . }}, key: url}
 {{- end -}}
 
-{{/* Whoever ranks, trains or stores reads the same settings. */}}
+{{/* Every container that ranks, trains or stores reads the same settings. */}}
 {{- define "recommendation.settingsEnv" -}}
 {{ include "recommendation.databaseEnv" . }}
 {{- with .Values.events.existingSecret }}
@@ -86,7 +86,7 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* More threads than CPUs make BLAS slower by a factor, not by a little. Call with the container's name. */}}
+{{/* More threads than CPUs make BLAS several times slower. Call with the container's name. */}}
 {{- define "recommendation.blasEnv" -}}
 {{- $container := . -}}
 {{- range list "OMP_NUM_THREADS" "OPENBLAS_NUM_THREADS" }}
@@ -96,7 +96,7 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* Exit code 42 says that another try is of no use; an eviction is nobody's fault and is not counted. Call with (list action container). */}}
+{{/* Exit code 42 means that another try cannot help; an eviction is not the container's fault and is not counted. Call with (list action container). */}}
 {{- define "recommendation.podFailurePolicy" -}}
 rules:
   - action: Ignore

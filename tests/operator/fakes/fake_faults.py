@@ -18,7 +18,7 @@ BUSY = "answered 429"
 
 
 class Faults:
-    """Shared by the pretended cluster and the pretended service, so that calls have one order."""
+    """Shared by the simulated cluster and the simulated service, so that calls have one order."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []

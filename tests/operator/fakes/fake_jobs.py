@@ -1,4 +1,4 @@
-"""A pretended Job controller: one pod per index, retries, failure policy, suspension, and the conditions in order."""
+"""A simulated Job controller: one pod per index, retries, failure policy, suspension, and the conditions in order."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class JobController:
     def _turn(self) -> None:
         jobs = {job["metadata"]["uid"]: job for job in self.store.list("jobs")}
         for uid, job in jobs.items():
-            if "managedBy" in job["spec"]:  # somebody else plays the Job controller
+            if "managedBy" in job["spec"]:  # another Job controller is responsible
                 continue
             if uid not in self.created:
                 self.created.append(uid)
@@ -102,7 +102,7 @@ class JobController:
             try:
                 code = await self.runner(job, index)
             finally:
-                if self.store.find("jobs", job["metadata"]["name"]):  # pods left behind have nobody to stop them
+                if self.store.find("jobs", job["metadata"]["name"]):  # nothing stops pods that were left behind
                     self.store.delete("pods", pod)
             if code == 0:
                 return True

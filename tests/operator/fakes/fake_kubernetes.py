@@ -1,4 +1,4 @@
-"""A pretended Kubernetes API over HTTP: as strict as the real one where an operator could get it wrong."""
+"""A simulated Kubernetes API over HTTP: as strict as the real one where an operator could get it wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SERVED = {
 TOKEN = "operator-token"
 ANYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 MANAGER = "kubectl"
-"""Whoever comes with kubectl may do what the chart lets release managers do; it sends no token over plain HTTP."""
+"""A kubectl client may do what the chart lets release managers do; kubectl sends no token over plain HTTP."""
 
 
 class FakeKubernetes:
@@ -210,7 +210,7 @@ class FakeKubernetes:
         created = self.store.create(plural, obj)
         if plural == "customresourcedefinitions":
             return self._install(created)
-        if plural == "roles":  # whoever has the one token is in the one role
+        if plural == "roles":  # the one token belongs to the one role
             self.rules[TOKEN] = created["rules"]
         return created
 

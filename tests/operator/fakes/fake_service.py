@@ -189,7 +189,7 @@ class FakeService:
         return web.json_response(record)
 
     async def _shard_done(self, request: web.Request) -> web.Response:
-        """Not part of the contract: how a pretended shard that runs as a process reports."""
+        """Not part of the contract: how a simulated shard that runs as a process reports."""
         body = await request.json()
         self.finish_shard(body["regeneration"], body["shard"])
         return web.json_response({})

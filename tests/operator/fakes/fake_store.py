@@ -1,4 +1,4 @@
-"""The objects of a pretended cluster: versions, uids, generations, history for watches, collection of orphans."""
+"""The objects of a simulated cluster: versions, uids, generations, history for watches, collection of orphans."""
 
 from __future__ import annotations
 

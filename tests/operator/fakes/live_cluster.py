@@ -31,7 +31,7 @@ Json = dict[str, Any]
 MANAGED_BY = f"{GROUP}/tests"
 PATIENCE_SECONDS = 90.0
 AGENT = {"User-Agent": "kubectl-proxy-of-tests"}
-"""The pretended cluster knows whoever manages it by this; a real one goes by the credentials of `kubectl proxy`."""
+"""The simulated cluster recognises its administrator by this; a real one uses the credentials of `kubectl proxy`."""
 
 
 class LiveCluster:
@@ -66,7 +66,7 @@ class LiveCluster:
         await self.kubectl("wait", f"--for={condition}", f"--timeout={PATIENCE_SECONDS:.0f}s", what)
 
     async def reason(self, name: str, wanted: str) -> Json:
-        """The status of a drop once the reason of its verdict is this."""
+        """The status of a drop once `Succeeded` has this reason."""
         path = '{.status.conditions[?(@.type=="Succeeded")].reason}'
         await self.wait(f"jsonpath={path}={wanted}", f"cdrop/{name}")
         status: Json = (await self.get(f"cdrop/{name}"))["status"]

@@ -1,4 +1,4 @@
-"""The real service as a process, and the real batch commands as the pods of the pretended cluster."""
+"""The real service as a process, and the real batch commands as the pods of the simulated cluster."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RealService:
 
 @contextlib.asynccontextmanager
 async def a_real_service(world: World, database_url: str) -> AsyncIterator[RealService]:
-    """Put the real service and the real batch commands into a world, in the place of the pretended ones."""
+    """Put the real service and the real batch commands into a world, in the place of the simulated ones."""
     variables = service_variables(world.directory, database_url)
     _use_batch_commands(world, variables)
     async with a_service_process(world.directory, variables) as service:

@@ -1,4 +1,4 @@
-"""A shard as a process of its own, with the arguments of the real one; reports to the pretended service."""
+"""A shard as a process of its own, with the arguments of the real one; reports to the simulated service."""
 
 from __future__ import annotations
 

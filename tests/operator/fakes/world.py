@@ -1,4 +1,4 @@
-"""A whole pretended world for one test: cluster, Job controller, service, and the real operator between them."""
+"""A whole simulated world for one test: cluster, Job controller, service, and the real operator between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-{{/* Only training and the migrate Job mount the claim; a claim of one node at a time is enough. */}}
+{{/* Only training and the migrate Job mount the claim; a claim that one node at a time can mount is enough. */}}
 {{- define "recommendation.modelsDirectory" -}}/var/lib/recommendation/models{{- end -}}
 
 {{- define "recommendation.modelPath" -}}

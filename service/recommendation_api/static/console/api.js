@@ -1,4 +1,4 @@
-// Talking to the API. The key lives in this module's memory and nowhere else: a reload forgets it.
+// Calls to the API. Only this module's memory holds the key: a reload forgets it.
 
 const BASE = "../api/v1/recommendation";
 let key = "";
@@ -16,11 +16,11 @@ export class Refused extends Error {
 function sentence(status, detail) {
   const lead = {
     0: "The service cannot be reached. Is it running?",
-    401: key ? "This key is not known. Enter another above." : "A key is needed. Enter one above.",
-    403: "This key may not do that.",
+    401: key ? "This key is unknown. Enter another one above." : "Enter an API key above.",
+    403: "This key does not allow that.",
     404: "Not found.",
     429: "Too many requests at once. Try again in a moment.",
-    503: "The database is away. Try again in a moment.",
+    503: "The database does not answer. Try again in a moment.",
   }[status] ?? `The service answered ${status}.`;
   return detail ? `${lead} (${detail})` : lead;
 }
@@ -43,5 +43,5 @@ export async function ask(method, segments, parameters = {}) {
   return document;
 }
 
-// randomUUID is there in secure contexts only, and a cluster-internal address is none.
+// randomUUID exists in secure contexts only; a cluster-internal address is not one.
 const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,4 +1,4 @@
-// A line over time as SVG: labelled axes, a title on every point, and a sentence for those who do not see it.
+// A line over time as SVG: labelled axes, a title on every point, and a sentence for people who cannot see it.
 
 import {el, put} from "./page.js";
 

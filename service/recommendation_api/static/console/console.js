@@ -1,4 +1,4 @@
-// The console: each section asks the API for what it shows, and is drawn anew from the answer.
+// The console: each section asks the API for its data and is redrawn from the answer.
 
 import {Refused, ask, useKey} from "./api.js";
 import {lineChart} from "./chart.js";
@@ -88,7 +88,7 @@ async function showVersions() {
   const newer = models.findIndex((model) => model.version === live);
   return [
     el("h2", {}, "Model versions"),
-    el("p", {class: "soft"}, "Promote is also the way back: readers switch within seconds, and every list is then remade."),
+    el("p", {class: "soft"}, "Promote an older version to roll back. Readers switch within seconds; then every list is regenerated."),
     table("Model versions", [
       ["Version", (model) => [model.version, " ", model.live && state("live")]],
       ["Made", (model) => when(model.created_at)],
@@ -106,13 +106,13 @@ async function showVersions() {
 async function promote(version, live, isBack) {
   const agreed = await confirmed(
     `${isBack ? "Roll back to" : "Promote"} ${version}?`,
-    `${version} takes the place of ${live ?? "no model"} for every reader within seconds, and all lists are remade.`,
+    `${version} replaces ${live ?? "no model"} for every reader within seconds, and all lists are regenerated.`,
     `Make ${version} live`);
   if (!agreed) return;
   await trying(async () => {
     const done = await ask("POST", ["models", version, "promote"]);
     await open("lists");
-    say(done.before === version ? `${version} was live already.` : `${version} is live. Its lists are being made below.`);
+    say(done.before === version ? `${version} was already live.` : `${version} is live. The regeneration of its lists is shown below.`);
   });
 }
 
@@ -152,7 +152,7 @@ async function showLists() {
       ["Began", (one) => when(one.started_at)],
       ["Catalogue coverage", (one) => `${ratio(one.catalogue_coverage_before)} → ${ratio(one.catalogue_coverage_after)}`, true],
       ["Release coverage", (one) => ratio(one.release_coverage), true],
-    ], regenerations, "No list has been made yet."),
+    ], regenerations, "No list has been regenerated yet."),
     el("h2", {}, "Drops"),
     table("Drops", [
       ["Drop", (drop) => drop.name],
@@ -161,9 +161,9 @@ async function showLists() {
       ["Release", (drop) => when(drop.release_time)],
       ["Ends", (drop) => when(drop.ends_at)],
       ["Places", (drop) => `${drop.placement.slots} from place ${drop.placement.first_position}`],
-    ], drops, "No drop stands or waits."),
+    ], drops, "There are no drops."),
     ...exposure(await ask("GET", ["coverage"]).catch(softly(null))),
-    el("h2", {}, "Which version made the lists that are stored"),
+    el("h2", {}, "Stored lists by model version"),
     table("Versions", [
       ["Version", (model) => model.version],
       ["Share of lists", (model) => el("div", {}, el("progress", {max: 1, value: model.list_share, "aria-label": `share of ${model.version}`}), ratio(model.list_share))],
@@ -172,16 +172,16 @@ async function showLists() {
 }
 
 function exposure(found) {
-  const heading = el("h2", {}, "Exposure: which games stand in the top ten of how many lists");
-  if (found === null) return [heading, el("p", {class: "soft"}, "Exposure needs a key of scope admin.")];
+  const heading = el("h2", {}, "Exposure: how often each game stands in the top ten of a list");
+  if (found === null) return [heading, el("p", {class: "soft"}, "Exposure needs a key with scope admin.")];
   const most = Math.max(1, ...found.most_listed.map((game) => game.lists));
   return [
     heading,
     tiles([
       ["Games listed", `${number(found.games_listed)} of ${number(found.games_available)}`],
       ["Places", number(found.places)],
-      ["Held by the top 1 % of games", ratio(found.share_of_top)],
-      ["Gini (0 is even, 1 is one game)", number(found.gini)],
+      ["Share of the top 1 % of games", ratio(found.share_of_top)],
+      ["Gini (0: all games alike, 1: a single game)", number(found.gini)],
     ]),
     table("Exposure", [
       ["Game", (game) => [game.game_id, game.title && el("div", {class: "soft"}, game.title)]],
@@ -207,7 +207,7 @@ async function showPeople() {
   };
   if (person) await look();
   return [
-    el("h2", {}, "Look a user up"),
+    el("h2", {}, "Look up a user"),
     el("form", {id: "user-form", onsubmit: look}, el("label", {for: "user"}, "User id"), input, el("button", {class: "strong", type: "submit"}, "Look up")),
     result,
   ];
@@ -223,7 +223,7 @@ async function describe(user) {
   const why = (id) => trying(async () => { say(); answer.replaceChildren(...explain(await ask("GET", ["user", user, "why"], {game_id: id}))); answer.scrollIntoView({block: "nearest"}); });
   return [
     el("h3", {}, "List of ", user),
-    el("p", {class: "soft"}, list.personal ? `Personal, by model ${list.model_version}.` : "Not personal: what is popular."),
+    el("p", {class: "soft"}, list.personal ? `Personal, by model ${list.model_version}.` : "Not personal: popular games."),
     table("List", [
       ["Place", (item) => number(item.rank), true],
       ["Game", (item) => [item.game_id, titles.get(item.game_id) && el("div", {class: "soft"}, titles.get(item.game_id))]],
@@ -231,27 +231,27 @@ async function describe(user) {
       ["Why", (item) => item.reason.text],
       ["Score", (item) => number(item.score), true],
       ["", (item) => el("button", {type: "button", "data-why": item.game_id, onclick: () => why(item.game_id)}, "Explain")],
-    ], list.items, "Nothing can be listed: the catalogue is empty."),
-    el("h3", {}, "Why, or why not, this game?"),
+    ], list.items, "No games to list: the catalogue is empty."),
+    el("h3", {}, "Why is a game listed, or not?"),
     el("form", {id: "why-form", onsubmit: (event) => { event.preventDefault(); why(game.value); }},
       el("label", {for: "game"}, "Game id"), game, el("button", {type: "submit"}, "Explain")),
     answer,
     el("h3", {}, "Interactions"),
-    kept === null ? el("p", {class: "soft"}, "Interactions need a key of scope admin.")
+    kept === null ? el("p", {class: "soft"}, "Interactions need a key with scope admin.")
     : table("Interactions", [
       ["Game", (pair) => pair.game_id],
       ["Score", (pair) => number(pair.score), true],
       ["Events", (pair) => number(pair.events), true],
       ["Owned", (pair) => (pair.owned ? "owned" : pair.dismissed ? "dismissed" : "–")],
       ["Last", (pair) => when(pair.last_event_at)],
-    ], kept.interactions, "No interaction is known."),
+    ], kept.interactions, "No interactions."),
   ];
 }
 
 function explain(found) {
   return [
     el("p", {}, el("strong", {}, found.game_id), found.shown ? ` stands at place ${found.rank} (${found.source}): ` : " is not shown: ", found.text),
-    found.score != null && el("p", {class: "soft"}, `Score ${number(found.score)}, the sum of what each game adds:`),
+    found.score != null && el("p", {class: "soft"}, `Score ${number(found.score)}, the sum of each game's contribution:`),
     found.contributions.length > 0 && table("Contributions", [
       ["Because of", (part) => [part.game_id, part.title && el("div", {class: "soft"}, part.title)]],
       ["Adds", (part) => number(part.contribution), true],
@@ -264,13 +264,13 @@ function explain(found) {
 async function showSettings() {
   const {weights, owning_events: owning, settings} = await ask("GET", ["settings"]);
   return [
-    el("h2", {}, "Weights in force"),
+    el("h2", {}, "Current weights"),
     table("Weights", [
       ["Event", ([name]) => name],
       ["Weight", ([, weight]) => number(weight), true],
       ["Owns the game", ([name]) => (owning.includes(name) ? "yes" : "no")],
-    ], Object.entries(weights), "No weight is set."),
-    el("h2", {}, "Settings in force"),
+    ], Object.entries(weights), "No weights."),
+    el("h2", {}, "Current settings"),
     table("Settings", [["Setting", ([name]) => name], ["Value", ([, value]) => (value === null ? "off" : String(value))]], Object.entries(settings), "None."),
   ];
 }

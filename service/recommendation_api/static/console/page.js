@@ -1,4 +1,4 @@
-// Making nodes. Data only ever becomes text: nothing here parses HTML.
+// Creates nodes. Data only ever becomes text: nothing here parses HTML.
 
 /** Make an element; strings among the children become text nodes, null and false are left out. */
 export function el(tag, attributes = {}, ...children) {
@@ -20,7 +20,7 @@ export function put(node, ...children) {
   return node;
 }
 
-// A title may hold characters that turn the text around it (U+202E and its like) or are not there at all.
+// A title may hold characters that turn the text around it (such as U+202E) or are invisible.
 function printable(text) {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
 }

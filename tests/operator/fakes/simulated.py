@@ -1,5 +1,5 @@
 """
-The pretended cluster as a program that kubectl can speak to: `python tests/operator/fakes/pretended.py FOLDER`.
+The simulated cluster as a program that kubectl can speak to: `python tests/operator/fakes/simulated.py FOLDER`.
 
 It starts empty, without the CRD, and prints the path of a kubeconfig once it answers; it ends when its input does.
 """
@@ -19,7 +19,7 @@ async def serve(world: World) -> None:
     world.store.delete("cronjobs", "training")
     world.cluster.installed = False
     world.cluster.rules |= {MANAGER: [ANYTHING], TOKEN: []}
-    path = world.directory / "pretended.kubeconfig"
+    path = world.directory / "simulated.kubeconfig"
     path.write_text(yaml.safe_dump(kubeconfig(world.urls["cluster"])))
     print(path, flush=True)
     await asyncio.to_thread(sys.stdin.read)
