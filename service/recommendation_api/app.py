@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from recommendation.database.schema import is_usable, schema_state
 from recommendation.errors import SettingsError, StoreUnavailable
@@ -16,14 +17,23 @@ from recommendation_api import problems
 from recommendation_api.background.brokers.broker import Broker
 from recommendation_api.background.brokers.opening import open_broker
 from recommendation_api.background.drain import draining
-from recommendation_api.http import access_log as logs
-from recommendation_api.http import shortcuts as plain_routes
-from recommendation_api.http.middleware import StrictAddresses, before_everything
+from recommendation_api.http.access_log import AccessLines, RequestLog, route_templates
+from recommendation_api.http.middleware import StrictAddresses
+from recommendation_api.http.shortcuts import Shortcuts
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.parts import Parts, put_together
-from recommendation_api.routes import catalogue as offers
-from recommendation_api.routes import console, drops, interactions, lists, people, regenerations, training
-from recommendation_api.routes import operations as health
+from recommendation_api.routes import (
+    catalogue,
+    console,
+    drops,
+    interactions,
+    lists,
+    operations,
+    people,
+    regenerations,
+    training,
+)
+from recommendation_api.telemetry.metrics import release
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +41,30 @@ log = logging.getLogger(__name__)
 PREFIX = "/api/v1/recommendation"
 
 
+SHORTCUTS = (*lists.SHORTCUTS, *interactions.SHORTCUTS)
+
+
 LOOK_FOR_SCHEMA_SECONDS = 1.0
-
-
-VERSION = "0.1.0"
 
 
 COLLECT_AFTER = 20_000
 """Objects that came and did not go before garbage is looked for. With Python's 700 the requests under way, which leave
 hardly any, were looked through so often that a profile of writes showed it in 7 % of its samples."""
+
+
+class Api(FastAPI):
+    """
+    FastAPI with our own middleware before everything that it does with a request.
+
+    Middleware that is added the usual way stands behind its handler of faults, and would not see those answers.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put, from the outside in, the access line, the check of addresses and the short cuts before the app."""
+        parts: Parts = self.state.parts
+        app = super().build_middleware_stack()
+        app = Shortcuts(app, parts, PREFIX, SHORTCUTS)
+        return RequestLog(StrictAddresses(app), PREFIX, parts.metrics.observe_request, AccessLines().add)
 
 
 def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
@@ -53,9 +78,9 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         SettingsError: it would serve other hosts without keys, or a setting is unusable.
     """
     keys = _keys(settings)
-    app = FastAPI(
+    app = Api(
         title="Recommendation service",
-        version=VERSION,
+        version=release(),
         description="Ranked lists of games, learned from what users do. Errors are RFC 9457 problem documents.",
         docs_url="/docs" if settings.docs else None,
         openapi_url="/openapi.json" if settings.docs else None,
@@ -71,7 +96,7 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     problems.install(app)
     for router in (
         interactions.router,
-        offers.router,
+        catalogue.router,
         lists.reading,
         lists.making,
         training.runs_router,
@@ -79,16 +104,13 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         drops.router,
         regenerations.router,
         people.router,
-        health.settings_router,
+        operations.settings_router,
     ):
         app.include_router(router, prefix=PREFIX)
-    app.include_router(health.root)
+    app.include_router(operations.root)
     if settings.console:
         app.include_router(console.router)
-    lists.install(app, parts, PREFIX)
-    plain_routes.install(app, PREFIX, interactions.PLAIN_ROUTES)
-    before_everything(app, StrictAddresses)
-    logs.install(app, parts.metrics, PREFIX)
+    parts.metrics.expect_routes(lambda: route_templates(app))
     return app
 
 

@@ -5,6 +5,7 @@ import runpy
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -58,11 +59,9 @@ def plain(requirement: str) -> str:
 
 
 def test_versions_of_wheel_chart_and_api_are_in_step() -> None:
-    from recommendation_api.app import VERSION
-
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     chart = yaml.safe_load((ROOT / "helm" / "recommendation-service" / "Chart.yaml").read_text())
-    assert wheel == chart["version"] == str(chart["appVersion"]) == VERSION
+    assert wheel == chart["version"] == str(chart["appVersion"]) == version("recommendation-service")
     assert f"## {wheel}" in (ROOT / "CHANGELOG.md").read_text()
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,10 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.xdist_group("release")
 def test_a_release_is_a_wheel_a_chart_and_their_digests_of_one_version(dist: Path) -> None:
-    from recommendation_api.app import VERSION
-
+    release = version("recommendation-service")
     names = {made.name for made in dist.iterdir()}
-    wheel = f"recommendation_service-{VERSION}-py3-none-any.whl"
-    assert names == {wheel, f"recommendation-service-{VERSION}.tgz", "SHA256SUMS"}
+    wheel = f"recommendation_service-{release}-py3-none-any.whl"
+    assert names == {wheel, f"recommendation-service-{release}.tgz", "SHA256SUMS"}
     for line in (dist / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest

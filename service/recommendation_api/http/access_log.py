@@ -26,9 +26,6 @@ from fastapi import FastAPI
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recommendation_api.http.middleware import before_everything
-from recommendation_api.telemetry.metrics import Metrics
-
 access_log = logging.getLogger("recommendation_api.access")
 
 
@@ -109,19 +106,6 @@ def start_logging() -> None:
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
-
-
-def install(app: FastAPI, metrics: Metrics, prefix: str) -> None:
-    """
-    Put the middleware around an app.
-
-    Args:
-        app: with every route.
-        metrics: told of every answer.
-        prefix: what the paths of included routers stand under.
-    """
-    metrics.expect_routes(lambda: _templates(app))
-    before_everything(app, lambda behind: RequestLog(behind, prefix, metrics.observe_request, AccessLines().add))
 
 
 class AccessLines:
@@ -241,7 +225,8 @@ def route_template(scope: Scope, prefix: str) -> str:
     return path
 
 
-def _templates(app: FastAPI) -> Iterator[str]:
+def route_templates(app: FastAPI) -> Iterator[str]:
+    """Yield the templates of all routes, as `route_template` names them."""
     for route in app.routes:
         if isinstance(route, Mount):
             yield f"{route.path}/{{path}}"

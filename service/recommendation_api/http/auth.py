@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import Security
 from fastapi.openapi.models import HTTPBearer
+from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -30,7 +31,7 @@ class _Needs(SecurityBase):
         Raises:
             Problem: as `authorise`.
         """
-        return authorise(request, self.scopes)
+        return authorise(request.scope, parts_of(request), self.scopes)
 
 
 def needs(*scopes: str) -> Any:
@@ -38,21 +39,15 @@ def needs(*scopes: str) -> Any:
     return Security(_Needs(scopes), scopes=scopes)
 
 
-def authorise(request: Request, scopes: tuple[str, ...]) -> KeyHolder:
-    """
-    Return who sent a request, and note it there.
-
-    Raises:
-        Problem: as for `holder_of`.
-    """
-    holder = holder_of(request.scope, parts_of(request), scopes)
-    request.state.holder = holder
-    return holder
+def scopes_of(route: APIRoute) -> tuple[str, ...]:
+    """Return the scopes of which a key needs one at a route, as its router says."""
+    (needed,) = (part.dependency for part in route.dependencies if isinstance(part.dependency, _Needs))
+    return needed.scopes
 
 
-def holder_of(scope: Scope, parts: Parts, scopes: tuple[str, ...]) -> KeyHolder:
+def authorise(scope: Scope, parts: Parts, scopes: tuple[str, ...]) -> KeyHolder:
     """
-    Return who sent a request.
+    Return who sent a request, and note it there, as `request.state.holder`.
 
     Raises:
         Problem: 401 without a known key, 403 where the key may not do this. Neither says what would have been allowed
@@ -70,6 +65,7 @@ def holder_of(scope: Scope, parts: Parts, scopes: tuple[str, ...]) -> KeyHolder:
         holder = found
     if not holder.scopes.intersection(scopes):
         raise Problem(403, "scope_missing", f"this needs a key with scope {' or '.join(scopes)}")
+    scope.setdefault("state", {})["holder"] = holder
     return holder
 
 

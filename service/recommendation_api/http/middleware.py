@@ -1,15 +1,12 @@
 """
-What stands before FastAPI: middleware that is added to an app the usual way stands behind its handler of faults.
-
 Addresses are UTF-8 or refused. Servers decode what a client percent-encoded with a stand-in, U+FFFD, for every byte
 that is not UTF-8 (https://asgi.readthedocs.io/en/latest/specs/www.html): `/user/%FE` and `/user/%FF` would be one
 person.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from urllib.parse import unquote_to_bytes
 
-from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation_api.problems import Problem, problem_response
@@ -35,7 +32,7 @@ def _is_sound(scope: Scope) -> bool:
     query: bytes = scope["query_string"]
     if _STAND_IN not in scope["path"] and b"%" not in query:
         return True
-    # Somebody may well mean U+FFFD itself; only the bytes that were sent tell.
+    # U+FFFD may be what the client meant; only the bytes that were sent tell.
     return _is_utf8(scope.get("raw_path") or b"") and _is_utf8(query)
 
 
@@ -45,13 +42,3 @@ def _is_utf8(encoded: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def before_everything(app: FastAPI, put: Callable[[ASGIApp], ASGIApp]) -> None:
-    """Put something before all middleware of an app; what was put later comes first."""
-    build = app.build_middleware_stack
-
-    def build_behind() -> ASGIApp:
-        return put(build())
-
-    app.build_middleware_stack = build_behind  # type: ignore[method-assign]

@@ -16,12 +16,16 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation.catalogue.games import Catalogue
 from recommendation.lists.order import Origin, Reason
 from recommendation.lists.page import ActiveList
 from recommendation_api.problems import Problem
+
+MAX_LIMIT = 100
+"""Places on a page."""
+
 
 MOST_SHOWN = 2000
 """Games a cursor may hold; a list has no more."""
@@ -163,20 +167,24 @@ def tagged_response(request: Request, body: bytes) -> Response:
     return Response(body, 200, headers, "application/json")
 
 
-async def send_plainly(send: Send, body: bytes) -> None:
-    """Send what `tagged_response` answers to a request that knows no tag, without making a response object."""
+def tagged_plainly(body: bytes) -> ASGIApp:
+    """Return what sends the answer of `tagged_response` to a client that names no tag, without a response object."""
     headers = [
         (b"etag", tag_of(body).encode()),
         (b"cache-control", b"private, no-cache"),
         (b"content-length", str(len(body)).encode()),
         (b"content-type", b"application/json"),
     ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return answer
 
 
 def json_body_response(body: bytes) -> Response:
-    """Answer with a page that nobody keeps."""
+    """Answer with JSON that is not to be kept: without a tag."""
     return Response(body, media_type="application/json")
 
 

@@ -21,7 +21,7 @@ from recommendation.rows import Rejection, parse_each
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
 from recommendation_api.http.retries import answered, batch_answer, request_key
-from recommendation_api.http.shortcuts import PlainRoute
+from recommendation_api.http.shortcuts import shortcut
 from recommendation_api.openapi import bodies as schemas
 from recommendation_api.openapi.answers.batches import BatchOut
 from recommendation_api.parts import Parts, parts_of
@@ -83,11 +83,7 @@ async def post_feedback(request: Request) -> Response:
     return answered(ingested.answer, ingested.recorded is None)
 
 
-PLAIN_ROUTES = {
-    "/interactions": PlainRoute("/interactions", post_interactions, ("write",)),
-    "/feedback": PlainRoute("/feedback", post_feedback, ("write",)),
-}
-"""The short ways here."""
+SHORTCUTS = (shortcut(router, post_interactions), shortcut(router, post_feedback))
 
 
 def _count(parts: Parts, ingested: Ingested, refused: int) -> None:

@@ -72,7 +72,7 @@ class Metrics:
         in_use = self._gauge("database_connections_in_use", "Connections of this process's pool that are in use.")
         in_use.set_function(lambda: _connections_in_use(database))
         info = Gauge("recommendation_build_info", "The release that runs.", ["version"], registry=self.registry)
-        info.labels(version=_release()).set(1)
+        info.labels(version=release()).set(1)
         self._facts = FactsReader(database)
         self.registry.register(StoreCollector(self._facts))
         ProcessCollector(registry=self.registry)
@@ -278,7 +278,8 @@ def _connections_in_use(database: Database) -> float:
     return float(checked_out()) if checked_out else 0.0
 
 
-def _release() -> str:
+def release() -> str:
+    """Return the version of the package that runs, as its metadata says."""
     try:
         return version("recommendation-service")
     except PackageNotFoundError:

@@ -24,7 +24,7 @@ PREFIX = "/api/v1/recommendation"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def make_app(metrics: Metrics) -> FastAPI:
+def make_app(metrics: Metrics) -> logs.RequestLog:
     app = FastAPI()
     router = APIRouter()
 
@@ -48,8 +48,8 @@ def make_app(metrics: Metrics) -> FastAPI:
     @app.get("/healthz")
     async def healthz() -> None: ...
 
-    logs.install(app, metrics, PREFIX)
-    return app
+    metrics.expect_routes(lambda: logs.route_templates(app))
+    return logs.RequestLog(app, PREFIX, metrics.observe_request, logs.AccessLines().add)
 
 
 @pytest.fixture
@@ -129,7 +129,6 @@ def test_probes_and_scrapes_are_not_written_at_info(client: TestClient, metrics:
 
 
 def test_routes_are_there_at_zero_before_their_first_request(client: TestClient, metrics: Metrics) -> None:
-    client.app.build_middleware_stack()  # type: ignore[attr-defined]
     text = metrics.exposition().decode()
     assert f'_count{{route="{PREFIX}/user/{{user_id}}",status="200"}} 0.0' in text
 

@@ -1,4 +1,4 @@
-"""A plain `GET /user/{id}` takes a shorter way; whoever asks cannot tell."""
+"""A plain `GET /user/{id}` takes a short cut; its client cannot tell."""
 
 from typing import Any
 
