@@ -9,6 +9,7 @@ import files
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
+from shop import record
 from sqlalchemy import Connection
 
 from recommendation.catalogue.popular import load_popular
@@ -18,7 +19,6 @@ from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.interactions.erasures import erase_user
 from recommendation.interactions.events import parse_interactions
-from recommendation.interactions.store import record
 from recommendation_jobs import exits, import_file, runs, source
 from recommendation_jobs.mapping import mapping_from
 
@@ -42,7 +42,7 @@ def test_an_event_file_counts_as_the_same_events_by_http_do(database: Database, 
     settings = files.settings()
     parsed, rejected = parse_interactions(sent, settings.weights, utc_now())
     with database.writing() as connection:
-        again = record(connection, parsed, settings.owning_events, utc_now())
+        again = record(connection, parsed, utc_now(), settings.owning_events)
         assert (again.duplicates, again.rejected, rejected) == (5, [], [])
     bob = imported["bob", "go"]
     assert bob["score_millionths"] == 38_300_000

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from shop import OWNING, START, WEIGHTS
+from shop import START, WEIGHTS, record
 from sqlalchemy import Connection, select
 
 from recommendation.announcements.announcement import cloud_event
@@ -15,7 +15,6 @@ from recommendation.database.database import Database
 from recommendation.database.tables import outbox
 from recommendation.interactions.announced import interactions_accepted
 from recommendation.interactions.events import parse_interactions
-from recommendation.interactions.store import record
 from recommendation_api.background.brokers.broker import Sent
 
 
@@ -68,7 +67,7 @@ def ingest(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime
     """Count one request's rows and announce them, in the caller's transaction, as the API does."""
     events, refused = parse_interactions(rows, WEIGHTS, now)
     assert not refused, refused
-    done = record(connection, events, OWNING, now)
+    done = record(connection, events, now)
     put(connection, interactions_accepted([done.accepted], now))
 
 

@@ -16,7 +16,7 @@ from recommendation.database.tables import metadata, user_game_interactions
 from recommendation.database.versions import next_number
 from recommendation.engine.settings import EngineSettings
 from recommendation.interactions.events import parse_interactions
-from recommendation.interactions.store import Recorded, record
+from recommendation.interactions.store import Indexed, Recorded, record_all
 from recommendation.settings import Settings
 from recommendation.training import models
 from recommendation.training.train import Outcome, train
@@ -27,12 +27,20 @@ OWNING = frozenset({"purchased", "played"})
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
+def record(
+    connection: Connection, interactions: Sequence[Indexed], now: datetime, owning_events: frozenset[str] = OWNING
+) -> Recorded:
+    """Count the events of one batch in the caller's transaction."""
+    (recorded,) = record_all(connection, [interactions], owning_events, now)
+    return recorded
+
+
 def send(database: Database, rows: Sequence[dict[str, Any]], now: datetime = START) -> Recorded:
     """Count rows as the API would, in one transaction."""
     events, refused = parse_interactions(rows, WEIGHTS, now)
     assert not refused, refused
     with database.writing() as connection:
-        return record(connection, events, OWNING, now)
+        return record(connection, events, now)
 
 
 def event(user: str, game: str, kind: str = "played", **more: Any) -> dict[str, Any]:

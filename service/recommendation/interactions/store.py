@@ -62,17 +62,6 @@ class Recorded:
         return Counter(event.event_type for event in self.accepted)
 
 
-def record(
-    connection: Connection,
-    interactions: Sequence[Indexed],
-    owning_events: frozenset[str],
-    received_at: datetime,
-    known_games: Container[str] = frozenset(),
-) -> Recorded:
-    """Count the events of one batch, as `record_all` does."""
-    return record_all(connection, [interactions], owning_events, received_at, known_games)[0]
-
-
 def record_all(
     connection: Connection,
     batches: Sequence[Sequence[Indexed]],

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from shop import record
 
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.database.database import Database
 from recommendation.interactions.events import parse_interactions
-from recommendation.interactions.store import record
 from recommendation.lists.order import Candidate, Origin, Reason
 from recommendation.lists.page import ActiveList
 from recommendation.lists.reads import read_users
@@ -35,7 +35,7 @@ def interact(database: Database, *events: tuple[str, str, str]) -> None:
     parsed, refused = parse_interactions(rows, WEIGHTS, NOW)
     assert not refused
     with database.writing() as connection:
-        record(connection, parsed, frozenset({"purchased", "played"}), NOW, {})
+        record(connection, parsed, NOW)
 
 
 def state_of(database: Database, user: str) -> UserState:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from shop import record
 from sqlalchemy import select
 
 from recommendation.database.database import Database
 from recommendation.database.tables import user_game_interactions
 from recommendation.interactions import bulk as imports
 from recommendation.interactions.events import Interaction
-from recommendation.interactions.store import record
 from recommendation.interactions.stream import stream_users
 from recommendation.lists.reads import read_users
 from recommendation.lists.store import WORTH_COPYING, lists_of, store_lists
@@ -31,7 +31,7 @@ def fill(database: Database) -> None:
         if user != game
     ]
     with database.writing() as connection:
-        record(connection, list(enumerate(events)), frozenset({"played"}), NOW)
+        record(connection, list(enumerate(events)), NOW, frozenset({"played"}))
 
 
 def test_a_stream_of_users_says_what_reading_each_says(database: Database) -> None:

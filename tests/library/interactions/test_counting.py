@@ -4,12 +4,13 @@ import random
 from datetime import timedelta
 
 import pytest
-from shop import START, at_once, event, everything, pairs, score, send
+from shop import START, WEIGHTS, at_once, event, everything, pairs, record, score, send
 from sqlalchemy import text
 
 from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.interactions.erasures import erase_user
+from recommendation.interactions.events import parse_interactions
 from recommendation.weights import MAX_QUANTITY
 
 KINDS = ("purchased", "played", "refunded", "wishlisted", "clicked", "viewed")
@@ -90,12 +91,9 @@ def test_an_event_id_of_a_batch_that_was_rolled_back_is_free_again(database: Dat
 
 
 def _record_and_fail(database: Database) -> None:
-    from recommendation.interactions.events import parse_interactions
-    from recommendation.interactions.store import record
-
     with database.writing() as connection:
         rows = [event("ann", "g", event_id="e-1")]
-        record(connection, parse_interactions(rows, send.__globals__["WEIGHTS"], START)[0], frozenset(), START)
+        record(connection, parse_interactions(rows, WEIGHTS, START)[0], START)
         raise ZeroDivisionError
 
 

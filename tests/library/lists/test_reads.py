@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from shop import record
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -17,7 +18,6 @@ from recommendation.database.dialects.on_loop import LoopConnection, open_connec
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.errors import StoreUnavailable
 from recommendation.interactions.events import Interaction
-from recommendation.interactions.store import record
 from recommendation.lists.first_party import FirstPartyItem
 from recommendation.lists.reads import LoopReads, read_users, users_statement
 from recommendation.lists.store import store_first_party, store_lists
@@ -36,7 +36,7 @@ def fill(database: Database) -> None:
         for column, game in enumerate(WHO)
     ]
     with database.writing() as connection:
-        record(connection, list(enumerate(events)), OWNING, NOW)
+        record(connection, list(enumerate(events)), NOW, OWNING)
         store_lists(connection, [StoredList(user, "cf", 5, NOW, pack([1], [0.5], [-1]), "v1", 6) for user in WHO[:3]])
         store_first_party(connection, {(WHO[0], "rule:x"): [FirstPartyItem("g", 1.0)]}, True, NOW)
 
