@@ -192,7 +192,7 @@ live_model = Table(
     metadata,
     Column("one", Integer, primary_key=True, default=1),
     Column("version", Text, ForeignKey("models.version")),
-    Column("changed_at", UtcDateTime),
+    Column("changed_at", UtcDateTime),  # only release 0.1.0 writes it; docs/upgrading.md says when it goes
     Column("training_fence", big, nullable=False, default=0),
     CheckConstraint("one = 1", name="single_row"),
 )
@@ -231,7 +231,6 @@ regenerations = Table(
     Column("generation", big, key="number", nullable=False, unique=True),
     Column("state", Text, nullable=False, index=True),
     Column("drop_uid", Text),
-    Column("audience", JSON),
     Column("active_since", UtcDateTime),
     Column("shards", Integer, nullable=False),
     Column("model_version", Text, nullable=False),

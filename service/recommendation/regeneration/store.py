@@ -210,7 +210,7 @@ def list_regenerations(connection: Connection, limit: int) -> list[Regeneration]
     return [_with_shards(connection, row) for row in connection.execute(query).mappings().all()]
 
 
-_COLUMNS = [column.label(column.key) for column in regenerations.c if column.name != "audience"]
+_COLUMNS = [column.label(column.key) for column in regenerations.c]
 
 
 def last_full(connection: Connection, before: int | None = None) -> Regeneration | None:

@@ -92,7 +92,7 @@ def publish(connection: Connection, row: ModelRow, data: bytes, fence: int, now:
         raise ValueError("the bytes are not those of the row")
     connection.execute(insert(models).values(vars(row)))
     connection.execute(insert(model_artifacts).values(version=row.version, artifact=data))
-    connection.execute(update(live_model).values(version=row.version, changed_at=now))
+    connection.execute(update(live_model).values(version=row.version))
 
 
 def promote(connection: Connection, version: str, now: datetime) -> str | None:
@@ -106,7 +106,7 @@ def promote(connection: Connection, version: str, now: datetime) -> str | None:
     if connection.execute(select(models.c.version).where(models.c.version == version)).first() is None:
         raise InvalidInput(f"there is no model {version}; see GET /models for those that are kept")
     if version != before:
-        connection.execute(update(live_model).values(version=version, changed_at=now))
+        connection.execute(update(live_model).values(version=version))
         data = {"model_version": version, "before": before, "promoted_at": now}
         put(connection, [announce(MODEL_PROMOTED, version, now, data)])
     return before
