@@ -19,9 +19,16 @@ from recommendation_api.background.brokers.broker import Broker
 from recommendation_api.background.relay import Relay
 from recommendation_api.background.trainer import Trainer
 from recommendation_api.background.view import ViewHolder
-from recommendation_api.batching.gate import WriteGate
-from recommendation_api.batching.reads import MAKERS, MOST_MADE_TOGETHER, READERS, Coalescer
-from recommendation_api.batching.writes import Ingests, QuickIngests
+from recommendation_api.batching.batcher import Batcher
+from recommendation_api.batching.reads import (
+    GENERATIONS_AT_ONCE,
+    MOST_GENERATED_TOGETHER,
+    READS_AT_ONCE,
+    ReadPolicy,
+    reads_together,
+)
+from recommendation_api.batching.turns import WriteTurns
+from recommendation_api.batching.writes import EventWrites, Statement, statement_is_possible
 from recommendation_api.keys import KeyRing
 from recommendation_api.telemetry.metrics import Metrics
 
@@ -33,14 +40,14 @@ class Parts:
     settings: Settings
     database: Database
     views: ViewHolder
-    reads: Coalescer[UserState]
+    reads: Batcher[str, UserState]
     """Reads what is kept of a user."""
     loop_reads: LoopReads
     loop_ingests: LoopIngests | None
-    makes: Coalescer[UserState]
-    """Makes and stores a user's list, and reads what is kept of them."""
-    writes: WriteGate
-    ingests: Ingests
+    generating: Batcher[str, UserState]
+    """Generates and stores a user's list, and reads what is kept of them."""
+    writes: WriteTurns
+    event_writes: EventWrites
     """Writes events, those of several requests at once."""
     trainer: Trainer
     relay: Relay | None
@@ -64,7 +71,7 @@ class Parts:
         if self.relay is not None:
             await asyncio.to_thread(self.relay.close)
         self.loop_reads.close()
-        self.ingests.close()
+        self.event_writes.close()
         if self.loop_ingests is not None:
             self.loop_ingests.close()
         await asyncio.to_thread(self.metrics.close)
@@ -92,22 +99,22 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.view)
     metrics.training_suspended.set(settings.training_suspended)
-    writes = WriteGate(settings.max_concurrent_writes, settings.max_waiting_writes)
+    writes = WriteTurns(settings.max_concurrent_writes, settings.max_waiting_writes)
     list_settings = ListSettings(settings.list_length, settings.half_life_days)
 
-    async def make(user_ids: Sequence[str]) -> Mapping[str, UserState]:
+    async def generate(user_ids: Sequence[str]) -> Mapping[str, UserState]:
         return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
 
     return Parts(
         settings=settings,
         database=database,
         views=views,
-        reads=Coalescer(loop_reads.read, _readers(settings)),
+        reads=reads_together(loop_reads.read, ReadPolicy(_readers(settings))),
         loop_reads=loop_reads,
         loop_ingests=loop_ingests,
-        makes=Coalescer(make, MAKERS, MOST_MADE_TOGETHER),
+        generating=reads_together(generate, ReadPolicy(GENERATIONS_AT_ONCE, MOST_GENERATED_TOGETHER)),
         writes=writes,
-        ingests=_ingests(settings, database, loop_ingests, views, writes, clock),
+        event_writes=_event_writes(settings, database, loop_ingests, views, writes, clock),
         trainer=Trainer(settings, database, clock),
         relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
@@ -121,40 +128,39 @@ def _stores(settings: Settings, announces: bool) -> tuple[Database, LoopReads, L
     """Share the connections that a process may have between its pool and the event loop's own."""
     url, readers = settings.database_url, _readers(settings)
     pool_size = settings.database_pool_size - LoopReads.connections(url, readers)
-    # The rows of an announcement are written step by step, which the one statement does not do.
-    counts_at_once = not announces and pool_size > 1 and LoopIngests.is_possible(url)
-    database = Database(url, pool_size - counts_at_once, settings.statement_timeout_ms, announces)
+    has_statement = statement_is_possible(url, pool_size, announces)
+    database = Database(url, pool_size - has_statement, settings.statement_timeout_ms, announces)
     loop_reads = LoopReads(database, readers, settings.half_life_days is not None)
-    return database, loop_reads, LoopIngests(database, settings.owning_events) if counts_at_once else None
+    return database, loop_reads, LoopIngests(database, settings.owning_events) if has_statement else None
 
 
 def _readers(settings: Settings) -> int:
     """Return how many reads run at a time; half of a small pool stays for everything else."""
-    return min(READERS, settings.database_pool_size // 2)
+    return min(READS_AT_ONCE, settings.database_pool_size // 2)
 
 
-def _ingests(
+def _event_writes(
     settings: Settings,
     database: Database,
     loop_ingests: LoopIngests | None,
     views: ViewHolder,
-    writes: WriteGate,
+    writes: WriteTurns,
     clock: SteadyClock,
-) -> Ingests:
+) -> EventWrites:
     def write_events(requests: Sequence[Ingest]) -> Sequence[Outcome]:
         now, known_games = clock(), views.view.catalogue.by_id
         with database.writing() as connection:
             return ingest(connection, requests, settings.owning_events, now, known_games)
 
-    quick = None if loop_ingests is None else _quick_ingests(loop_ingests, views, writes, clock)
-    return Ingests(write_events, writes, quick)
+    statement = None if loop_ingests is None else _statement(loop_ingests, views, clock)
+    return EventWrites(write_events, writes, statement)
 
 
-def _quick_ingests(loop_ingests: LoopIngests, views: ViewHolder, writes: WriteGate, clock: SteadyClock) -> QuickIngests:
+def _statement(loop_ingests: LoopIngests, views: ViewHolder, clock: SteadyClock) -> Statement:
     def takes(request: Ingest) -> bool:
         return loop_ingests.takes(request, views.view.catalogue.by_id)
 
     async def count(requests: Sequence[Ingest]) -> Sequence[Ingested | None]:
         return await loop_ingests.count(requests, clock())
 
-    return QuickIngests(takes, count, writes)
+    return Statement(takes, count)

@@ -49,7 +49,7 @@ async def post_interactions(request: Request) -> Response:
         return interactions_accepted([done.accepted], now)
 
     expected = batch_answer(len(events), refused, 0)
-    ingested = await parts.ingests.take(Ingest(events, request_key(request, body), end, expected, announce))
+    ingested = await parts.event_writes.take(Ingest(events, request_key(request, body), end, expected, announce))
     _count(parts, ingested, len(refused))
     return answered(ingested.answer, ingested.recorded is None)
 
@@ -74,7 +74,7 @@ async def post_feedback(request: Request) -> Response:
     def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
         return feedback_received([kept(done)], now)
 
-    ingested = await parts.ingests.take(Ingest(events, request_key(request, body), end, announce=announce))
+    ingested = await parts.event_writes.take(Ingest(events, request_key(request, body), end, announce=announce))
     _count(parts, ingested, len(refused))
     for item in kept(ingested.recorded) if ingested.recorded else ():
         kind = source_class(item.source or "")

@@ -14,7 +14,7 @@ from recommendation.lists.page import ActiveList, PageRequest, active_list
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 from recommendation.lists.why import explain
-from recommendation_api.batching.gate import too_many_writes
+from recommendation_api.batching.turns import too_many_writes
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import (
     MAX_LIMIT,
@@ -63,7 +63,7 @@ async def get_list(
     view = parts.views.view
     shown = decode_cursor(cursor, view.catalogue) if cursor else frozenset()
     page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()))
-    active = make_page(parts, view, await parts.reads.read(user_id), page)
+    active = make_page(parts, view, await parts.reads.ask(user_id), page)
     return tagged_response(request, list_body(active, limit, view.catalogue))
 
 
@@ -85,9 +85,9 @@ async def _made_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
     await parts.views.settle()
     if parts.views.view.live is None:
         raise no_model()
-    if parts.makes.waiting >= parts.settings.max_waiting_writes:
+    if parts.generating.waiting >= parts.settings.max_waiting_writes:
         raise too_many_writes()
-    state = await parts.makes.read(user_id)
+    state = await parts.generating.ask(user_id)
     view = parts.views.view
     return list_body(make_page(parts, view, state, page), page.limit, view.catalogue)
 
@@ -95,7 +95,7 @@ async def _made_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
 async def _take_reading(parts: Parts, scope: Scope, _receive: Receive, user_id: str, page: PageRequest) -> ASGIApp:
     await parts.views.settle()
     view = parts.views.view
-    active = make_page(parts, view, await parts.reads.read(user_id), page)
+    active = make_page(parts, view, await parts.reads.ask(user_id), page)
     body = list_body(active, page.limit, view.catalogue)
     if any(name == b"if-none-match" for name, _ in scope["headers"]):
         return tagged_response(Request(scope), body)
@@ -154,7 +154,7 @@ async def get_why(request: Request, user_id: schemas.UserId, game_id: Annotated[
     """Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not."""
     parts = parts_of(request)
     await parts.views.settle()
-    state = await parts.reads.read(user_id)
+    state = await parts.reads.ask(user_id)
     found = explain(state, parts.views.view, parts.list_settings, game_id, parts.clock(), parts.settings.fresh_reads)
     if found is None:
         raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")

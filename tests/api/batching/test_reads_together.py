@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from recommendation.errors import StoreUnavailable
-from recommendation_api.batching.reads import WORTH_A_READER, Coalescer
+from recommendation_api.batching.batcher import Batcher
+from recommendation_api.batching.reads import WORTH_ANOTHER, ReadPolicy, reads_together
 
 
 class Store:
@@ -33,12 +34,12 @@ async def turns(count: int = 4) -> None:
 def test_reads_of_one_turn_are_asked_for_together_and_those_that_come_meanwhile_gather() -> None:
     async def story() -> tuple[Store, list[str]]:
         store = Store()
-        together: Coalescer[str] = Coalescer(store.read, 2)
-        first = [asyncio.create_task(together.read(f"u{n}")) for n in range(4)]
+        together: Batcher[str, str] = reads_together(store.read, ReadPolicy(2))
+        first = [asyncio.create_task(together.ask(f"u{n}")) for n in range(4)]
         await turns()
         late = []
         for name in ("v0", "v1", "v2"):
-            late.append(asyncio.create_task(together.read(name)))
+            late.append(asyncio.create_task(together.ask(name)))
             await turns()
         assert together.waiting == 3
         store.open.set()
@@ -52,32 +53,32 @@ def test_reads_of_one_turn_are_asked_for_together_and_those_that_come_meanwhile_
 def test_where_many_wait_another_reader_is_sent_and_the_rest_waits() -> None:
     async def story() -> Store:
         store = Store()
-        together: Coalescer[str] = Coalescer(store.read, 2)
+        together: Batcher[str, str] = reads_together(store.read, ReadPolicy(2))
         reads = []
         for group in range(3):
-            reads += [asyncio.create_task(together.read(f"{group}{n}")) for n in range(WORTH_A_READER)]
+            reads += [asyncio.create_task(together.ask(f"{group}{n}")) for n in range(WORTH_ANOTHER)]
             await turns()
-        assert together.waiting == WORTH_A_READER
+        assert together.waiting == WORTH_ANOTHER
         store.open.set()
         await asyncio.gather(*reads)
         return store
 
-    assert [len(users) for users in asyncio.run(story()).asked] == [WORTH_A_READER] * 3
+    assert [len(users) for users in asyncio.run(story()).asked] == [WORTH_ANOTHER] * 3
 
 
 def test_those_who_come_while_an_answer_is_handed_out_are_asked_for_before_anything_is_made_of_it() -> None:
     async def story() -> tuple[int, Store]:
         store = Store()
-        together: Coalescer[str] = Coalescer(store.read, 1)
+        together: Batcher[str, str] = reads_together(store.read, ReadPolicy(1))
         asked_before = []
 
         async def make_something(name: str) -> None:
-            await together.read(name)
+            await together.ask(name)
             asked_before.append(len(store.asked))
 
         first = asyncio.create_task(make_something("u"))
         await turns()
-        second = asyncio.create_task(together.read("v"))
+        second = asyncio.create_task(together.ask("v"))
         store.open.set()
         await asyncio.gather(first, second)
         return asked_before[0], store
@@ -90,8 +91,8 @@ def test_a_user_who_is_asked_for_twice_is_read_once() -> None:
     async def story() -> tuple[Store, list[str]]:
         store = Store()
         store.open.set()
-        together: Coalescer[str] = Coalescer(store.read, 2)
-        return store, await asyncio.gather(*(together.read("u") for _ in range(3)))
+        together: Batcher[str, str] = reads_together(store.read, ReadPolicy(2))
+        return store, await asyncio.gather(*(together.ask("u") for _ in range(3)))
 
     store, answers = asyncio.run(story())
     assert (store.asked, answers) == ([["u"]], ["U"] * 3)
@@ -101,8 +102,8 @@ def test_no_more_than_the_most_are_asked_for_together() -> None:
     async def story() -> Store:
         store = Store()
         store.open.set()
-        together: Coalescer[str] = Coalescer(store.read, 1, most_together=3)
-        await asyncio.gather(*(together.read(f"u{n}") for n in range(8)))
+        together: Batcher[str, str] = reads_together(store.read, ReadPolicy(1, most_together=3))
+        await asyncio.gather(*(together.ask(f"u{n}") for n in range(8)))
         return store
 
     assert [len(users) for users in asyncio.run(story()).asked] == [3, 3, 2]
@@ -113,10 +114,10 @@ def test_a_failure_is_everyones_and_the_next_read_is_asked_again() -> None:
         store = Store()
         store.open.set()
         store.is_away = True
-        together: Coalescer[str] = Coalescer(store.read, 1)
-        failed = await asyncio.gather(*(together.read(f"u{n}") for n in range(3)), return_exceptions=True)
+        together: Batcher[str, str] = reads_together(store.read, ReadPolicy(1))
+        failed = await asyncio.gather(*(together.ask(f"u{n}") for n in range(3)), return_exceptions=True)
         store.is_away = False
-        return list(failed), await together.read("u")
+        return list(failed), await together.ask("u")
 
     failed, answer = asyncio.run(story())
     assert [type(error) for error in failed] == [StoreUnavailable] * 3
@@ -126,8 +127,8 @@ def test_a_failure_is_everyones_and_the_next_read_is_asked_again() -> None:
 def test_who_gives_up_waiting_leaves_the_others_their_answers() -> None:
     async def story() -> str:
         store = Store()
-        together: Coalescer[str] = Coalescer(store.read, 1)
-        gone, stays = (asyncio.create_task(together.read(user)) for user in ("gone", "stays"))
+        together: Batcher[str, str] = reads_together(store.read, ReadPolicy(1))
+        gone, stays = (asyncio.create_task(together.ask(user)) for user in ("gone", "stays"))
         await turns()
         gone.cancel()
         store.open.set()
@@ -136,3 +137,19 @@ def test_who_gives_up_waiting_leaves_the_others_their_answers() -> None:
         return await stays
 
     assert asyncio.run(story()) == "STAYS"
+
+
+def test_one_whose_client_went_away_before_its_turn_is_not_read() -> None:
+    async def story() -> list[list[str]]:
+        store = Store()
+        together: Batcher[str, str] = reads_together(store.read, ReadPolicy(1))
+        first = asyncio.create_task(together.ask("first"))
+        await turns()
+        gone, stays = (asyncio.create_task(together.ask(user)) for user in ("gone", "stays"))
+        await turns()
+        gone.cancel()
+        store.open.set()
+        await asyncio.gather(first, gone, stays, return_exceptions=True)
+        return store.asked
+
+    assert asyncio.run(story()) == [["first"], ["stays"]]

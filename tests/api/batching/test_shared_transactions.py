@@ -9,8 +9,8 @@ from typing import Any
 from recommendation.database.idempotency import Answer, RequestKey
 from recommendation.errors import InvalidInput, StoreUnavailable, TransactionLost
 from recommendation.interactions.ingest import Ingest, Ingested
-from recommendation_api.batching.gate import WriteGate
-from recommendation_api.batching.writes import TRIES, Ingests
+from recommendation_api.batching.turns import WriteTurns
+from recommendation_api.batching.writes import TRIES, EventWrites
 from recommendation_api.problems import Problem
 
 
@@ -37,11 +37,11 @@ def asked(name: str) -> Ingest:
     return Ingest((), RequestKey.of("shop", "POST /interactions", name), lambda connection, done: Answer(200, b""))
 
 
-async def started(ingests: Ingests, writes: Writes, *names: str) -> list[asyncio.Task[Ingested]]:
+async def started(event_writes: EventWrites, writes: Writes, *names: str) -> list[asyncio.Task[Ingested]]:
     """Send one, and the others once it is being written."""
-    tasks = [asyncio.create_task(ingests.take(asked(names[0])))]
+    tasks = [asyncio.create_task(event_writes.take(asked(names[0])))]
     await asyncio.to_thread(writes.began.wait, 10)
-    tasks += [asyncio.create_task(ingests.take(asked(name))) for name in names[1:]]
+    tasks += [asyncio.create_task(event_writes.take(asked(name))) for name in names[1:]]
     await asyncio.sleep(0)
     return tasks
 
@@ -50,11 +50,11 @@ def ended(writes: Writes, *names: str, room: int = 64) -> list[Any]:
     """What became of requests of which all but the first come while the first is written."""
 
     async def run() -> list[Any]:
-        ingests = Ingests(writes, WriteGate(1, room))
-        tasks = await started(ingests, writes, *names)
+        event_writes = EventWrites(writes, WriteTurns(1, room))
+        tasks = await started(event_writes, writes, *names)
         writes.go.set()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        ingests.close()
+        event_writes.close()
         return outcomes
 
     return asyncio.run(run())
@@ -105,13 +105,13 @@ def test_more_than_may_wait_are_turned_away() -> None:
 
 def test_one_whose_client_went_away_before_its_turn_is_not_written() -> None:
     async def run(writes: Writes) -> None:
-        ingests = Ingests(writes, WriteGate(1, 64))
-        tasks = await started(ingests, writes, "a", "b", "c")
+        event_writes = EventWrites(writes, WriteTurns(1, 64))
+        tasks = await started(event_writes, writes, "a", "b", "c")
         tasks[1].cancel()
         await asyncio.sleep(0)
         writes.go.set()
         await asyncio.gather(*tasks, return_exceptions=True)
-        ingests.close()
+        event_writes.close()
 
     writes = Writes()
     asyncio.run(run(writes))
@@ -120,14 +120,14 @@ def test_one_whose_client_went_away_before_its_turn_is_not_written() -> None:
 
 def test_a_writer_that_is_held_up_holds_up_nobody_else() -> None:
     async def run(writes: Writes) -> None:
-        ingests = Ingests(writes, WriteGate(2, 64))
-        tasks = await started(ingests, writes, "a", "b", "c")
+        event_writes = EventWrites(writes, WriteTurns(2, 64))
+        tasks = await started(event_writes, writes, "a", "b", "c")
         await asyncio.wait_for(asyncio.gather(*tasks[1:]), 10)
-        await asyncio.wait_for(ingests.take(asked("d")), 10)
+        await asyncio.wait_for(event_writes.take(asked("d")), 10)
         assert not tasks[0].done()
         writes.go.set()
         await tasks[0]
-        ingests.close()
+        event_writes.close()
 
     writes = Writes()
     asyncio.run(run(writes))

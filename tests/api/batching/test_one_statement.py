@@ -4,14 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from recommendation.database.idempotency import Answer
 from recommendation.errors import StoreUnavailable
 from recommendation.interactions.ingest import Ingest, Ingested
-from recommendation_api.batching import writes as quick_ingests
-from recommendation_api.batching.gate import WriteGate
-from recommendation_api.batching.writes import Ingests, QuickIngests
+from recommendation_api.batching.turns import WriteTurns
+from recommendation_api.batching.writes import PATIENCE_SECONDS, EventWrites, Statement
 
 
 class Counts:
@@ -46,13 +43,19 @@ def step_by_step(requests: Sequence[Ingest]) -> Sequence[Ingested]:
     return [Ingested(Answer(200, b"slow")) for _ in requests]
 
 
-async def ended(counts: Counts, names: str, cancelled: str = "", until: asyncio.Event | None = None) -> list[Any]:
+async def ended(
+    counts: Counts,
+    names: str,
+    cancelled: str = "",
+    until: asyncio.Event | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> list[Any]:
     """What becomes of requests of which all but the first come while the first is counted."""
-    gate = WriteGate(2, 64)
-    ingests = Ingests(step_by_step, gate, QuickIngests(lambda request: name_of(request) != "s", counts, gate))
-    tasks = {names[0]: asyncio.create_task(ingests.take(asked(names[0])))}
+    statement = Statement(lambda request: name_of(request) != "s", counts)
+    event_writes = EventWrites(step_by_step, WriteTurns(2, 64), statement, patience_seconds)
+    tasks = {names[0]: asyncio.create_task(event_writes.take(asked(names[0])))}
     await counts.began.wait()
-    tasks |= {name: asyncio.create_task(ingests.take(asked(name))) for name in names[1:]}
+    tasks |= {name: asyncio.create_task(event_writes.take(asked(name))) for name in names[1:]}
     await asyncio.sleep(0)
     for name in cancelled:
         tasks[name].cancel()
@@ -61,7 +64,7 @@ async def ended(counts: Counts, names: str, cancelled: str = "", until: asyncio.
         until.set()
     counts.go.set()
     outcomes = await asyncio.gather(*tasks.values(), return_exceptions=True)
-    ingests.close()
+    event_writes.close()
     return [one.answer.body.decode() if isinstance(one, Ingested) else type(one).__name__ for one in outcomes]
 
 
@@ -101,12 +104,10 @@ def test_one_whose_client_went_away_before_its_turn_is_not_counted() -> None:
     asyncio.run(run())
 
 
-def test_a_group_that_is_held_up_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick_ingests, "PATIENCE_SECONDS", 0.0)
-
+def test_a_group_that_is_held_up_holds_up_no_other() -> None:
     async def run() -> None:
         counts, others = Counts(), asyncio.Event()
-        assert await ended(counts, "abc", until=others) == ["quick", "slow", "slow"]
+        assert await ended(counts, "abc", until=others, patience_seconds=0.0) == ["quick", "slow", "slow"]
         assert others.is_set()
         assert counts.groups == ["a"]
 

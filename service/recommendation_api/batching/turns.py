@@ -17,7 +17,7 @@ def too_many_writes() -> Problem:
     return Problem(429, "too_many_writes", "too many writes at once; try again in a moment", {"Retry-After": "1"})
 
 
-class WriteGate:
+class WriteTurns:
     """Lets some transactions through at a time; the requests of some more may wait."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
