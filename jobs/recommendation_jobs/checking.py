@@ -59,7 +59,7 @@ class Events:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Refusals:
     """Events that cannot be counted: rows of the chunk by code."""
 
     rows: dict[str, Codes]
@@ -128,7 +128,7 @@ class Checked:
     """What a chunk holds."""
 
     events: Events
-    refused: Refused
+    refused: Refusals
     event_ids: Coded | None
     _chunk: "_Chunk"
 
@@ -183,7 +183,7 @@ class _Chunk:
             np.concatenate([part.occurred for part in accepted]),
         )
         found = {code: rows_of for code, rows_of in rows.items() if len(rows_of)}
-        return Checked(whole, Refused(found), self.event_ids, self)
+        return Checked(whole, Refusals(found), self.event_ids, self)
 
     def _events(self, facet: Facet, names: dict[str, int]) -> tuple[Events, Codes]:
         """Every event of a facet, and why each is refused: a place in `CODES`, or `MISSING`."""

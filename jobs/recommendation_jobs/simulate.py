@@ -34,7 +34,7 @@ _SHOP, _USER = 0, 1
 
 
 @dataclass(frozen=True)
-class Plan:
+class Recipe:
     """What to make up."""
 
     users: int = 2000
@@ -52,7 +52,9 @@ class Plan:
     @property
     def name(self) -> str:
         """Eight letters that stand for this store, so that event ids of two stores never meet."""
-        return hashlib.blake2b(repr(self).encode(), digest_size=4).hexdigest()
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        # The word before the bracket stays: with another one the same arguments would give other event ids.
+        return hashlib.blake2b(f"Plan({fields})".encode(), digest_size=4).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--games-out", type=Path, metavar="FILE", help="games, for `import --catalogue`: .csv or .jsonl"
     )
     for name, most in (("users", 1_000_000), ("games", 20_000), ("days", 3650), ("seed", 2**32)):
-        default = getattr(Plan, name)
+        default = getattr(Recipe, name)
         parser.add_argument(
             f"--{name}", type=int, default=default, metavar="N", help=f"up to {most}; default {default}"
         )
-    parser.add_argument("--until", type=date.fromisoformat, default=Plan.until, help=f"end day; default {Plan.until}")
+    parser.add_argument(
+        "--until", type=date.fromisoformat, default=Recipe.until, help=f"end day; default {Recipe.until}"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -86,27 +90,28 @@ def run(options: argparse.Namespace) -> int:
         raise InvalidInput("simulate needs 1 to 1000000 users, 1 to 20000 games and 1 to 3650 days")
     if not 0 <= options.seed <= 2**32:
         raise InvalidInput("simulate needs a seed from 0 to 4294967296")
-    plan = Plan(options.users, options.games, options.days, options.seed, options.until)
-    shop = open_shop(plan.games, plan.days, np.random.default_rng([plan.seed, _SHOP]))
+    recipe = Recipe(options.users, options.games, options.days, options.seed, options.until)
+    shop = open_shop(recipe.games, recipe.days, np.random.default_rng([recipe.seed, _SHOP]))
     try:
         if options.games_out is not None:
-            write_games(options.games_out, shop, plan)
-        with progress("simulate", plan.users, "users") as bar:
-            happenings = happen(plan, shop, bar.advance)
-        write_events(options.out, happenings, shop, plan)
+            write_games(options.games_out, shop, recipe)
+        with progress("simulate", recipe.users, "users") as bar:
+            happenings = happen(recipe, shop, bar.advance)
+        write_events(options.out, happenings, shop, recipe)
     except OSError as error:
         raise InvalidInput(f"{error.filename}: cannot be written ({error.strerror})") from error
     print(
-        f"simulated {len(happenings.seconds):,} events of {plan.users:,} users and {plan.games:,} games: {options.out}"
+        f"simulated {len(happenings.seconds):,} events of {recipe.users:,} users and {recipe.games:,} games: "
+        f"{options.out}"
     )
     return exits.DONE
 
 
-def happen(plan: Plan, shop: Shop, advance: Callable[[int], None] = lambda _: None) -> Happenings:
+def happen(recipe: Recipe, shop: Shop, advance: Callable[[int], None] = lambda _: None) -> Happenings:
     """Let every user live in the shop."""
     parts: list[tuple[NDArray[Any], ...]] = []
-    for user in range(plan.users):
-        diary = User(shop, np.random.default_rng([plan.seed, _USER, user])).live(plan.days, plan.start.weekday())
+    for user in range(recipe.users):
+        diary = User(shop, np.random.default_rng([recipe.seed, _USER, user])).live(recipe.days, recipe.start.weekday())
         moments = np.array(diary.moments, np.int64)
         whose = np.full(len(moments), user, np.int32)
         own = np.array(diary.games, np.int32), np.array(diary.types, np.int8), np.array(diary.hours, np.float64)
@@ -117,17 +122,17 @@ def happen(plan: Plan, shop: Shop, advance: Callable[[int], None] = lambda _: No
     return Happenings(seconds[order], users[order], games[order], types[order], hours[order])
 
 
-def write_events(path: Path, events: Happenings, shop: Shop, plan: Plan) -> None:
+def write_events(path: Path, events: Happenings, shop: Shop, recipe: Recipe) -> None:
     """Write the events as CSV, oldest first."""
-    width = max(6, len(str(plan.users)))
+    width = max(6, len(str(recipe.users)))
     with path.open("wb") as file:
         file.write((",".join(COLUMNS) + "\n").encode())
         for start in range(0, len(events.seconds), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
-            moments = np.datetime64(plan.start.replace(tzinfo=None), "s") + events.seconds[rows]
+            moments = np.datetime64(recipe.start.replace(tzinfo=None), "s") + events.seconds[rows]
             table = pa.table(
                 {
-                    "event_id": [f"{plan.name}-{start + place}" for place in range(len(moments))],
+                    "event_id": [f"{recipe.name}-{start + place}" for place in range(len(moments))],
                     "user_id": [f"u-{user:0{width}}" for user in events.users[rows]],
                     "game_id": [shop.game_ids[game] for game in events.games[rows]],
                     "event_type": [EVENT_TYPES[event_type] for event_type in events.types[rows]],
@@ -139,25 +144,25 @@ def write_events(path: Path, events: Happenings, shop: Shop, plan: Plan) -> None
             pa_csv.write_csv(table, file, pa_csv.WriteOptions(include_header=False, quoting_style="none"))
 
 
-def write_games(path: Path, shop: Shop, plan: Plan) -> None:
+def write_games(path: Path, shop: Shop, recipe: Recipe) -> None:
     """Write the catalogue: CSV where the name ends in `.csv`, else JSON lines."""
     with path.open("w", encoding="utf-8", newline="") as file:
         if path.suffix.lower() != ".csv":
-            file.writelines(json.dumps(game) + "\n" for game in _games(shop, plan))
+            file.writelines(json.dumps(game) + "\n" for game in _games(shop, recipe))
             return
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("game_id", "title", "tags", "released_at", "similar_to"))
-        for game in _games(shop, plan):
+        for game in _games(shop, recipe):
             tags, similar = "|".join(game["tags"]), "|".join(game["similar_to"])
             writer.writerow((game["game_id"], game["title"], tags, game["released_at"], similar))
 
 
-def _games(shop: Shop, plan: Plan) -> Iterator[dict[str, Any]]:
+def _games(shop: Shop, recipe: Recipe) -> Iterator[dict[str, Any]]:
     for row, game_id in enumerate(shop.game_ids):
         yield {
             "game_id": game_id,
             "title": shop.titles[row],
             "tags": list(shop.tags[row]),
-            "released_at": rfc3339(plan.start + timedelta(days=int(shop.released_day[row]))),
+            "released_at": rfc3339(recipe.start + timedelta(days=int(shop.released_day[row]))),
             "similar_to": list(shop.similar[row]),
         }

@@ -16,7 +16,7 @@ class AskPreview:
 
 
 @dataclass(frozen=True)
-class Claim:
+class ClaimTurn:
     """Write the status first: everything that follows is named after what it says."""
 
 
@@ -57,7 +57,7 @@ class CloseRegeneration:
 Action = (
     Register
     | AskPreview
-    | Claim
+    | ClaimTurn
     | StartTraining
     | OpenRegeneration
     | CreateJob

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from recommendation_operator import names, reasons
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 from recommendation_operator.times import format_time
 
 MAX_NOTE = 1024
 """Characters that the API server accepts in an Event's message."""
 
 
-def news(drop: Drop, status: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
+def news(drop: ContentDrop, status: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
     """The Event for a status about to be written; None where the reason stays the same."""
     summary = next(c for c in status["conditions"] if c["type"] == "Succeeded")
     if summary["reason"] == drop.condition("Succeeded").get("reason"):

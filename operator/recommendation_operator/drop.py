@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Drop:
+class ContentDrop:
     uid: str
     name: str
     namespace: str
@@ -25,7 +25,7 @@ class Drop:
     deleting: bool = False
 
     @classmethod
-    def from_object(cls, obj: Mapping[str, Any]) -> Drop:
+    def from_object(cls, obj: Mapping[str, Any]) -> ContentDrop:
         metadata = obj["metadata"]
         return cls(
             uid=metadata["uid"],
@@ -85,7 +85,7 @@ class Drop:
         return self.is_true("Finished")
 
 
-def registration_body(drop: Drop) -> Json:
+def registration_body(drop: ContentDrop) -> Json:
     """What `PUT /drops/{uid}` is told; optional fields are left out rather than sent empty."""
     placement = drop.spec["placement"]
     body: Json = {
@@ -104,7 +104,7 @@ def registration_body(drop: Drop) -> Json:
     return body
 
 
-def audience_body(drop: Drop) -> Json:
+def audience_body(drop: ContentDrop) -> Json:
     """The audience as the service spells it; empty means everyone."""
     days = (drop.spec.get("audience") or {}).get("activeWithinDays")
     return {} if days is None else {"active_within_days": days}

@@ -20,9 +20,9 @@ from recommendation_operator import names
 from recommendation_operator.cluster import Cluster
 from recommendation_operator.logs import use_json
 from recommendation_operator.loop import ReconcileLoop, utc_now
-from recommendation_operator.metrics import Metrics
+from recommendation_operator.metrics import OperatorMetrics
 from recommendation_operator.reconcile import Reconciler
-from recommendation_operator.service import Service
+from recommendation_operator.service import ServiceClient
 from recommendation_operator.settings import OperatorSettings, SettingsInvalid
 
 logger = logging.getLogger(__name__)
@@ -55,9 +55,9 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     namespace = _watched_namespace() or credentials().default_namespace
     if not namespace:
         raise SettingsInvalid("say which namespace to serve: kopf run --namespace NAMESPACE")
-    metrics = Metrics()
+    metrics = OperatorMetrics()
     memo.cluster = Cluster(credentials, namespace, ours.request_timeout_seconds)
-    memo.service = Service(ours.api_url, ours.operator_key_file, ours.request_timeout_seconds)
+    memo.service = ServiceClient(ours.api_url, ours.operator_key_file, ours.request_timeout_seconds)
     memo.patience = ours.heartbeat_seconds
     memo.loop = ReconcileLoop(Reconciler(memo.cluster, memo.service, ours, metrics, utc_now), ours, metrics)
     memo.generations = {}

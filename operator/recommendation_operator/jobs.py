@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recommendation_operator import names
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ FAILURE_POLICY: Json = {
 }
 
 
-def regeneration_job(template: Mapping[str, Any], drop: Drop, regeneration_id: str) -> Json:
+def regeneration_job(template: Mapping[str, Any], drop: ContentDrop, regeneration_id: str) -> Json:
     """
     The one Indexed Job of a drop.
 

@@ -12,7 +12,7 @@ import logging
 import time
 from datetime import UTC, datetime
 
-from recommendation_operator.metrics import Metrics
+from recommendation_operator.metrics import OperatorMetrics
 from recommendation_operator.problems import Refused, TryAgain
 from recommendation_operator.reconcile import Reconciler
 from recommendation_operator.settings import OperatorSettings
@@ -25,7 +25,7 @@ def utc_now() -> datetime:
 
 
 class ReconcileLoop:
-    def __init__(self, reconciler: Reconciler, settings: OperatorSettings, metrics: Metrics) -> None:
+    def __init__(self, reconciler: Reconciler, settings: OperatorSettings, metrics: OperatorMetrics) -> None:
         self._reconciler = reconciler
         self._settings = settings
         self._metrics = metrics

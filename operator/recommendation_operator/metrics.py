@@ -8,8 +8,8 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from recommendation_operator import reasons
-from recommendation_operator.drop import Drop
-from recommendation_operator.records import Regeneration
+from recommendation_operator.drop import ContentDrop
+from recommendation_operator.records import RegenerationView
 from recommendation_operator.times import parse_time
 
 STATES = ("scheduled", "suspended", "queued", "progressing", "succeeded", "failed")
@@ -20,7 +20,7 @@ REACHED = 0.9
 """Share of the audience whose lists must be remade before a drop counts as having reached it."""
 
 
-class Metrics:
+class OperatorMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._drops = Gauge(
@@ -74,7 +74,7 @@ class Metrics:
     def reconciled(self, result: str) -> None:
         self._reconciled.labels(result).inc()
 
-    def counted(self, drops: Iterable[Drop], now: datetime) -> None:
+    def counted(self, drops: Iterable[ContentDrop], now: datetime) -> None:
         """Count the drops by state, from their stored status: what `kubectl` shows is what is measured."""
         found = dict.fromkeys(STATES, 0)
         oldest = 0.0
@@ -86,7 +86,7 @@ class Metrics:
             self._drops.labels(state).set(count)
         self._running.set(oldest)
 
-    def progressed(self, drop: Drop, regeneration: Regeneration, now: datetime) -> None:
+    def progressed(self, drop: ContentDrop, regeneration: RegenerationView, now: datetime) -> None:
         """Note the moment a drop reached its audience; once per drop and process."""
         targeted = regeneration.users_targeted or 0
         if drop.uid in self._reached or targeted == 0 or regeneration.users_regenerated < REACHED * targeted:
@@ -94,13 +94,13 @@ class Metrics:
         self._reached.add(drop.uid)
         self._reach.observe(max(0.0, (now - max(drop.due, drop.created)).total_seconds()))
 
-    def finished(self, drop: Drop, now: datetime) -> None:
+    def finished(self, drop: ContentDrop, now: datetime) -> None:
         self._reached.discard(drop.uid)
         if start := drop.status.get("startTime"):
             self._duration.observe(max(0.0, (now - parse_time(start)).total_seconds()))
 
 
-def state_of(drop: Drop) -> str:
+def state_of(drop: ContentDrop) -> str:
     if drop.finished:
         return "succeeded" if drop.is_true("Succeeded") else "failed"
     reason = drop.condition("Succeeded").get("reason", reasons.PENDING)

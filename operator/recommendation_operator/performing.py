@@ -12,51 +12,51 @@ import yaml
 
 from recommendation_operator import actions, names, reasons
 from recommendation_operator.cluster import Cluster
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 from recommendation_operator.jobs import regeneration_job
 from recommendation_operator.plan import Obstacle, Seen
 from recommendation_operator.problems import Conflict, Refused, TryAgain
 from recommendation_operator.records import JobView
-from recommendation_operator.service import Service
+from recommendation_operator.service import ServiceClient
 
 
 class Performer:
     """Actions as calls; every method returns `seen` with what the call brought to light."""
 
-    def __init__(self, cluster: Cluster, service: Service, template_file: Path) -> None:
+    def __init__(self, cluster: Cluster, service: ServiceClient, template_file: Path) -> None:
         self._cluster = cluster
         self._service = service
         self._template_file = template_file
 
-    async def perform(self, action: actions.Action, drop: Drop, seen: Seen) -> Seen:
+    async def perform(self, action: actions.Action, drop: ContentDrop, seen: Seen) -> Seen:
         try:
             return await self._perform(action, drop, seen)
         except Refused as refused:
             return dataclasses.replace(seen, refusal=_obstacle(refused))
 
     @singledispatchmethod
-    async def _perform(self, action: Any, drop: Drop, seen: Seen) -> Seen:
+    async def _perform(self, action: Any, drop: ContentDrop, seen: Seen) -> Seen:
         raise TypeError(f"no way to perform {action!r}")
 
     @_perform.register
-    async def _register(self, action: actions.Register, drop: Drop, seen: Seen) -> Seen:
+    async def _register(self, action: actions.Register, drop: ContentDrop, seen: Seen) -> Seen:
         return dataclasses.replace(seen, registration=await self._service.register(drop))
 
     @_perform.register
-    async def _ask_preview(self, action: actions.AskPreview, drop: Drop, seen: Seen) -> Seen:
+    async def _ask_preview(self, action: actions.AskPreview, drop: ContentDrop, seen: Seen) -> Seen:
         return dataclasses.replace(seen, preview=await self._service.preview(drop))
 
     @_perform.register
-    async def _start_training(self, action: actions.StartTraining, drop: Drop, seen: Seen) -> Seen:
+    async def _start_training(self, action: actions.StartTraining, drop: ContentDrop, seen: Seen) -> Seen:
         return dataclasses.replace(seen, training=await self._service.train(drop, _claimed(drop)))
 
     @_perform.register
-    async def _open_regeneration(self, action: actions.OpenRegeneration, drop: Drop, seen: Seen) -> Seen:
+    async def _open_regeneration(self, action: actions.OpenRegeneration, drop: ContentDrop, seen: Seen) -> Seen:
         opened = await self._service.open_regeneration(drop, _claimed(drop))
         return dataclasses.replace(seen, regeneration=opened)
 
     @_perform.register
-    async def _close_regeneration(self, action: actions.CloseRegeneration, drop: Drop, seen: Seen) -> Seen:
+    async def _close_regeneration(self, action: actions.CloseRegeneration, drop: ContentDrop, seen: Seen) -> Seen:
         if seen.regeneration is None:
             raise ValueError("there is no regeneration to close")
         closed = await self._service.close_regeneration(
@@ -65,17 +65,17 @@ class Performer:
         return dataclasses.replace(seen, regeneration=closed)
 
     @_perform.register
-    async def _create_job(self, action: actions.CreateJob, drop: Drop, seen: Seen) -> Seen:
+    async def _create_job(self, action: actions.CreateJob, drop: ContentDrop, seen: Seen) -> Seen:
         manifest = regeneration_job(self._template(), drop, action.regeneration)
         return dataclasses.replace(seen, job=await self._create_or_adopt(manifest))
 
     @_perform.register
-    async def _delete_job(self, action: actions.DeleteJob, drop: Drop, seen: Seen) -> Seen:
+    async def _delete_job(self, action: actions.DeleteJob, drop: ContentDrop, seen: Seen) -> Seen:
         await self._cluster.delete_job(drop.status["jobName"], action.job_uid)
         return dataclasses.replace(seen, job=None)
 
     @_perform.register
-    async def _suspend_job(self, action: actions.SuspendJob, drop: Drop, seen: Seen) -> Seen:
+    async def _suspend_job(self, action: actions.SuspendJob, drop: ContentDrop, seen: Seen) -> Seen:
         if seen.job is None:
             raise ValueError("there is no Job to suspend")
         try:
@@ -105,7 +105,7 @@ class Performer:
         return template
 
 
-def _claimed(drop: Drop) -> int:
+def _claimed(drop: ContentDrop) -> int:
     return names.claimed_generation(drop.status["jobName"])
 
 

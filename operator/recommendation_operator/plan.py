@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recommendation_operator import actions, names, reasons
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 from recommendation_operator.records import (
     JobView,
     Preview,
-    Regeneration,
+    RegenerationView,
     Registration,
-    TrainingRun,
+    TrainingRunView,
     format_intervals,
     parse_intervals,
 )
@@ -45,8 +45,8 @@ class Seen:
     """Whether this drop holds the namespace's one regeneration."""
     registration: Registration | None = None
     preview: Preview | None = None
-    training: TrainingRun | None = None
-    regeneration: Regeneration | None = None
+    training: TrainingRunView | None = None
+    regeneration: RegenerationView | None = None
     job: JobView | None = None
     refusal: Obstacle | None = None
     """A final No of the service: trying again cannot help."""
@@ -60,7 +60,7 @@ class Plan:
     status: dict[str, Any]
 
 
-def plan(drop: Drop, seen: Seen, now: datetime, settings: OperatorSettings) -> Plan:
+def plan(drop: ContentDrop, seen: Seen, now: datetime, settings: OperatorSettings) -> Plan:
     """Decide what a drop needs next, and what its status says meanwhile."""
     if drop.finished or drop.deleting:
         return Plan(None, acknowledged(drop) if drop.finished else dict(drop.status))
@@ -75,7 +75,7 @@ def plan(drop: Drop, seen: Seen, now: datetime, settings: OperatorSettings) -> P
     return _dry_run(drop, seen, now) if drop.dry_run else _proceed(drop, seen, now, settings)
 
 
-def _proceed(drop: Drop, seen: Seen, now: datetime, settings: OperatorSettings) -> Plan:
+def _proceed(drop: ContentDrop, seen: Seen, now: datetime, settings: OperatorSettings) -> Plan:
     if seen.registration is None and not drop.is_true("Accepted"):
         return _act(drop, seen, now, actions.Register(), _pending())
     if drop.due > now:
@@ -85,7 +85,7 @@ def _proceed(drop: Drop, seen: Seen, now: datetime, settings: OperatorSettings) 
     return _serve(drop, seen, now, settings)
 
 
-def _serve(drop: Drop, seen: Seen, now: datetime, settings: OperatorSettings) -> Plan:
+def _serve(drop: ContentDrop, seen: Seen, now: datetime, settings: OperatorSettings) -> Plan:
     if not drop.claimed:
         return _claim(drop, seen, now)
     if seen.regeneration is not None:
@@ -100,14 +100,14 @@ def _serve(drop: Drop, seen: Seen, now: datetime, settings: OperatorSettings) ->
     return _act(drop, seen, now, actions.OpenRegeneration(), _starting())
 
 
-def _claim(drop: Drop, seen: Seen, now: datetime) -> Plan:
+def _claim(drop: ContentDrop, seen: Seen, now: datetime) -> Plan:
     name = names.regeneration_job_name(drop.uid, drop.generation)
     verdict = _starting().with_accepted(_acceptance(seen))
-    return Plan(actions.Claim(), build_status(drop, verdict, now, jobName=name, startTime=format_time(now)))
+    return Plan(actions.ClaimTurn(), build_status(drop, verdict, now, jobName=name, startTime=format_time(now)))
 
 
 def _needs_training(
-    drop: Drop, registration: Registration, training: TrainingRun | None, settings: OperatorSettings
+    drop: ContentDrop, registration: Registration, training: TrainingRunView | None, settings: OperatorSettings
 ) -> bool:
     """Whether a model is trained first; once is enough, well or badly."""
     if training is not None or drop.spec["retrain"] == "Never":
@@ -116,7 +116,9 @@ def _needs_training(
     return drop.spec["retrain"] == "Always" or age is None or age > settings.stale_model_seconds
 
 
-def _follow(drop: Drop, seen: Seen, regeneration: Regeneration, now: datetime, settings: OperatorSettings) -> Plan:
+def _follow(
+    drop: ContentDrop, seen: Seen, regeneration: RegenerationView, now: datetime, settings: OperatorSettings
+) -> Plan:
     job, everything = seen.job, tuple(range(regeneration.shards))
     running = Verdict(reasons.JOB_RUNNING, f"Job {drop.status['jobName']} remakes the lists", progressing=True)
     if job is None:
@@ -137,7 +139,7 @@ def _follow(drop: Drop, seen: Seen, regeneration: Regeneration, now: datetime, s
     return _rest(drop, seen, now, running)
 
 
-def _held(drop: Drop, seen: Seen, now: datetime, verdict: Verdict) -> Plan:
+def _held(drop: ContentDrop, seen: Seen, now: datetime, verdict: Verdict) -> Plan:
     """Wait without working: a Job that is there pauses, and what it has done stays done."""
     job = seen.job
     if job is not None and job.owner_uid == drop.uid and not (job.suspended or job.deleting or job.outcome):
@@ -145,7 +147,7 @@ def _held(drop: Drop, seen: Seen, now: datetime, verdict: Verdict) -> Plan:
     return _rest(drop, seen, now, verdict)
 
 
-def _dry_run(drop: Drop, seen: Seen, now: datetime) -> Plan:
+def _dry_run(drop: ContentDrop, seen: Seen, now: datetime) -> Plan:
     if seen.preview is None:
         return _act(drop, seen, now, actions.AskPreview(), _pending())
     found = seen.preview
@@ -159,7 +161,7 @@ def _dry_run(drop: Drop, seen: Seen, now: datetime) -> Plan:
     return Plan(None, build_status(drop, verdict.with_accepted(accepted), now, usersTargeted=found.users_targeted))
 
 
-def _refused(drop: Drop, seen: Seen, refusal: Obstacle, now: datetime) -> Plan:
+def _refused(drop: ContentDrop, seen: Seen, refusal: Obstacle, now: datetime) -> Plan:
     if seen.regeneration is not None and seen.regeneration.running:
         everything = tuple(range(seen.regeneration.shards))
         return _act(drop, seen, now, actions.CloseRegeneration(everything), _starting())
@@ -169,13 +171,13 @@ def _refused(drop: Drop, seen: Seen, refusal: Obstacle, now: datetime) -> Plan:
     return _rest(drop, seen, now, verdict)
 
 
-def _ended(drop: Drop, seen: Seen, regeneration: Regeneration, now: datetime) -> Plan:
+def _ended(drop: ContentDrop, seen: Seen, regeneration: RegenerationView, now: datetime) -> Plan:
     verdict = _success(seen, regeneration) if regeneration.state == "succeeded" else _failure(drop, seen, regeneration)
     failed = format_intervals(regeneration.failed_shards) or None
     return _rest(drop, seen, now, verdict, failedIndexes=failed)
 
 
-def _success(seen: Seen, regeneration: Regeneration) -> Verdict:
+def _success(seen: Seen, regeneration: RegenerationView) -> Verdict:
     made = f"the lists of {regeneration.users_regenerated} users were made by model {regeneration.model_version}"
     training = seen.training
     if training is None or training.state == "succeeded":
@@ -186,7 +188,7 @@ def _success(seen: Seen, regeneration: Regeneration) -> Verdict:
     return Verdict(reasons.SUCCEEDED_WITH_OLDER_MODEL, f"{why}; {made}", succeeded=True)
 
 
-def _failure(drop: Drop, seen: Seen, regeneration: Regeneration) -> Verdict:
+def _failure(drop: ContentDrop, seen: Seen, regeneration: RegenerationView) -> Verdict:
     if seen.job is not None and seen.job.owner_uid != drop.uid:
         message = f"Job {seen.job.name} exists and is not this drop's: delete it, then delete and apply the drop again"
         return Verdict(reasons.NAME_CONFLICT, message, succeeded=False)
@@ -199,18 +201,18 @@ def _failure(drop: Drop, seen: Seen, regeneration: Regeneration) -> Verdict:
     return Verdict(reasons.SHARDS_FAILED, message + str(drop.status.get("jobName")), succeeded=False)
 
 
-def _act(drop: Drop, seen: Seen, now: datetime, action: actions.Action, verdict: Verdict) -> Plan:
+def _act(drop: ContentDrop, seen: Seen, now: datetime, action: actions.Action, verdict: Verdict) -> Plan:
     return Plan(action, _rest(drop, seen, now, verdict).status)
 
 
-def _rest(drop: Drop, seen: Seen, now: datetime, verdict: Verdict, **numbers: Any) -> Plan:
+def _rest(drop: ContentDrop, seen: Seen, now: datetime, verdict: Verdict, **numbers: Any) -> Plan:
     known = measured(drop, seen.regeneration) if seen.regeneration is not None else {}
     run = seen.training.run_id if seen.training is not None else None
     verdict = verdict.with_accepted(_acceptance(seen))
     return Plan(None, build_status(drop, verdict, now, trainingRun=run, **known, **numbers))
 
 
-def _troubled(drop: Drop, trouble: Obstacle) -> Verdict:
+def _troubled(drop: ContentDrop, trouble: Obstacle) -> Verdict:
     return Verdict(trouble.reason, f"{trouble.message}; trying again", progressing=drop.is_true("Progressing"))
 
 

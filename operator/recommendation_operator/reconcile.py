@@ -15,14 +15,14 @@ from datetime import datetime
 from recommendation_operator import actions, training
 from recommendation_operator.announcing import news
 from recommendation_operator.cluster import Cluster
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 from recommendation_operator.jobs import training_job
-from recommendation_operator.metrics import Metrics
+from recommendation_operator.metrics import OperatorMetrics
 from recommendation_operator.performing import Performer
 from recommendation_operator.plan import Obstacle, Seen, plan
 from recommendation_operator.problems import Conflict, Refused, TryAgain
 from recommendation_operator.records import JobView
-from recommendation_operator.service import Service
+from recommendation_operator.service import ServiceClient
 from recommendation_operator.settings import OperatorSettings
 from recommendation_operator.turns import holder
 
@@ -38,9 +38,9 @@ class Reconciler:
     def __init__(
         self,
         cluster: Cluster,
-        service: Service,
+        service: ServiceClient,
         settings: OperatorSettings,
-        metrics: Metrics,
+        metrics: OperatorMetrics,
         clock: Callable[[], datetime],
     ) -> None:
         self._cluster = cluster
@@ -62,7 +62,7 @@ class Reconciler:
             TryAgain: the world could not be read; nothing was done.
         """
         standing = await self._standing()
-        drops = [Drop.from_object(item) async for item in self._cluster.list_drops(self._settings.list_chunk)]
+        drops = [ContentDrop.from_object(item) async for item in self._cluster.list_drops(self._settings.list_chunk)]
         views = [JobView.from_object(item) async for item in self._cluster.list_jobs()]
         jobs = {view.name: view for view in views}
         self._failures = {drop.uid: self._failures[drop.uid] for drop in drops if drop.uid in self._failures}
@@ -85,7 +85,7 @@ class Reconciler:
             logger.warning("cannot read the drops that stand at the service: %s", trouble)
             return set()
 
-    async def _end_deleted(self, standing: set[str], drops: list[Drop]) -> float:
+    async def _end_deleted(self, standing: set[str], drops: list[ContentDrop]) -> float:
         """End the placements of drops that are gone from the cluster."""
         for uid in sorted(standing - {drop.uid for drop in drops}):
             try:
@@ -126,7 +126,7 @@ class Reconciler:
         except Conflict:
             logger.info("Job %s is there already", job["metadata"]["name"])
 
-    async def _serve(self, drop: Drop, turn: bool, jobs: Mapping[str, JobView]) -> tuple[Drop, float]:
+    async def _serve(self, drop: ContentDrop, turn: bool, jobs: Mapping[str, JobView]) -> tuple[ContentDrop, float]:
         """Serve one drop; whatever happens to it does not keep the next one from being served."""
         if drop.finished and drop.status.get("observedGeneration") == drop.generation:
             return drop, self._settings.resync_seconds
@@ -146,13 +146,13 @@ class Reconciler:
         self._metrics.reconciled("unchanged" if after.status == drop.status else "changed")
         return after, self._rest(after)
 
-    async def _drive(self, drop: Drop, turn: bool, jobs: Mapping[str, JobView]) -> Drop:
+    async def _drive(self, drop: ContentDrop, turn: bool, jobs: Mapping[str, JobView]) -> ContentDrop:
         seen = await self._gather(drop, turn, jobs)
         for _ in range(MOST_STEPS):
             if seen.regeneration is not None:
                 self._metrics.progressed(drop, seen.regeneration, self._clock())
             decided = plan(drop, seen, self._clock(), self._settings)
-            if decided.action is None or isinstance(decided.action, actions.Claim):
+            if decided.action is None or isinstance(decided.action, actions.ClaimTurn):
                 drop = await self._write(drop, decided.status)
                 if decided.action is None:
                     return drop
@@ -161,7 +161,7 @@ class Reconciler:
                 logger.info("%s", type(decided.action).__name__, extra={"drop_uid": drop.uid})
         raise RuntimeError(f"the plan for drop {drop.uid} goes in a circle")
 
-    async def _gather(self, drop: Drop, turn: bool, jobs: Mapping[str, JobView]) -> Seen:
+    async def _gather(self, drop: ContentDrop, turn: bool, jobs: Mapping[str, JobView]) -> Seen:
         """Read what the drop's status points to. A training run matters before a regeneration and at its end."""
         seen = Seen(turn=turn, job=jobs.get(drop.status.get("jobName", "")))
         if regeneration := drop.status.get("regeneration"):
@@ -171,7 +171,7 @@ class Reconciler:
             seen = dataclasses.replace(seen, training=await self._service.training_run(run))
         return seen
 
-    async def _write(self, drop: Drop, status: dict[str, object]) -> Drop:
+    async def _write(self, drop: ContentDrop, status: dict[str, object]) -> ContentDrop:
         """Write the status if it differs; the Event goes first, for a written status would never tell it again."""
         if status == drop.status:
             return drop
@@ -180,7 +180,9 @@ class Reconciler:
         if event is not None:
             await self._announce(event)
         try:
-            written = Drop.from_object(await self._cluster.write_status(drop.name, drop.resource_version, status))
+            written = ContentDrop.from_object(
+                await self._cluster.write_status(drop.name, drop.resource_version, status)
+            )
         except Refused as refused:
             raise Conflict(f"the drop is gone: {refused}") from refused
         if written.finished and not drop.finished:
@@ -195,7 +197,7 @@ class Reconciler:
         except (TryAgain, Refused) as trouble:
             logger.warning("an Event was not accepted: %s", trouble)
 
-    async def _note_trouble(self, drop: Drop, turn: bool, trouble: TryAgain | Refused) -> float:
+    async def _note_trouble(self, drop: ContentDrop, turn: bool, trouble: TryAgain | Refused) -> float:
         """Count failures in a row, say so in the status once they last, and wait longer each time."""
         failures = self._failures[drop.uid] = self._failures.get(drop.uid, 0) + 1
         logger.warning("drop %s has to wait: %s", drop.uid, trouble, extra={"drop_uid": drop.uid})
@@ -210,7 +212,7 @@ class Reconciler:
         backoff = self._settings.retry_seconds * 2.0 ** min(failures - 1, 10)
         return min(max(backoff, asked or 0.0), max(self._settings.resync_seconds, asked or 0.0))
 
-    def _rest(self, drop: Drop) -> float:
+    def _rest(self, drop: ContentDrop) -> float:
         if drop.finished or drop.suspended:
             return self._settings.resync_seconds
         until_due = (drop.due - self._clock()).total_seconds()

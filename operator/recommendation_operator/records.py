@@ -41,7 +41,9 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class TrainingRun:
+class TrainingRunView:
+    """A training run, as the service answers about it."""
+
     run_id: str
     state: str
     reason: str | None = None
@@ -51,12 +53,14 @@ class TrainingRun:
         return self.state not in ("queued", "running")
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> TrainingRun:
+    def from_json(cls, body: Mapping[str, Any]) -> TrainingRunView:
         return cls(body["run_id"], body["state"], body.get("reason"))
 
 
 @dataclass(frozen=True)
-class Regeneration:
+class RegenerationView:
+    """The numbers of a regeneration that a drop's decisions and status need."""
+
     id: str
     state: str
     shards: int
@@ -73,7 +77,7 @@ class Regeneration:
         return self.state == "running"
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Regeneration:
+    def from_json(cls, body: Mapping[str, Any]) -> RegenerationView:
         return cls(
             id=body["id"],
             state=body["state"],

@@ -11,14 +11,14 @@ from urllib.parse import quote
 import aiohttp
 
 from recommendation_operator import names, reasons
-from recommendation_operator.drop import Drop, audience_body, registration_body
+from recommendation_operator.drop import ContentDrop, audience_body, registration_body
 from recommendation_operator.problems import Refused, TryAgain, retry_after
-from recommendation_operator.records import Preview, Regeneration, Registration, TrainingRun
+from recommendation_operator.records import Preview, RegenerationView, Registration, TrainingRunView
 
 Json = dict[str, Any]
 
 
-class Service:
+class ServiceClient:
     """
     Client of the operator's routes.
 
@@ -40,59 +40,59 @@ class Service:
         """The uids of the drops that stand or are scheduled."""
         return {row["uid"] for row in (await self._call("GET", "/drops"))["drops"]}
 
-    async def register(self, drop: Drop) -> Registration:
+    async def register(self, drop: ContentDrop) -> Registration:
         return Registration.from_json(await self._call("PUT", f"/drops/{_part(drop.uid)}", registration_body(drop)))
 
     async def end_drop(self, uid: str) -> None:
         await self._call("DELETE", f"/drops/{_part(uid)}")
 
-    async def preview(self, drop: Drop) -> Preview:
+    async def preview(self, drop: ContentDrop) -> Preview:
         body = registration_body(drop) | {"audience": audience_body(drop)}
         key = names.idempotency_key(drop.uid, drop.generation, "preview")
         return Preview.from_json(await self._call("POST", f"/drops/{_part(drop.uid)}/preview", body, key))
 
-    async def train(self, drop: Drop, generation: int) -> TrainingRun:
+    async def train(self, drop: ContentDrop, generation: int) -> TrainingRunView:
         key = names.idempotency_key(drop.uid, generation, "train")
-        return TrainingRun.from_json(await self._call("POST", "/train", {}, key))
+        return TrainingRunView.from_json(await self._call("POST", "/train", {}, key))
 
-    async def training_run(self, run_id: str) -> TrainingRun:
+    async def training_run(self, run_id: str) -> TrainingRunView:
         """A run that the service no longer knows counts as failed: nothing will come of it."""
         try:
-            return TrainingRun.from_json(await self._call("GET", f"/train/{_part(run_id)}"))
+            return TrainingRunView.from_json(await self._call("GET", f"/train/{_part(run_id)}"))
         except Refused as refused:
             if refused.status != 404:
                 raise
-            return TrainingRun(run_id, "failed", "the service does not know this run")
+            return TrainingRunView(run_id, "failed", "the service does not know this run")
 
-    async def queued_runs(self) -> list[TrainingRun]:
-        return [TrainingRun.from_json(row) for row in (await self._call("GET", "/train?state=queued"))["runs"]]
+    async def queued_runs(self) -> list[TrainingRunView]:
+        return [TrainingRunView.from_json(row) for row in (await self._call("GET", "/train?state=queued"))["runs"]]
 
-    async def open_regeneration(self, drop: Drop, generation: int) -> Regeneration:
+    async def open_regeneration(self, drop: ContentDrop, generation: int) -> RegenerationView:
         body: Json = {"drop_uid": drop.uid, "shards": drop.shards}
         if audience := audience_body(drop):
             body["audience"] = audience
         key = names.idempotency_key(drop.uid, generation, "regenerate")
-        regeneration = Regeneration.from_json(await self._call("POST", "/regenerations", body, key))
+        regeneration = RegenerationView.from_json(await self._call("POST", "/regenerations", body, key))
         if not names.is_safe_id(regeneration.id):
             raise _unavailable("the service gave a regeneration an id that may not enter a Job")
         return regeneration
 
-    async def regeneration(self, regeneration_id: str) -> Regeneration | None:
+    async def regeneration(self, regeneration_id: str) -> RegenerationView | None:
         try:
-            return Regeneration.from_json(await self._call("GET", f"/regenerations/{_part(regeneration_id)}"))
+            return RegenerationView.from_json(await self._call("GET", f"/regenerations/{_part(regeneration_id)}"))
         except Refused as refused:
             if refused.status != 404:
                 raise
             return None
 
     async def close_regeneration(
-        self, drop: Drop, generation: int, regeneration_id: str, failed_shards: tuple[int, ...]
-    ) -> Regeneration:
+        self, drop: ContentDrop, generation: int, regeneration_id: str, failed_shards: tuple[int, ...]
+    ) -> RegenerationView:
         """Close a regeneration whose missing shards will never come, and read how it stands then."""
         path = f"/regenerations/{_part(regeneration_id)}"
         key = names.idempotency_key(drop.uid, generation, "fail")
         await self._call("POST", f"{path}/fail", {"failed_shards": list(failed_shards)}, key)
-        return Regeneration.from_json(await self._call("GET", path))
+        return RegenerationView.from_json(await self._call("GET", path))
 
     async def _call(self, method: str, path: str, body: Json | None = None, key: str | None = None) -> Json:
         if self._session is None:

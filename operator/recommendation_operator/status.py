@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from recommendation_operator import reasons
-from recommendation_operator.drop import Drop
-from recommendation_operator.records import Regeneration
+from recommendation_operator.drop import ContentDrop
+from recommendation_operator.records import RegenerationView
 from recommendation_operator.times import format_time
 
 CONDITION_TYPES = ("Accepted", "Progressing", "Succeeded", "Finished")
@@ -37,7 +37,7 @@ class Verdict:
         return self.succeeded is not None
 
 
-def build_status(drop: Drop, verdict: Verdict, now: datetime, **numbers: Any) -> dict[str, Any]:
+def build_status(drop: ContentDrop, verdict: Verdict, now: datetime, **numbers: Any) -> dict[str, Any]:
     """
     The drop's whole status after this verdict.
 
@@ -53,13 +53,13 @@ def build_status(drop: Drop, verdict: Verdict, now: datetime, **numbers: Any) ->
     return status
 
 
-def acknowledged(drop: Drop) -> dict[str, Any]:
+def acknowledged(drop: ContentDrop) -> dict[str, Any]:
     """The status of a finished drop: only the generation it was seen at may still change."""
     conditions = [dict(c) | {"observedGeneration": drop.generation} for c in drop.status["conditions"]]
     return dict(drop.status) | {"observedGeneration": drop.generation, "conditions": conditions}
 
 
-def measured(drop: Drop, regeneration: Regeneration) -> dict[str, Any]:
+def measured(drop: ContentDrop, regeneration: RegenerationView) -> dict[str, Any]:
     """The numbers of a regeneration; progress moves in steps of a tenth, so that writes stay few."""
     return {
         "regeneration": regeneration.id,
@@ -72,7 +72,7 @@ def measured(drop: Drop, regeneration: Regeneration) -> dict[str, Any]:
     }
 
 
-def _progress(stored: int | None, regeneration: Regeneration) -> int:
+def _progress(stored: int | None, regeneration: RegenerationView) -> int:
     step = max(1, (regeneration.users_targeted or 0) // 10)
     if stored is None or not regeneration.running or regeneration.users_regenerated >= stored + step:
         return regeneration.users_regenerated
@@ -83,7 +83,7 @@ def _ratio(value: float | None) -> str | None:
     return None if value is None else f"{value:.4f}"
 
 
-def _condition(drop: Drop, kind: str, verdict: Verdict, now: datetime) -> dict[str, Any]:
+def _condition(drop: ContentDrop, kind: str, verdict: Verdict, now: datetime) -> dict[str, Any]:
     stored = drop.condition(kind)
     status, reason, message = _stand(kind, verdict, stored)
     unchanged = stored.get("status") == status

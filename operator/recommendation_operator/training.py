@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from recommendation_operator import names
-from recommendation_operator.records import JobView, TrainingRun
+from recommendation_operator.records import JobView, TrainingRunView
 
 AGAIN_AFTER = timedelta(seconds=60)
 """How long a Job stays that ended while its run is still queued: another trainer held the lock, and still may."""
@@ -25,7 +25,7 @@ class DeleteTrainingJob:
 
 
 def plan_training(
-    runs: Iterable[TrainingRun], jobs: Mapping[str, JobView], now: datetime
+    runs: Iterable[TrainingRunView], jobs: Mapping[str, JobView], now: datetime
 ) -> list[CreateTrainingJob | DeleteTrainingJob]:
     """
     Args:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 
 
-def holder(drops: Iterable[Drop], now: datetime) -> str | None:
+def holder(drops: Iterable[ContentDrop], now: datetime) -> str | None:
     """
     The uid of the drop that may work now; None when none may.
 
@@ -20,7 +20,7 @@ def holder(drops: Iterable[Drop], now: datetime) -> str | None:
     return first.uid if first else None
 
 
-def _may_work(drop: Drop, now: datetime) -> bool:
+def _may_work(drop: ContentDrop, now: datetime) -> bool:
     if drop.finished or drop.deleting or drop.suspended or drop.dry_run:
         return False
     return drop.due <= now or drop.claimed

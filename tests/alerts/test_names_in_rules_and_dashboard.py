@@ -20,7 +20,7 @@ from recommendation.regeneration.store import open_regeneration
 from recommendation.settings import Settings
 from recommendation.training.train import train
 from recommendation_api.app import PREFIX, create_app
-from recommendation_operator.metrics import Metrics as OperatorMetrics
+from recommendation_operator.metrics import OperatorMetrics
 
 FILES = ROOT / "helm" / "recommendation-service" / "files"
 ADDED_BY_PROMETHEUS = {"namespace", "pod", "le"}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from recommendation_operator import actions, names, reasons
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 from recommendation_operator.plan import Obstacle, Seen, plan
-from recommendation_operator.records import JobView, Preview, Regeneration, Registration, TrainingRun
+from recommendation_operator.records import JobView, Preview, RegenerationView, Registration, TrainingRunView
 from recommendation_operator.settings import OperatorSettings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -24,24 +24,26 @@ SPEC: dict[str, Any] = {
     "dryRun": False,
 }
 REGISTERED = Registration((), 60.0)
-RUNNING = Regeneration("r-1", "running", 4, "m-1", 1000, 300)
+RUNNING = RegenerationView("r-1", "running", 4, "m-1", 1000, 300)
 JOB = JobView(names.regeneration_job_name("u-1", 1), "job-uid", "u-1", "r-1")
 
 
-def a_drop(uid: str = "u-1", status: dict[str, Any] | None = None, generation: int = 1, **spec: Any) -> Drop:
-    return Drop(uid, f"drop-{uid}", "shop", generation, "7", NOW - timedelta(minutes=1), SPEC | spec, status or {})
+def a_drop(uid: str = "u-1", status: dict[str, Any] | None = None, generation: int = 1, **spec: Any) -> ContentDrop:
+    return ContentDrop(
+        uid, f"drop-{uid}", "shop", generation, "7", NOW - timedelta(minutes=1), SPEC | spec, status or {}
+    )
 
 
-def after(drop: Drop, seen: Seen, now: datetime = NOW) -> Drop:
+def after(drop: ContentDrop, seen: Seen, now: datetime = NOW) -> ContentDrop:
     """The drop once this plan's status is written."""
     return dataclasses.replace(drop, status=plan(drop, seen, now, SETTINGS).status)
 
 
-def claimed(**spec: Any) -> Drop:
+def claimed(**spec: Any) -> ContentDrop:
     return after(a_drop(**spec), Seen(turn=True, registration=REGISTERED))
 
 
-def following(**spec: Any) -> Drop:
+def following(**spec: Any) -> ContentDrop:
     return after(claimed(**spec), Seen(turn=True, regeneration=RUNNING, job=JOB))
 
 
@@ -54,14 +56,14 @@ def everything(shards: int = 4) -> actions.CloseRegeneration:
 
 
 LONG_AGO = NOW - timedelta(minutes=5)
-CASES: list[tuple[str, Drop, Seen, actions.Action | None, str]] = [
+CASES: list[tuple[str, ContentDrop, Seen, actions.Action | None, str]] = [
     ("a new drop is registered", a_drop(), Seen(turn=True), actions.Register(), reasons.PENDING),
     ("before its turn it is registered, too", a_drop(), Seen(), actions.Register(), reasons.PENDING),
     (
         "a registered drop is claimed",
         a_drop(),
         Seen(turn=True, registration=REGISTERED),
-        actions.Claim(),
+        actions.ClaimTurn(),
         reasons.STARTING,
     ),
     ("a registered drop waits for its turn", a_drop(), Seen(registration=REGISTERED), None, reasons.QUEUED),
@@ -121,7 +123,7 @@ CASES: list[tuple[str, Drop, Seen, actions.Action | None, str]] = [
     (
         "training is waited for",
         claimed(retrain="Always"),
-        Seen(turn=True, training=TrainingRun("t-1", "queued")),
+        Seen(turn=True, training=TrainingRunView("t-1", "queued")),
         None,
         reasons.TRAINING,
     ),
@@ -129,7 +131,7 @@ CASES: list[tuple[str, Drop, Seen, actions.Action | None, str]] = [
         (
             f"after training {state} the lists are remade",
             claimed(retrain="Always"),
-            Seen(turn=True, registration=REGISTERED, training=TrainingRun("t-1", state)),
+            Seen(turn=True, registration=REGISTERED, training=TrainingRunView("t-1", state)),
             actions.OpenRegeneration(),
             reasons.STARTING,
         )
@@ -248,7 +250,7 @@ CASES: list[tuple[str, Drop, Seen, actions.Action | None, str]] = [
     (
         "with a rejected training it says older model",
         following(retrain="Always"),
-        Seen(regeneration=dataclasses.replace(RUNNING, state="succeeded"), training=TrainingRun("t-1", "rejected")),
+        Seen(regeneration=dataclasses.replace(RUNNING, state="succeeded"), training=TrainingRunView("t-1", "rejected")),
         None,
         reasons.SUCCEEDED_WITH_OLDER_MODEL,
     ),

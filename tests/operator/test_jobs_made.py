@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from world import CRONJOB, TEMPLATE
 
 from recommendation_operator import names
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 from recommendation_operator.jobs import regeneration_job, training_job
-from recommendation_operator.records import JobView, TrainingRun, format_intervals, parse_intervals
+from recommendation_operator.records import JobView, TrainingRunView, format_intervals, parse_intervals
 from recommendation_operator.training import CreateTrainingJob, DeleteTrainingJob, plan_training
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-DROP = Drop(
+DROP = ContentDrop(
     uid="6c0d3f5e-52a3-4a35-8a0a-0f5f6f3d7f10",
     name="autumn-release",
     namespace="shop",
@@ -105,7 +105,7 @@ def test_failed_indexes_are_intervals() -> None:
 @pytest.mark.parametrize("text", ["", "-x", "--help", "$(X)", "a b", "a/b", "x" * 64, "a\n"])
 def test_an_id_that_could_be_more_than_an_id_enters_no_job(text: str) -> None:
     assert not names.is_safe_id(text)
-    assert plan_training([TrainingRun(text, "queued")], {}, NOW) == []
+    assert plan_training([TrainingRunView(text, "queued")], {}, NOW) == []
 
 
 def test_a_job_ends_with_its_terminal_condition_only() -> None:
@@ -119,7 +119,7 @@ def test_a_job_ends_with_its_terminal_condition_only() -> None:
         assert (view.outcome, view.ended) == (late, NOW)
 
 
-RUN = TrainingRun("run-1", "queued")
+RUN = TrainingRunView("run-1", "queued")
 JOB = JobView(names.training_job_name("run-1"), "job-uid")
 
 
@@ -141,4 +141,4 @@ def test_a_queued_run_has_one_job_until_that_ended_in_vain(job: JobView | None, 
 
 
 def test_runs_that_are_not_queued_need_no_job() -> None:
-    assert plan_training([TrainingRun("run-1", "running"), TrainingRun("run-2", "succeeded")], {}, NOW) == []
+    assert plan_training([TrainingRunView("run-1", "running"), TrainingRunView("run-2", "succeeded")], {}, NOW) == []

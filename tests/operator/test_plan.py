@@ -20,19 +20,19 @@ from plan_cases import (
 )
 
 from recommendation_operator import actions, names, reasons
-from recommendation_operator.drop import Drop, registration_body
+from recommendation_operator.drop import ContentDrop, registration_body
 from recommendation_operator.plan import Obstacle, Seen, plan
 
 
 @pytest.mark.parametrize(("drop", "seen", "action", "reason"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_next(drop: Drop, seen: Seen, action: actions.Action | None, reason: str) -> None:
+def test_next(drop: ContentDrop, seen: Seen, action: actions.Action | None, reason: str) -> None:
     decided = plan(drop, seen, NOW, SETTINGS)
     assert decided.action == action
     assert conditions(decided.status)["Succeeded"][1] == reason
 
 
 @pytest.mark.parametrize(("drop", "seen"), [c[1:3] for c in CASES], ids=[c[0] for c in CASES])
-def test_laws_of_every_plan(drop: Drop, seen: Seen) -> None:
+def test_laws_of_every_plan(drop: ContentDrop, seen: Seen) -> None:
     decided = plan(drop, seen, NOW, SETTINGS)
     found = conditions(decided.status)
     assert list(found) == ["Accepted", "Progressing", "Succeeded", "Finished"]
@@ -46,7 +46,7 @@ def test_laws_of_every_plan(drop: Drop, seen: Seen) -> None:
 
 
 @pytest.mark.parametrize(("drop", "seen"), [c[1:3] for c in CASES], ids=[c[0] for c in CASES])
-def test_the_same_world_a_little_later_gives_the_same_status(drop: Drop, seen: Seen) -> None:
+def test_the_same_world_a_little_later_gives_the_same_status(drop: ContentDrop, seen: Seen) -> None:
     once = plan(drop, seen, NOW, SETTINGS)
     if once.action is None:
         again = plan(dataclasses.replace(drop, status=once.status), seen, NOW + timedelta(seconds=30), SETTINGS)

@@ -15,7 +15,7 @@ from plan_cases import (
     following,
 )
 
-from recommendation_operator.drop import Drop
+from recommendation_operator.drop import ContentDrop
 from recommendation_operator.plan import Seen
 from recommendation_operator.turns import holder
 
@@ -44,5 +44,5 @@ def test_a_finished_drop_gives_up_its_turn() -> None:
 
 
 @given(st.permutations([a_drop(f"u-{number}") for number in range(5)]))
-def test_two_operators_agree_on_whose_turn_it_is(drops: list[Drop]) -> None:
+def test_two_operators_agree_on_whose_turn_it_is(drops: list[ContentDrop]) -> None:
     assert holder(drops, NOW) == "u-0"
