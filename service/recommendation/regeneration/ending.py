@@ -97,5 +97,5 @@ def _of_its_drop(
         return []
     state = "withdrawn" if found.state == "failed" and drop.ended_at else found.state
     named = {"drop_uid": drop.uid, "name": drop.name, "state": state, "regeneration_id": found.regeneration_id}
-    release = {"release_coverage": len(found.release_seen()) / len(drop.games)}
+    release = {"release_coverage": found.release_coverage(drop)}
     return [announce(DROP_FINISHED, drop.uid, now, named | results | release)]

@@ -1,11 +1,16 @@
-"""Making the lists of one shard of a regeneration, block by block, so that it can be stopped and taken up anywhere."""
+"""
+Making the lists of one shard of a regeneration, block by block.
+
+Each block's lists and the shard's progress are written in one transaction, so a shard can stop after any block and go
+on from there in another process.
+"""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -36,11 +41,11 @@ USERS_AT_ONCE = 2048
 
 
 RANKERS = 2
-"""Threads that rank: more would wait for each other at the interpreter's lock, and shards share larger work."""
+"""Threads that rank; more would wait for each other at the interpreter's lock. More shards use more processors."""
 
 
 NICENESS = 19
-"""What is left of a processor that others want, and no wait for who has just been woken."""
+"""The lowest priority: ranking gets the processor time that requests leave, and does not delay a request."""
 
 
 TOP_PLACES = 10
@@ -48,21 +53,36 @@ TOP_PLACES = 10
 
 
 Report = Callable[[int], None]
-"""Told how many users were done."""
+"""Called with the number of users that were just written."""
 
 
-class Lists(Protocol):
+class ListMaker(Protocol):
     """Makes the lists of several users."""
 
     def of(self, block: UserBlock, number: int, now: datetime) -> list[StoredList]:
         """Rank for them; those without a list are left out."""
 
 
-MakeLists = Callable[[StoreView, ListSettings], Lists]
+MakeLists = Callable[[StoreView, ListSettings], ListMaker]
 
 
 class Overtaken(Exception):
     """Another process works on the same shard and is ahead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What stays the same from block to block of a shard."""
+
+    database: Database
+    regeneration: Regeneration
+    lists: ListMaker
+    release: frozenset[int]
+    """Keys of the drop's games; none where the regeneration is for no drop."""
+    with_times: bool
+    """Whether the lists need the time of each pair, because scores fade."""
+    clock: Clock
+    report: Report
 
 
 def regenerate_shard(
@@ -76,10 +96,11 @@ def regenerate_shard(
     make_lists: MakeLists = RankEach,
 ) -> Regeneration:
     """
-    Remake the lists of a shard's users, from where it was left.
+    Make the lists of a shard's users anew, from where an earlier process stopped.
 
     Args:
-        report: told after each block that was written.
+        max_bytes: largest artifact that may be loaded.
+        report: called after each block that was written.
         make_lists: ranks for a block of users with the model and games of a view.
 
     Raises:
@@ -90,8 +111,10 @@ def regenerate_shard(
         shard = regeneration.progress[shard_number]
         if shard.state != "succeeded":
             release = _release_keys(database, regeneration.drop_uid, view.catalogue)
+            with_times = settings.half_life_days is not None
+            lists = make_lists(view, settings)
             try:
-                _work(database, regeneration, shard, make_lists(view, settings), release, settings, clock, report)
+                _finish(Work(database, regeneration, lists, release, with_times, clock, report), shard)
             except Overtaken:
                 continue
         with database.writing() as connection:
@@ -116,18 +139,16 @@ def _prepare(
     return regeneration, StoreView(catalogue=catalogue, live=live, made_at=clock())
 
 
-def _work(
-    database: Database,
-    regeneration: Regeneration,
-    shard: Shard,
-    lists: Lists,
-    release: frozenset[int],
-    settings: ListSettings,
-    clock: Clock,
-    report: Report,
-) -> None:
-    wait_for_erasures(database)
-    with database.snapshot() as snapshot:
+def _finish(work: Work, shard: Shard) -> None:
+    """
+    Make the lists of all users of a shard that are left.
+
+    Raises:
+        Overtaken: another process is ahead; nothing of its work was replaced.
+    """
+    regeneration = work.regeneration
+    wait_for_erasures(work.database)
+    with work.database.snapshot() as snapshot:
         blocks = stream_users(
             snapshot,
             USERS_AT_ONCE,
@@ -135,34 +156,25 @@ def _work(
             regeneration.shards,
             shard.after_user,
             regeneration.active_since,
-            settings.half_life_days is not None,
+            work.with_times,
         )
-        # Closed here and not when it is forgotten: an error that is kept would keep the statement open with it.
+        # Closed here, not when it is collected: an error that is kept would keep the statement open too.
         with closing(blocks):
-            shard = _remake(database, regeneration, shard, blocks, lists, release, clock, report)
-    with database.writing() as connection:
-        # The last user done matters to who resumes; a shard that is through names nobody.
+            shard = _work_through(work, shard, blocks)
+    with work.database.writing() as connection:
+        # Only a process that resumes needs the last user; a finished shard names no user.
         done = replace(shard, state="succeeded", after_user="")
-        if not advance_shard(connection, regeneration.regeneration_id, shard, done, clock()):
+        if not advance_shard(connection, regeneration.regeneration_id, shard, done, work.clock()):
             raise Overtaken
 
 
-def _remake(
-    database: Database,
-    regeneration: Regeneration,
-    shard: Shard,
-    blocks: Iterator[UserBlock],
-    lists: Lists,
-    release: frozenset[int],
-    clock: Clock,
-    report: Report,
-) -> Shard:
+def _work_through(work: Work, shard: Shard, blocks: Iterator[UserBlock]) -> Shard:
     """
     Rank some blocks while the next is read and the last is written; no more than these are in memory.
 
-    A thread takes a whole block, so that what the interpreter does for one goes on beside the other's compiled loops.
-    Reading and ranking give way to who serves users on the same processors. Writing does not: others wait for locks
-    that it holds.
+    A thread takes a whole block: while one runs Python, the other runs compiled loops.
+    Reading and ranking have a low priority, so that processes that serve users on the same processors go first.
+    Writing has not: other transactions wait for the locks that it holds.
     """
     reader, rankers = (ThreadPoolExecutor(threads, initializer=_give_way) for threads in (1, RANKERS))
     with reader, rankers, ThreadPoolExecutor(1) as writer:
@@ -171,14 +183,15 @@ def _remake(
         while (block := reading.result()) is not None or ranking:
             if block is not None:
                 reading = reader.submit(next, blocks, None)
-                ranking.append((block.user_ids, rankers.submit(lists.of, block, regeneration.number, clock())))
+                made = rankers.submit(work.lists.of, block, work.regeneration.number, work.clock())
+                ranking.append((block.user_ids, made))
                 if len(ranking) <= RANKERS:
                     continue
             users, made = ranking.popleft()
             ranked = made.result()
-            shard = _written(writing, shard, report)
-            writing = writer.submit(_write, database, regeneration, shard, users, ranked, release, clock())
-        return _written(writing, shard, report)
+            shard = _written(writing, shard, work.report)
+            writing = writer.submit(_write, work, shard, users, ranked, work.clock())
+        return _written(writing, shard, work.report)
 
 
 def _give_way() -> None:
@@ -187,7 +200,7 @@ def _give_way() -> None:
 
 
 def _written(writing: Future[Shard] | None, shard: Shard, report: Report) -> Shard:
-    """Wait for a block to be written, if one is, and tell of it."""
+    """Wait until the block under way, if there is one, is written, and report it."""
     if writing is None:
         return shard
     after = writing.result()
@@ -204,17 +217,10 @@ def _release_keys(database: Database, drop_uid: str | None, catalogue: Catalogue
     return frozenset(catalogue.by_id[name].key for name in names if name in catalogue.by_id)
 
 
-def _write(
-    database: Database,
-    regeneration: Regeneration,
-    shard: Shard,
-    users: list[str],
-    lists: list[StoredList],
-    release: frozenset[int],
-    now: datetime,
-) -> Shard:
+def _write(work: Work, shard: Shard, users: list[str], lists: list[StoredList], now: datetime) -> Shard:
     """Write a block's lists and the shard's progress in one transaction."""
-    with database.writing() as connection:
+    regeneration = work.regeneration
+    with work.database.writing() as connection:
         share_with_erasure(connection)
         gone = erased_after(connection, users, regeneration.number)
         kept = [stored for stored in lists if stored.user_id not in gone]
@@ -226,7 +232,7 @@ def _write(
             users_regenerated=shard.users_regenerated + len(users) - len(gone),
             users_personal=shard.users_personal + len(kept),
             exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(kept, TOP_PLACES))),
-            release_seen=shard.release_seen | release.intersection(_keys(kept).tolist() if release else ()),
+            release_seen=shard.release_seen | work.release.intersection(_keys(kept).tolist() if work.release else ()),
         )
         if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
             raise Overtaken

@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
 from recommendation.catalogue.drop_store import get_drop
+from recommendation.catalogue.drops import Drop
 from recommendation.catalogue.store import available_games
 from recommendation.database.tables import regeneration_shards, regenerations
 from recommendation.database.versions import next_number
@@ -145,6 +146,10 @@ class Regeneration:
     def release_seen(self) -> frozenset[int]:
         """Keys of the drop's games that stand in a list."""
         return frozenset().union(*(shard.release_seen for shard in self.progress))
+
+    def release_coverage(self, drop: Drop) -> float:
+        """Return the share of the drop's games (it has at least one) that stand in a list."""
+        return len(self.release_seen()) / len(drop.games)
 
 
 def open_regeneration(

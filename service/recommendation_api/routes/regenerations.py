@@ -108,7 +108,6 @@ def regeneration_document(connection: Connection, found: Regeneration) -> dict[s
     """Return a regeneration as it is answered."""
     done = found.state != "running"
     drop = drops.get_drop(connection, found.drop_uid) if found.drop_uid else None
-    release = len(found.release_seen()) / len(drop.games) if drop and drop.games else None
     return {
         "id": found.regeneration_id,
         "state": found.state,
@@ -123,7 +122,7 @@ def regeneration_document(connection: Connection, found: Regeneration) -> dict[s
         "users_failed": max(0, found.users_targeted - found.users_regenerated) if found.state == "failed" else 0,
         "catalogue_coverage_before": found.catalogue_coverage_before,
         "catalogue_coverage_after": catalogue_coverage_after(connection, found) if done else None,
-        "release_coverage": release if done else None,
+        "release_coverage": found.release_coverage(drop) if done and drop else None,
         "active_since": rfc3339(found.active_since) if found.active_since else None,
         "started_at": rfc3339(found.started_at),
         "finished_at": rfc3339(found.finished_at) if found.finished_at else None,
