@@ -52,7 +52,7 @@ def put(connection: Connection, announcements: Sequence[Announcement]) -> None:
     """
     Write announcements into the caller's transaction; nothing where no broker is set.
 
-    Everybody takes these locks last and in one order; a transaction calls this once, or with one user only.
+    Every transaction takes these locks last and in one order; a transaction calls this once, or with one user only.
     """
     if not announcements or not is_announcing(connection):
         return

@@ -1,4 +1,4 @@
-"""Popular games: by distinct users in the last days, remade as a whole now and then."""
+"""Popular games: by distinct users in the last days, all counted again now and then."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from recommendation.database.tables import popular_games, user_game_interactions
 from recommendation.database.versions import bump
 
 POPULAR_KEPT = 1000
-"""Games kept; a list is filled with them, and nobody turns fifty pages."""
+"""Games kept: fifty pages of a list, more than readers turn."""
 
 
 FEWEST_RECENT = 100

@@ -1,4 +1,4 @@
-"""A connection to the store: one door for reading, one for writing, and one error when nobody answers."""
+"""A connection to the store: one way to read, one to write, and one error when the database does not answer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ class Database:
             options = connecting.engine_options(url, pool_size, POOL_WAIT_SECONDS, statement_timeout_ms)
             self.connect_arguments: dict[str, Any] = options["connect_args"]
             """What the driver is told beside the URL."""
-            # A statement that fails is logged; what it was about is nobody's business.
+            # A statement that fails is logged, and its parameters name users.
             self.engine: Engine = create_engine(connecting.driver_url(url), hide_parameters=True, **options)
         except Exception as error:
             # The URL may hold a password, and so may the message that quotes it.
@@ -101,14 +101,16 @@ class Database:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's errors that pass by themselves into StoreUnavailable."""
+    """Turn errors that a later try may not meet into StoreUnavailable, or TransactionLost where that may be at once."""
     try:
         yield
     except PoolTimeout:
         raise StoreUnavailable("every database connection is in use; try again in a moment") from None
     except DBAPIError as error:
         if connecting.is_worth_another_try(error):
-            raise TransactionLost("the database was asked for the same by too many; try again in a moment") from error
+            raise TransactionLost(
+                "the database ended this transaction before it was done; try again in a moment"
+            ) from error
         if isinstance(error, OperationalError) or error.connection_invalidated or connecting.is_transient(error):
             raise StoreUnavailable("the database does not answer; try again in a moment") from error
         raise

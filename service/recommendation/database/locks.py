@@ -1,5 +1,5 @@
 """
-Locks that outlive no process: advisory locks of a PostgreSQL session, `flock` beside an SQLite file.
+Locks that end with the process that holds them: advisory locks of a PostgreSQL session, `flock` beside an SQLite file.
 
 The training lock is held on a connection of its own, outside every pool, so that no pooler can hand it on; the server
 notices a holder that vanished within half a minute and gives the lock to the next.
@@ -33,7 +33,7 @@ _POPULAR = 7_201_004
 
 
 SHARE_WITH_ERASURE = f"SELECT pg_advisory_xact_lock_shared({_ERASURE})"
-"""What `share_with_erasure` sends to PostgreSQL, for who sends more in the same round trip."""
+"""What `share_with_erasure` sends to PostgreSQL, for callers that send more in the same round trip."""
 
 
 _OUTBOX = 7_201_005
@@ -57,7 +57,7 @@ def training_lock(database: Database) -> Iterator[bool]:
     Hold the training lock while the block runs.
 
     Yields:
-        Whether it was had; a holder that is just going is waited for, two seconds at most.
+        Whether it was taken; it waits two seconds at most for a holder that is about to end.
     """
     with database.session() as connection:
         if is_postgres(connection):
@@ -117,14 +117,19 @@ def _text(query: Select[Any], dialect: Dialect) -> str:
 
 
 def exclude_list_writers(connection: Connection) -> None:
-    """Until the transaction ends, keep list writers out: what is erased must not be written again behind our back."""
+    """
+    Until the transaction ends, keep list writers out.
+
+    Otherwise: a list writer sees that Ann has interactions. We erase Ann and commit. The writer stores her list, and
+    she is back.
+    """
     if is_postgres(connection):
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_ERASURE})"))
 
 
 def wait_for_outbox_order(connection: Connection, users: Collection[str]) -> None:
     """
-    Until the transaction ends, let no other transaction announce anything of these users; '' is nobody.
+    Until the transaction ends, let no other transaction announce anything of these users ('': of none).
 
     Users share a few locks, as a server has room for some thousands; they are taken in one order.
     """
@@ -161,7 +166,7 @@ def try_popular_turn(connection: Connection) -> bool:
 
 
 def training_lock_is_free(database: Database) -> bool:
-    """Tell whether nobody trains just now, without disturbing who is about to."""
+    """Tell whether no training is running, without getting in the way of one that is about to start."""
     with database.reading() as connection:
         if is_postgres(connection):
             held = connection.execute(

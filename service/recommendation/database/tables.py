@@ -39,7 +39,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive times: nobody could say what they mean."""
+        """Refuse naive times: their zone is not known."""
         if value is not None and value.tzinfo is None:
             raise ValueError(f"naive time {value}")
         return None if value is None else value.astimezone(UTC)

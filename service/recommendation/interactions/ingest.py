@@ -3,7 +3,7 @@ Several requests that bring events, in one transaction: a commit and a handful o
 
 Each gets the answer it would have got had they come one after the other. Every statement stands for all requests:
 hold off erasures, see who was erased, claim the keys, claim the event ids (where there are any), make games known
-(where there are new ones), add to the pairs, keep the answers, announce what was counted (where somebody listens).
+(where there are new ones), add to the pairs, keep the answers, announce what was counted (where a broker is set).
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -29,7 +29,7 @@ class Ingest:
     expected: Answer | None = None
     """What `end` answers where every event is counted, and does nothing else; None where it does."""
     announce: Callable[[Recorded, datetime], Sequence[Announcement]] = lambda done, now: ()
-    """Says what others are told of it; only asked where somebody is."""
+    """Returns what to announce; called only where a broker is set."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def ingest(
     }
     keep_all(connection, [(request.key, done[id(request)].answer) for request in work if request.key is not None])
     if is_announcing(connection):
-        # All at once and last of all, as everybody takes the locks of the outbox.
+        # All at once and last of all, as every transaction takes the locks of the outbox.
         told = [one for request, mine in zip(work, recorded, strict=True) for one in request.announce(mine, now)]
         put(connection, told)
     return [done.get(id(request)) or _replayed(earlier[id(request)]) for request in requests]

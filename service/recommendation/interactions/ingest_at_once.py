@@ -1,7 +1,7 @@
 """
 Requests of a few events, counted for an event loop by one statement: one round trip that is a transaction.
 
-It counts what can be answered before it is asked: new keys, nobody erased since, nothing to be done but to count. What
+It counts what can be answered before it is asked: new keys, no user erased since, nothing to be done but to count. What
 it leaves out goes the way of `interactions.ingest`, step by step.
 
 The statement: Parts of a statement that write see none of each other's rows, only what the others return

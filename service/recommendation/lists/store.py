@@ -208,7 +208,7 @@ def _locked(
         .order_by(user_lists.c.user_id, user_lists.c.source)
         .with_for_update()
     )
-    return {(row[0], row[1]): decode_first_party(row[2]) for row in connection.execute(query)}
+    return {(user_id, source): decode_first_party(items) for user_id, source, items in connection.execute(query)}
 
 
 def delete_list(connection: Connection, user_id: str, source: str, now: datetime) -> bool:

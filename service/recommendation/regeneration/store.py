@@ -1,8 +1,9 @@
 """
-Regenerations: new lists for many users, shard by shard (see `shards`).
+Regenerations: new lists for many users, shard by shard.
 
-A shard's progress is written in the transaction of the lists it speaks of, and only by who knows where it stood: a
-shard that two processes work on at once, or that is taken up again after a crash, counts every user once.
+A shard's progress is written in the transaction of the lists it speaks of, and only by a process that knows where it
+stood. Two processes work on one shard, both from Ann on; the first writes lists and "done up to Bob". The second finds
+that the shard does not stand at Ann any more and rolls back, so every user counts once. After a crash it is the same.
 """
 
 import uuid
@@ -54,8 +55,8 @@ def shards_of(connection: Connection, regeneration_id: str) -> list[Shard]:
     )
     query = query.where(columns.regeneration_id == regeneration_id).order_by(columns.shard)
     return [
-        Shard(*line[:5], exposure=Exposure.unpacked(line.exposure), release_seen=_unpacked(line.release_seen))
-        for line in connection.execute(query)
+        Shard(**{**row, "exposure": Exposure.unpacked(row["exposure"]), "release_seen": _unpacked(row["release_seen"])})
+        for row in connection.execute(query).mappings()
     ]
 
 

@@ -29,7 +29,7 @@ STATES = (*ACTIVE_STATES, "succeeded", "rejected", "failed")
 
 
 START_WITHIN = timedelta(minutes=15)
-"""How long a queued run waits for somebody to start it."""
+"""How long a queued run waits for a process to start it."""
 
 
 LOST = "lost"
@@ -152,7 +152,7 @@ def close_lost_run(connection: Connection, now: datetime) -> str | None:
 
 
 def close_unclaimed_run(connection: Connection, now: datetime) -> str | None:
-    """Close a queued run that nobody started in time."""
+    """Close a queued run that no process started in time."""
     run = active_run(connection)
     if run is None or run.state != "queued" or run.queued_at > now - START_WITHIN:
         return None

@@ -1,1 +1,1 @@
-"""What differs between PostgreSQL and SQLite. Only this package and `database.locks` ask which one it is."""
+"""What differs between PostgreSQL and SQLite. Statements that only PostgreSQL has stand beside their concept."""

@@ -144,7 +144,7 @@ def _copied(connection: Connection, query: str) -> Iterator[list[memoryview | No
         try:
             with driver_cursor(connection) as cursor:
                 cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", handover)
-        except _NobodyReads:
+        except _ReaderLeft:
             pass
         except BaseException as error:
             failure.append(error)
@@ -168,7 +168,7 @@ def _copied(connection: Connection, query: str) -> Iterator[list[memoryview | No
         raise failure[0]
 
 
-class _NobodyReads(Exception):
+class _ReaderLeft(Exception):
     """The reader has seen enough."""
 
 
@@ -182,7 +182,7 @@ class _Handover:
     def write(self, message: bytes) -> None:
         """Take a message from the driver."""
         if self.is_left:
-            raise _NobodyReads
+            raise _ReaderLeft
         self.messages.put(message)
 
 

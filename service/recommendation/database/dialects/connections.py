@@ -123,7 +123,7 @@ def begin_reading(connection: Connection) -> None:
 
 
 def in_one_process(connection: Connection) -> None:
-    """Until the transaction ends, let PostgreSQL use one process: what nobody waits for leaves cores to others."""
+    """Until the transaction ends, let PostgreSQL use one process: background work leaves other cores to requests."""
     if is_postgres(connection):
         connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
 

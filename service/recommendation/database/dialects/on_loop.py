@@ -45,7 +45,7 @@ def open_connection(engine: Engine, arguments: dict[str, Any], first: Sequence[s
     Open a connection of the driver, and run some statements on it. Blocks: to be called in a thread.
 
     Raises:
-        DBAPIError: nobody answers, or a statement fails.
+        DBAPIError: the server does not answer, or a statement fails.
     """
     _, named = engine.dialect.create_connect_args(engine.url)
     told = {**named, **arguments}
