@@ -1,39 +1,36 @@
 """What a job says: a progress bar on a terminal, structured log lines elsewhere, one line at the end."""
 
-import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
+from pythonjsonlogger.orjson import OrjsonFormatter
 from tqdm import tqdm
 
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
+class JobLines(OrjsonFormatter):
+    """One JSON object a line: time, level, logger, message, and whatever else was given."""
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, message and whatever else was given."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line |= {name: value for name, value in vars(record).items() if name not in _OWN}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+    def __init__(self) -> None:
+        names = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "exception"}
+        self.converter = time.gmtime
+        super().__init__(["asctime", "levelname", "name", "message"], rename_fields=names, json_default=str)
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Write the level as the other programs do."""
+        return log_data | {"level": log_data["level"].lower()}
 
 
 def start_logging() -> None:
     """Log to standard error: JSON lines, or plain ones on a terminal."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s") if sys.stderr.isatty() else JsonLines())
+    handler.setFormatter(logging.Formatter("%(message)s") if sys.stderr.isatty() else JobLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 

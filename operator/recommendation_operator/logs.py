@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from datetime import UTC, datetime
+import time
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
 
 
-class JsonFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if uid := getattr(record, "drop_uid", None):
-            line["drop_uid"] = uid
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+class OperatorLines(JsonFormatter):
+    """Time, level, logger, message, and the drop that it is about; Kopf's own attributes are left out."""
+
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        names = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "exception"}
+        self.converter = time.gmtime
+        super().__init__(["asctime", "levelname", "name", "message"], rename_fields=names)
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Keep the fields that a reader of the log expects, and write the level as the other programs do."""
+        line = {name: value for name in _WRITTEN if (value := log_data.get(name)) is not None}
+        return line | {"level": line["level"].lower()}
+
+
+_WRITTEN = ("time", "level", "logger", "message", "drop_uid", "exception")
 
 
 def use_json() -> None:
     """Replace the format of the handlers that Kopf set up, and leave out its line for every event it hands on."""
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
-        handler.setFormatter(JsonFormatter())
+        handler.setFormatter(OperatorLines())

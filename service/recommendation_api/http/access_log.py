@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 
 import orjson
 from fastapi import FastAPI
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.orjson import OrjsonFormatter
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,9 +48,6 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-
-
 class RequestContext(NamedTuple):
     """What ties together the lines and events of one request."""
 
@@ -69,26 +68,31 @@ def current_request() -> RequestContext | None:
     return _context.get()
 
 
-class JsonLines(logging.Formatter):
+class ApiLines(OrjsonFormatter):
     """One JSON object a line: time, level, logger, message, the request's ids, and whatever else was given."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        names = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "exception"}
+        self.converter = time.gmtime
+        super().__init__(
+            ["asctime", "levelname", "name", "message"],
+            rename_fields=names,
+            reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # the server's copy of the message, with colours
+            json_default=str,
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Put in the ids of the request that is being answered."""
+        log_data["level"] = log_data["level"].lower()
         context = current_request()
         if context is not None:
-            line["request_id"] = context.request_id
+            log_data["request_id"] = context.request_id
             if context.traceparent:
-                line["trace_id"] = context.trace_id
-        line |= {name: value for name, value in vars(record).items() if name not in _OWN}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
+                log_data["trace_id"] = context.trace_id
+        return log_data
 
 
 def start_logging() -> None:
@@ -99,7 +103,7 @@ def start_logging() -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(plain if sys.stderr.isatty() else JsonLines())
+    handler.setFormatter(plain if sys.stderr.isatty() else ApiLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)

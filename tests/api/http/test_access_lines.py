@@ -210,7 +210,7 @@ def test_any_record_is_one_line_of_json_with_the_ids_of_its_request() -> None:
     )
     token = logs._context.set(logs.RequestContext("r-3", TRACE))
     try:
-        text = logs.JsonLines().format(record)
+        text = logs.ApiLines().format(record)
     finally:
         logs._context.reset(token)
     line = json.loads(text)
