@@ -76,6 +76,8 @@ class Placement:
     slots: int
     first_position: int
     candidates: tuple[Candidate, ...]
+    used: int = 0
+    """Slots that the drop had on the pages before."""
 
 
 def source_class(source: str) -> str:
@@ -183,6 +185,7 @@ def _next_free(taken: dict[int, Candidate], place: int) -> int:
 def _seat_drops(placements: Sequence[Placement], taken: dict[int, Candidate], seated: set[str], offset: int) -> None:
     used = 0
     for placement in placements:
+        used += placement.used
         place = max(placement.first_position, offset + 1)
         for candidate in placement.candidates:
             if used >= placement.slots:

@@ -81,7 +81,7 @@ def active_list(
     personal = sources.personal(stored, state.owned) if stored is not None and request.wants("cf") else ()
     placements: list[Placement] = []
     if view.drops and stored is not None and request.wants("drop"):
-        placements = _placements(list(sources.personal(stored, state.owned)), view, now)
+        placements = _placements(list(sources.personal(stored, state.owned)), view, request, now)
     popular = sources.popular() if request.wants("popular") else ()
     items = order([*first_party, personal, popular], placements, request.limit, len(request.before))
     return ActiveList(
@@ -225,7 +225,7 @@ def _candidate(game: Game, source: str, item: FirstPartyItem, generated_at: date
     )
 
 
-def _placements(personal: Sequence[Candidate], view: StoreView, now: datetime) -> list[Placement]:
+def _placements(personal: Sequence[Candidate], view: StoreView, request: PageRequest, now: datetime) -> list[Placement]:
     """
     Return the places of standing drops.
 
@@ -237,9 +237,22 @@ def _placements(personal: Sequence[Candidate], view: StoreView, now: datetime) -
         if not drop.released_at <= now < drop.ends_at:
             continue
         mine = tuple(_as_drop(item, drop) for item in personal if item.game_id in drop.games)
-        if mine:
-            placements.append(Placement(drop.slots, drop.first_position, mine))
+        used = _slots_used(drop, request)
+        if mine or used:
+            placements.append(Placement(drop.slots, drop.first_position, mine, used))
     return placements
+
+
+def _slots_used(drop: StandingDrop, request: PageRequest) -> int:
+    """
+    Return how many slots a drop had on the pages before, which say what they listed and not from which source.
+
+    A drop's games take its slots before the personal list holds more of them: so those listed before had slots, as
+    far as there were places from its first position on. Without the personal list seats close up, and all count.
+    """
+    listed = len(drop.games & request.before)
+    places = len(request.before) + 1 - drop.first_position if request.wants("cf") else listed
+    return max(0, min(listed, places, drop.slots))
 
 
 def _as_drop(item: Candidate, drop: StandingDrop) -> Candidate:

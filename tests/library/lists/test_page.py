@@ -1,0 +1,334 @@
+"""A page of a list: what it never holds, which personal list it is made from, and that pages go on where they ended."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from users import user_of
+
+from recommendation.catalogue.drops import StandingDrop
+from recommendation.catalogue.games import Catalogue, Game
+from recommendation.engine.model import LiveModel
+from recommendation.lists.first_party import FirstPartyItem, FirstPartyList, encode_first_party
+from recommendation.lists.order import Candidate
+from recommendation.lists.page import ActiveList, PageRequest, active_list
+from recommendation.lists.personal import ListSettings
+from recommendation.lists.stored import StoredList, pack
+from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
+from stores import checkerboard, fitted
+
+NOW = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LONG_AGO = NOW - 1000 * HOUR
+GAMES = [f"g{number:03}" for number in range(8)]
+KEYS = {name: key for key, name in enumerate([*GAMES, "new"], 1)}
+LIVE = LiveModel("live", NOW - 2 * HOUR, fitted(checkerboard(24, 8)))
+LIST = ListSettings(10)
+
+
+def view_of(**parts: object) -> StoreView:
+    """Every game on sale, the model live, every game popular: the first the most."""
+    view = StoreView(
+        catalogue=Catalogue.of(Game(name, key, title=name.upper()) for name, key in KEYS.items()),
+        popular=[(name, 9 - key) for name, key in KEYS.items() if name != "new"],
+        popular_at=NOW - 30 * HOUR,
+        live=LIVE,
+        made_at=NOW - timedelta(seconds=1),
+    )
+    return replace(view, **parts)  # type: ignore[arg-type]
+
+
+def stored(*games: str, version: str | None = "live", events: int = 2, at: datetime = NOW - HOUR) -> StoredList:
+    scores = [1.0 - place / 100 for place in range(len(games))]
+    keys = [KEYS[game] for game in games]
+    return StoredList("ann", "cf", 1, at, pack(keys, scores, [-1] * len(keys)), version, events)
+
+
+def first_party(source: str, *items: FirstPartyItem) -> StoredList:
+    return StoredList("ann", source, 1, NOW - 5 * HOUR, encode_first_party(items))
+
+
+def page(
+    state: UserState,
+    view: StoreView,
+    request: PageRequest | None = None,
+    now: datetime = NOW,
+    fresh: bool = True,
+    how: ListSettings = LIST,
+) -> ActiveList:
+    return active_list(state, view, request or PageRequest(), how, fresh, now)
+
+
+def games(active: ActiveList, source: str | None = None) -> list[str]:
+    return [item.game_id for item in active.items if source in (None, item.source)]
+
+
+TWO = {"g000": "owned", "g002": "owned"}
+"""Two even games; the model then ranks the other even ones first."""
+
+
+# Which personal list
+
+
+def test_a_stored_list_of_the_live_model_and_all_events_is_served_as_it_is() -> None:
+    active = page(user_of(TWO, NOW - 3 * HOUR, stored("g001", "g006")), view_of())
+    assert games(active, "cf") == ["g001", "g006"]
+    assert (active.was_folded_in, active.model_version, active.is_personal) == (False, "live", True)
+    assert {item.origin.generated_at for item in active.items if item.source == "cf"} == {NOW - HOUR}
+
+
+@pytest.mark.parametrize(
+    "stale", [stored("g001", events=1), stored("g001", events=3), stored("g001", version="before"), None]
+)
+def test_a_stale_or_missing_list_is_folded_in_from_the_live_model(stale: StoredList | None) -> None:
+    state = user_of(TWO, NOW - 3 * HOUR, *([stale] if stale else []))
+    active = page(state, view_of())
+    assert set(games(active, "cf")[:2]) == {"g004", "g006"}
+    assert (active.was_folded_in, active.model_version) == (True, "live")
+
+
+def test_where_fresh_reads_are_off_only_another_model_makes_a_list_stale() -> None:
+    lacking = user_of(TWO, NOW, stored("g001", events=1))
+    assert games(page(lacking, view_of(), fresh=False), "cf") == ["g001"]
+    assert page(user_of(TWO, NOW, stored("g001", version="before")), view_of(), fresh=False).was_folded_in
+
+
+def test_without_a_live_model_a_stored_list_is_served_with_its_own_version() -> None:
+    active = page(user_of(TWO, NOW, stored("g001", version="before", events=1)), view_of(live=None))
+    assert games(active, "cf") == ["g001"]
+    assert (active.model_version, active.was_folded_in) == ("before", False)
+    assert {item.origin.model_version for item in active.items if item.source == "cf"} == {"before"}
+
+
+def test_a_user_without_events_gets_what_is_popular_whatever_was_stored() -> None:
+    active = page(user_of({}, LONG_AGO, stored("g001", events=0)), view_of())
+    assert games(active, "popular") == games(active) == GAMES
+    assert (active.is_personal, active.model_version) == (False, None)
+
+
+def test_a_user_whom_the_model_knows_nothing_of_gets_what_is_popular() -> None:
+    active = page(user_of({"new": "touched"}, NOW), view_of())
+    assert (games(active), active.is_personal) == (GAMES, False)
+
+
+# When it was made
+
+
+@pytest.mark.parametrize(("newest_event", "made"), [(NOW - HOUR, NOW - HOUR), (LONG_AGO, LIVE.created_at)])
+def test_a_fold_in_is_as_new_as_the_model_or_the_last_event(newest_event: datetime, made: datetime) -> None:
+    assert page(user_of(TWO, newest_event), view_of(), PageRequest(2)).generated_at == made
+
+
+def test_a_page_is_as_new_as_the_newest_that_stands_on_it() -> None:
+    everyone = {"editorial": FirstPartyList(NOW - timedelta(minutes=5), [FirstPartyItem("g005", 1.0, position=4)])}
+    state, view = user_of(TWO, NOW - 3 * HOUR, stored("g001")), view_of(everyone=everyone)
+    assert page(state, view, PageRequest(9)).generated_at == NOW - timedelta(minutes=5)
+    assert page(state, view, PageRequest(1)).generated_at == NOW - HOUR
+    assert page(state, view, PageRequest(sources=frozenset({"popular"}))).generated_at == NOW - 30 * HOUR
+
+
+def test_replicas_agree_for_a_whole_hour_even_where_scores_fade() -> None:
+    state, fading = user_of(TWO, NOW - 30 * HOUR), ListSettings(10, half_life_days=1.0)
+    first = page(state, view_of(), now=NOW.replace(minute=0), how=fading)
+    later = page(state, view_of(made_at=NOW), now=NOW.replace(minute=59), how=fading)
+    assert first == later
+    assert first.was_folded_in
+    assert first.ranked_at == NOW.replace(minute=0)
+
+
+# What the catalogue and the clock say
+
+
+def changed(name: str, **facts: object) -> Catalogue:
+    catalogue = view_of().catalogue
+    return Catalogue.of(
+        replace(game, **facts) if game.game_id == name else game  # type: ignore[arg-type]
+        for game in catalogue.by_id.values()
+    )
+
+
+def test_a_game_appears_at_the_moment_of_its_release_without_a_new_view() -> None:
+    view = view_of(catalogue=changed("g006", released_at=NOW))
+    state = user_of(TWO, NOW - 3 * HOUR, stored("g006", "g004"))
+    just_before = page(state, view, now=NOW - timedelta(microseconds=1))
+    assert games(just_before, "cf") == ["g004"]
+    assert games(page(state, view), "cf") == ["g006", "g004"]
+    assert games(page(state, view, now=NOW - timedelta(microseconds=1)), "cf") == ["g004"]
+
+
+def test_an_item_ends_at_the_moment_of_its_expiry() -> None:
+    state = user_of(TWO, NOW, first_party("rule:x", FirstPartyItem("g005", 1.0, expires_at=NOW + HOUR)))
+    soon = page(state, view_of(), now=NOW + HOUR - timedelta(microseconds=1))
+    assert games(soon, "rule:x") == ["g005"]
+    assert games(page(state, view_of(), now=NOW + HOUR), "rule:x") == []
+
+
+def test_a_users_own_item_wins_over_the_same_of_everyone() -> None:
+    everyone = {"editorial": FirstPartyList(NOW, [FirstPartyItem("g005", 9.0, "for all"), FirstPartyItem("g007", 1.0)])}
+    state = user_of(TWO, NOW, first_party("editorial", FirstPartyItem("g005", 0.5, "for ann")))
+    found = page(state, view_of(everyone=everyone), PageRequest(2)).items
+    assert [(item.game_id, item.reason.text) for item in found] == [
+        ("g007", "Picked by the store"),
+        ("g005", "for ann"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sources"),
+    [
+        ({"cf"}, {"cf"}),
+        ({"rule"}, {"rule:x", "rule:y"}),
+        ({"rule:x"}, {"rule:x"}),
+        ({"popular", "editorial"}, {"popular", "editorial"}),
+        ({"drop"}, {"drop"}),
+        (set(), {"editorial", "rule:x", "rule:y", "drop", "cf", "popular"}),
+    ],
+)
+def test_only_the_sources_that_are_wanted_are_listed(wanted: set[str], sources: set[str]) -> None:
+    rows = [
+        first_party(source, FirstPartyItem(game, 1.0))
+        for source, game in (("editorial", "g001"), ("rule:x", "g003"), ("rule:y", "g005"))
+    ]
+    state = user_of(TWO, NOW, stored("g004", "g006"), *rows)
+    view = view_of(drops=[drop("d", {"g006"})])
+    assert {item.source for item in page(state, view, PageRequest(sources=frozenset(wanted))).items} == sources
+
+
+def test_a_reason_names_a_game_that_the_user_has_or_one_they_were_interested_in() -> None:
+    view = view_of()
+    for kind, verb in (("owned", "have"), ("touched", "were interested in")):
+        item = page(user_of({"g000": kind}, NOW), view).items[0]
+        assert (item.reason.code, item.reason.because) == ("because_of_game", "g000")
+        assert item.reason.text == f"Because you {verb} G000"
+
+
+# Drops
+
+
+def drop(
+    uid: str, names: set[str], slots: int = 1, first_position: int = 1, begins: datetime = LONG_AGO
+) -> StandingDrop:
+    return StandingDrop(uid, frozenset(names), begins, NOW + HOUR, slots, first_position)
+
+
+def test_a_drop_stands_from_its_release_until_it_ends_and_says_so() -> None:
+    state = user_of(TWO, NOW - 3 * HOUR, stored("g001", "g003", "g006"))
+    view = view_of(drops=[drop("d", {"g006"}, begins=NOW)])
+    assert games(page(state, view, now=NOW - timedelta(seconds=1)), "drop") == []
+    placed = page(state, view).items[0]
+    assert (placed.game_id, placed.source, placed.origin.expires_at) == ("g006", "drop", NOW + HOUR)
+    assert placed.reason.code == "new_release"
+    assert placed.reason.text.startswith("New release.")
+    assert games(page(state, view, now=NOW + HOUR), "drop") == []
+
+
+def test_a_drop_moves_up_only_what_stands_in_the_personal_list() -> None:
+    state = user_of(TWO, NOW - 3 * HOUR, stored("g001", "g003"))
+    active = page(state, view_of(drops=[drop("d", {"g003", "g006"}, slots=2)]))
+    assert games(active, "drop") == ["g003"]
+    assert games(active)[:2] == ["g003", "g001"]
+
+
+# What no page ever holds
+
+NAMES = st.sampled_from([*GAMES, "new"])
+
+
+@dataclass
+class Given:
+    """A store as a user meets it, and what this user must not be shown in it."""
+
+    state: UserState
+    view: StoreView
+    exclude: frozenset[str]
+    forbidden: frozenset[str]
+    permitted_popular: frozenset[str]
+
+
+@st.composite
+def items(draw: st.DrawFn) -> list[FirstPartyItem]:
+    names = draw(st.lists(NAMES | st.just("unknown"), unique=True, max_size=5))
+    return [
+        FirstPartyItem(
+            name,
+            float(draw(st.integers(0, 3))),
+            position=draw(st.none() | st.integers(1, 6)),
+            expires_at=draw(st.none() | st.just(NOW + HOUR) | st.just(NOW)),
+        )
+        for name in names
+    ]
+
+
+@st.composite
+def stores(draw: st.DrawFn) -> Given:
+    """Draw a store in which every source proposes any game, those included that must not be shown."""
+    off_sale = draw(st.sets(NAMES, max_size=3))
+    to_come = draw(st.sets(NAMES, max_size=3))
+    touched = draw(st.dictionaries(NAMES, st.sampled_from(["owned", "dismissed", "both", "touched"]), max_size=5))
+    exclude = draw(st.frozensets(NAMES, max_size=2))
+    cf = draw(st.lists(NAMES, unique=True, max_size=8))
+    lists = [stored(*cf, version=draw(st.sampled_from(["live", "before"])), events=len(touched))] if cf else []
+    lists += [first_party(source, *draw(items())) for source in draw(st.sets(st.sampled_from(["editorial", "rule:x"])))]
+    popular = draw(st.lists(NAMES | st.just("unknown"), unique=True, max_size=9))
+    view = view_of(
+        catalogue=Catalogue.of(
+            Game(name, key, released_at=NOW + HOUR if name in to_come else None, available=name not in off_sale)
+            for name, key in KEYS.items()
+        ),
+        popular=[(name, 9 - place) for place, name in enumerate(popular)],
+        everyone={
+            source: FirstPartyList(NOW - HOUR, draw(items()))
+            for source in draw(st.sets(st.sampled_from(["editorial", "rule:all"])))
+        },
+        drops=[
+            drop(f"d{number}", draw(st.sets(NAMES)), draw(st.integers(1, 3)), draw(st.integers(1, 6)))
+            for number in range(draw(st.integers(0, 2)))
+        ],
+        live=draw(st.sampled_from([LIVE, LIVE, None])),
+    )
+    hidden = {name for name, kind in touched.items() if kind != "touched"}
+    forbidden = frozenset(hidden | off_sale | to_come | exclude | {"unknown"})
+    state = user_of(touched, NOW - 3 * HOUR, *lists)
+    return Given(state, view, exclude, forbidden, frozenset(popular) - forbidden)
+
+
+def pages(store: Given, limit: int) -> list[list[Candidate]]:
+    """Read page after page, each going on after the games of those before."""
+    found: list[list[Candidate]] = []
+    while not found or len(found[-1]) == limit:
+        assert len(found) <= len(KEYS), "the pages never end"
+        before = frozenset(item.game_id for items in found for item in items)
+        found.append(list(page(store.state, store.view, PageRequest(limit, before, store.exclude)).items))
+    return found
+
+
+@given(stores(), st.integers(1, 12))
+def test_no_page_holds_a_game_that_is_owned_dismissed_excluded_off_sale_or_to_come(store: Given, limit: int) -> None:
+    for found in pages(store, limit):
+        assert not {item.game_id for item in found} & store.forbidden
+        assert len(found) <= limit
+
+
+@given(stores(), st.integers(1, 12))
+def test_pages_never_repeat_a_game_and_reach_every_popular_one(store: Given, limit: int) -> None:
+    listed = [item.game_id for found in pages(store, limit) for item in found]
+    assert len(listed) == len(set(listed))
+    assert store.permitted_popular <= set(listed)
+
+
+@given(stores(), st.integers(1, 4))
+def test_drops_take_no_more_than_their_slots_on_all_pages_together(store: Given, limit: int) -> None:
+    dropped = [item for found in pages(store, limit) for item in found if item.source == "drop"]
+    assert len(dropped) <= max((one.slots for one in store.view.drops), default=0)
+
+
+@given(stores(), st.integers(1, 12))
+def test_a_read_changes_nothing_and_answers_the_same_again(store: Given, limit: int) -> None:
+    request = PageRequest(limit, exclude=store.exclude)
+    lists = dict(store.state.lists)
+    first = page(store.state, store.view, request)
+    assert page(store.state, replace(store.view), request) == first
+    assert store.state.lists == lists
