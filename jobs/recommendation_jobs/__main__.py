@@ -48,10 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         log.error("%s", error)
         return exits.DO_NOT_TRY_AGAIN
     except OSError as error:
-        log.error("a disk or a file does not do what is asked of it: %s", error)
+        log.error("a disk or a file failed: %s", error)
         return exits.TRY_AGAIN
     except (Stopped, KeyboardInterrupt):
-        log.warning("stopped; what was committed stays, and the next start takes it up from there")
+        log.warning("stopped; committed work stays, and the next start resumes from there")
         return exits.TRY_AGAIN
 
 

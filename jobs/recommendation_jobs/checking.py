@@ -1,4 +1,4 @@
-"""A chunk of a file checked and weighed by the rules of `recommendation.events`, column by column."""
+"""A chunk of a file checked and weighed by the rules of `recommendation.interactions.events`, column by column."""
 
 import math
 import re

@@ -4,7 +4,7 @@ DONE = 0
 """Done; a rejected model and a skipped training are done too."""
 
 TRY_AGAIN = 1
-"""Something passing: the database was away, or the process was told to stop."""
+"""A temporary failure: the database was away, or the process got SIGTERM."""
 
 DO_NOT_TRY_AGAIN = 42
 """Bad data or settings: another try would end the same way."""

@@ -1,4 +1,4 @@
-"""`recommendation.interactions.fold` over arrays: the same changes, without an object for every event."""
+"""`recommendation.interactions.pairs.fold` over arrays: the same changes, without an object for every event."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -54,7 +54,7 @@ _MOST_KNOWN_GAMES = 200_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what can be asked for."""
+    """Add the arguments of this command."""
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="interactions: CSV, CSV in gzip, or Parquet")
     parser.add_argument("--catalogue", type=Path, metavar="FILE", help="first write these games: JSON lines or CSV")
     mapping.add_arguments(parser)
@@ -169,7 +169,7 @@ class _Import:
         with self.database.writing() as connection:
             if not claim_chunk(connection, self.digest, number, now):
                 return  # a twin of this process was faster
-            # Before ids are claimed: whoever is left out uses up none, and all writers lock in one order.
+            # Before ids are claimed: a user who is left out uses up none, and all writers lock in one order.
             wanted = replace(checked, events=_without_erased(connection, checked.events, self.begun))
             claimed = _without_repeats(connection, wanted, now)
             events = claimed.events

@@ -11,7 +11,7 @@ from recommendation_jobs import exits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing can be asked for: retention is a setting."""
+    """No arguments: retention is a setting."""
 
 
 def run(_options: argparse.Namespace, settings: Settings, database: Database) -> int:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what can be asked for."""
+    """Add the arguments of this command."""
     parser.add_argument("--regeneration", metavar="ID", help="work on this one; default: open one for everyone")
     parser.add_argument("--shard", type=int, default=0, metavar="I", help="which shard, from 0")
     parser.add_argument("--shards", type=int, default=1, metavar="N", help="how many shards there are")

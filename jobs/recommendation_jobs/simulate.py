@@ -69,7 +69,7 @@ class Happenings:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what can be asked for."""
+    """Add the arguments of this command."""
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="events, for `import FILE.csv`")
     parser.add_argument(
         "--games-out", type=Path, metavar="FILE", help="games, for `import --catalogue`: .csv or .jsonl"

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what can be asked for."""
+    """Add the arguments of this command."""
     parser.add_argument("--run", metavar="ID", help="carry out this queued run; default: the queued one, or a new one")
     parser.add_argument("--regenerate", action="store_true", help="remake every user's list after publishing")
 

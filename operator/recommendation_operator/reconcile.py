@@ -1,8 +1,8 @@
 """
 One look at the whole namespace: gathers the world, asks `plan`, performs what it says.
 
-The order of reading matters once: drops that stand at the service are read before the drops in the cluster, so whoever
-stands and is not in the (complete) list was deleted, and cannot be a drop that was applied in between.
+The order of reading matters once: drops that stand at the service are read before the drops in the cluster. So a drop
+that stands and is not in the (complete) list was deleted, and cannot be one that was applied in between.
 """
 
 from __future__ import annotations

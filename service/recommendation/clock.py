@@ -37,7 +37,7 @@ class SteadyClock:
             return self._last
 
     def reserve(self, count: int) -> datetime:
-        """Return a time such that it and the `count - 1` microseconds after it are given to nobody else."""
+        """Return a time such that it and the `count - 1` microseconds after it are given to no other caller."""
         with self._lock:
             first = max(self._source(), self._last + TICK)
             self._last = first + count * TICK

@@ -3,7 +3,7 @@ The migrate step: `python -m recommendation.migrate`.
 
 Brings the database to this release's schema, one migrator at a time; a database that is ahead is left as it is. With
 `--prove-writable DIR` it also proves that models can be written there. With `--wait SECONDS` it changes nothing and
-waits until somebody else has migrated.
+waits until another process has migrated.
 """
 
 import argparse

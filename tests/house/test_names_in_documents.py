@@ -1,4 +1,4 @@
-"""What documents name exists: modules, attributes, files and packages."""
+"""What documents and docstrings name exists: modules, attributes, files and packages."""
 
 import importlib
 import re
@@ -13,6 +13,7 @@ PAGES = [
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(ROOT.glob("docs/decisions/*.md")),
 ]
+SOURCES = [*ROOT.glob("*/recommendation*/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")]
 GROUP_OF_THE_CRD = "recommendation.gamestore.dev"
 PATHS_START_AT = (ROOT, ROOT / "service" / "recommendation", ROOT / "service", ROOT / "tests", ROOT / "docs")
 ASKS_WHICH_DATABASE = r"\bis_postgres\(|\bis_sqlite_url\(|\bdialect\.name\b"
@@ -61,6 +62,13 @@ def test_names_in_backticks_exist(page: Path) -> None:
     assert [name for name in dotted_names(text) if not is_there(name)] == []
     missing = [path for path in python_files(text) if not any((start / path).is_file() for start in PATHS_START_AT)]
     assert missing == []
+
+
+def test_names_in_backticks_of_docstrings_and_comments_exist() -> None:
+    named = {(path.name, name) for path in SOURCES for name in dotted_names(path.read_text())}
+    assert len(SOURCES) > 300
+    assert len(named) >= 5
+    assert [(file, name) for file, name in sorted(named) if not is_there(name)] == []
 
 
 def test_documents_do_name_modules_and_files() -> None:

@@ -24,7 +24,7 @@ STARTED: list[Any] = []
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -58,7 +58,7 @@ class Api:
         self.until(lambda: self.call("GET", "/readyz", prefix="")[0] == 200)
 
     def call(self, method: str, path: str, body: Any = None, key: str | None = None, prefix: str = PREFIX) -> Any:
-        """Send a request; return status, decoded body and headers, or status 0 where nobody answers."""
+        """Send a request; return status, decoded body and headers, or status 0 without an answer."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{prefix}{path}", method=method)
         if key:
             request.add_header("Idempotency-Key", key)
@@ -71,7 +71,7 @@ class Api:
             with error:
                 content = error.read()
             return error.code, json.loads(content) if content else None, error.headers
-        except (OSError, http.client.HTTPException):  # nobody there, or killed while it answered
+        except (OSError, http.client.HTTPException):  # not there, or killed while it answered
             return 0, None, {}
 
     def until(self, condition: Any, seconds: float = 90) -> None:

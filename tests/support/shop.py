@@ -131,5 +131,5 @@ def at_once(*works: Callable[[], Any], seconds: float = 60) -> list[Ended]:
         thread.start()
     for thread in threads:
         thread.join(seconds)
-    assert not any(thread.is_alive() for thread in threads), "somebody waits for ever"
+    assert not any(thread.is_alive() for thread in threads), "a thread waits for ever"
     return ended

@@ -65,7 +65,7 @@ class Shop:
         return train(self.database, settings, self.clock, None, lambda stage: None)
 
     def regenerate(self, drop_uid: str | None = None) -> Regeneration:
-        """Remake everybody's list with the live model."""
+        """Regenerate all lists with the live model."""
         with self.database.writing() as connection:
             opened = open_regeneration(connection, drop_uid, None, 1, self.clock())
         lists = ListSettings(self.settings.list_length, self.settings.half_life_days)

@@ -26,7 +26,7 @@ def titles(rng: np.random.Generator) -> Iterator[str]:
     while True:
         title = _title(rng)
         made[title] += 1
-        # Whoever runs out of names makes sequels.
+        # A title that comes again is a sequel.
         yield title if made[title] == 1 else f"{title} {made[title]}"
 
 

@@ -47,7 +47,7 @@ class Diary:
 
 
 class User:
-    """Somebody with a taste: mostly one genre, and a second one that is their own mixture."""
+    """A user with a taste: mostly one genre, and a second one that is their own mixture."""
 
     def __init__(self, shop: Shop, rng: np.random.Generator) -> None:
         self._shop = shop

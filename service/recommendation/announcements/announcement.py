@@ -54,7 +54,7 @@ _SEQUENCE_DIGITS = 19
 
 @dataclass(frozen=True)
 class Announcement:
-    """One thing that came to be. `user_id` is None where it is about nobody in particular."""
+    """One thing that happened. `user_id` is None where it concerns no single user."""
 
     type: str
     time: datetime

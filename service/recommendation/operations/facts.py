@@ -18,7 +18,7 @@ from recommendation.regeneration.coverage import last_full_results
 from recommendation.training.models import live_row
 
 RESULTS = ("succeeded", "rejected", "insufficient_data", "failed")
-"""How a training can end. Too little data to train on is a failed run, but on a young store nobody's fault."""
+"""How a training can end. Too little data to train on is a failed run, but expected on a young store."""
 
 
 _RECENT_RUNS = 20

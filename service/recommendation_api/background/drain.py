@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Drainable(Protocol):
-    """What can say that it is going."""
+    """Holds the flag that `/readyz` answers from."""
 
     is_draining: bool
 

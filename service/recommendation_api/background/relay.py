@@ -52,7 +52,7 @@ class Round:
 
 
 def waves(rows: Iterable[Waiting]) -> list[list[Waiting]]:
-    """Split rows so that none holds two of one user (or two of nobody), and each user's stay in order."""
+    """Split rows so that none holds two of one user (or two without a user), and each user's stay in order."""
     split: list[list[Waiting]] = []
     places: dict[str | None, int] = defaultdict(int)
     for row in rows:

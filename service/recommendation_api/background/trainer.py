@@ -73,7 +73,7 @@ class Trainer:
                 await child.wait()
 
     def _look(self) -> str | None:
-        """Close runs that died or that nobody started; return the one that waits."""
+        """Close runs that died or were never started; return the one that waits."""
         with self._database.reading() as connection:
             run = runs.active_run(connection)
         if run is None:
@@ -111,7 +111,7 @@ class Trainer:
         """
         Close the run of a child that ended without doing so; one that ended in order is closed already.
 
-        While somebody trains, the run may be theirs: another replica starts a child for a queued run too.
+        While any process trains, this run may be its run: another replica starts a child for a queued run too.
         """
         with contextlib.suppress(StoreUnavailable):
             if not training_lock_is_free(self._database):

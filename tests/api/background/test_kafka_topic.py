@@ -100,7 +100,7 @@ def test_while_the_cluster_is_away_rows_stay_and_the_reason_is_told(cluster: Clu
     back.stop()
 
 
-def test_whoever_waits_for_a_cluster_that_is_away_can_be_told_to_stop(announcing: Database) -> None:
+def test_a_relay_that_waits_for_a_cluster_that_is_away_can_be_stopped(announcing: Database) -> None:
     broker = KafkaTopic(producer_settings("kafka://127.0.0.1:1"), seconds=300.0)
     ingested(announcing, [event("ann", "g1")])
     broker.hurry()

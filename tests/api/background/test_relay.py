@@ -1,4 +1,4 @@
-"""The relay: at least once, in order of each user, one at a time, and nothing lost whoever dies or goes away."""
+"""The relay: at least once, in order of each user, one at a time, and no event lost with a process or a broker."""
 
 import random
 import threading
@@ -138,7 +138,7 @@ def test_a_later_transaction_of_a_user_waits_for_an_earlier_one_that_has_not_end
     """Without that its number could be seen first, and be sent first."""
     database = Database(postgres_url, announces=True)
     broker = MemoryBroker()
-    # Whoever adds a game is waited for too: all games are there already.
+    # A transaction that adds a game is waited for too: all games exist already.
     ingested(database, [event("eve", f"g{number}") for number in (1, 2, 3)])
     drained(database, broker)
     broker.taken.clear()
@@ -213,7 +213,7 @@ def test_the_thread_sends_what_is_written_and_ends_when_it_is_told_to(announcing
     assert (len(broker.taken), failures) == (1, [])
 
 
-def test_a_thread_whose_broker_fails_in_a_way_nobody_thought_of_counts_it_and_goes_on(announcing: Database) -> None:
+def test_a_thread_whose_broker_fails_in_an_unknown_way_counts_it_and_goes_on(announcing: Database) -> None:
     failed, arrived = threading.Event(), threading.Event()
 
     class Odd(MemoryBroker):

@@ -19,7 +19,7 @@ from recommendation_api import problems
 from recommendation_api.http import access_log as logs
 from recommendation_api.telemetry.metrics import Metrics
 
-SECRET = "somebody-whose-name-is-private"
+SECRET = "a-user-whose-name-is-private"
 PREFIX = "/api/v1/recommendation"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 def test_an_unknown_user_gets_what_is_popular(store: Any) -> None:
     store.interact(("a", "g1", "played"), ("b", "g1", "played"), ("b", "g2", "played"))
-    page = store.get("/user/nobody")
+    page = store.get("/user/stranger")
     assert [item["game_id"] for item in page["items"]] == ["g1", "g2"]
     assert {item["source"] for item in page["items"]} == {"popular"}
     assert page["personal"] is False
@@ -59,9 +59,9 @@ def test_generate_without_a_model_says_what_to_do(store: Any) -> None:
 def test_generate_without_interactions_answers_with_popular_and_stores_nothing(store: Any) -> None:
     store.checkerboard()
     store.train()
-    page = store.post("/user/nobody/generate")
+    page = store.post("/user/stranger/generate")
     assert {item["source"] for item in page["items"]} == {"popular"}
-    assert store.get("/user/nobody/export")["lists"] == []
+    assert store.get("/user/stranger/export")["lists"] == []
 
 
 def test_generate_stores_the_list_it_returns(store: Any) -> None:

@@ -70,7 +70,7 @@ def test_every_label_is_there_at_zero_from_the_start(metrics: Metrics) -> None:
 
 def test_lists_are_counted_by_how_they_came_about(database: Database, metrics: Metrics) -> None:
     interact(database, ("u", "g1", "viewed"))
-    known, stranger = state_of(database, "u"), state_of(database, "nobody")
+    known, stranger = state_of(database, "u"), state_of(database, "stranger")
     metrics.served(known, listing("g2"))
     metrics.served(known, listing("g2", was_folded_in=True))
     metrics.served(known, listing("g2", is_personal=False))
@@ -129,12 +129,12 @@ def test_a_game_bought_after_the_answer_is_no_leak(database: Database) -> None:
 
 
 def test_one_answer_in_a_thousand_is_checked_the_first_among_them(database: Database) -> None:
-    state = state_of(database, "nobody")
+    state = state_of(database, "stranger")
     assert checks(database, *[(state, ["g1"])] * ONE_IN) == [("clean", 0)]
 
 
 def test_a_store_that_is_away_is_no_leak(tmp_path: Any) -> None:
-    gone = Database("postgresql://nobody@127.0.0.1:1/none")
+    gone = Database("postgresql://absent@127.0.0.1:1/none")
     assert checks(gone, (UserState("u"), ["g1"])) == [("unavailable", 0)]
 
 

@@ -10,6 +10,6 @@ from recommendation.database.database import Database
 def test_an_error_of_the_database_does_not_name_a_person(sqlite_url: str) -> None:
     database = Database(sqlite_url)
     with pytest.raises(IntegrityError) as caught, database.writing() as connection:
-        connection.execute(text("INSERT INTO erasures (user_digest) VALUES (:user)"), {"user": "somebody"})
+        connection.execute(text("INSERT INTO erasures (user_digest) VALUES (:user)"), {"user": "secret-user"})
     database.close()
-    assert "somebody" not in str(caught.value)
+    assert "secret-user" not in str(caught.value)

@@ -32,7 +32,7 @@ def owners(game: str) -> set[str]:
     return set(MATRIX.users.ids(MATRIX.user_rows[row == MATRIX.indices]))
 
 
-def test_a_release_stands_in_the_lists_of_its_neighbours_owners_and_in_nobody_elses_top_ten(model: Model) -> None:
+def test_a_release_stands_in_the_lists_of_its_neighbours_owners_and_in_no_other_users_top_ten(model: Model) -> None:
     placed = extended(model, [Release("a-new", ["g0007"])])
     for user, listed in lists(placed, 40).items():
         if user in owners("g0007"):

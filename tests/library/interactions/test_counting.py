@@ -1,4 +1,4 @@
-"""Events are counted exactly once each, whoever sends them, in any order and at any time."""
+"""Events are counted exactly once each, from any sender, in any order and at any time."""
 
 import random
 from datetime import timedelta

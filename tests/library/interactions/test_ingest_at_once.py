@@ -253,6 +253,6 @@ def test_behind_a_pooler_that_changes_sessions_one_group_is_left_and_all_are_sen
 
 
 def test_a_store_that_is_away_is_told() -> None:
-    away = Database("postgresql://nobody@127.0.0.1:1/none")
+    away = Database("postgresql://absent@127.0.0.1:1/none")
     with pytest.raises(StoreUnavailable):
         counted(away, [request(event("ann", "g"))])

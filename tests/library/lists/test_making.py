@@ -45,13 +45,13 @@ def test_lists_made_together_are_those_made_one_by_one(
         made_for(database, [user], view, half_life)
     with database.reading() as connection:
         alone = contents(lists_of(connection, USERS))
-    found = made_for(database, [*USERS, "nobody"], view, half_life)
+    found = made_for(database, [*USERS, "stranger"], view, half_life)
     with database.reading() as connection:
         together = contents(lists_of(connection, USERS))
     assert together == alone
     assert set(alone) == set(USERS)
     assert contents([state.lists["cf"] for state in found.values() if state.lists]) == together
-    assert not found["nobody"].lists
+    assert not found["stranger"].lists
 
 
 def test_a_game_that_was_withdrawn_is_in_no_list_made_after_that(database: Database, tmp_path: Path) -> None:

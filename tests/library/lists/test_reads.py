@@ -54,11 +54,11 @@ def read_on_a_loop(reads: LoopReads, *batches: tuple[str, ...]) -> list[Any]:
 @pytest.mark.parametrize("with_times", [False, True])
 def test_a_loop_reads_what_a_connection_reads(database: Database, with_times: bool) -> None:
     fill(database)
-    found, again = read_on_a_loop(LoopReads(database, 2, with_times), (*WHO, "nobody"), WHO[:1])
+    found, again = read_on_a_loop(LoopReads(database, 2, with_times), (*WHO, "stranger"), WHO[:1])
     with database.reading() as connection:
-        expected = read_users(connection, (*WHO, "nobody"), with_times)
+        expected = read_users(connection, (*WHO, "stranger"), with_times)
     assert (found, again) == (expected, {WHO[0]: expected[WHO[0]]})
-    assert found["nobody"].events_seen == 0
+    assert found["stranger"].events_seen == 0
     assert (found[WHO[0]].last_event_at is not None) == with_times
 
 
@@ -157,7 +157,7 @@ def test_the_plan_that_is_kept_reads_by_key_even_if_it_met_empty_tables(postgres
 
 
 def test_nobody_there_is_said_in_time() -> None:
-    reads = LoopReads(Database("postgresql://nobody@127.0.0.1:1/none"), 1)
+    reads = LoopReads(Database("postgresql://absent@127.0.0.1:1/none"), 1)
     with pytest.raises(StoreUnavailable):
         read_on_a_loop(reads, WHO)
 
@@ -243,4 +243,4 @@ def test_a_process_with_thousands_of_clients_opens_connections_too(postgres_url:
 
 def test_a_server_that_is_gone_without_a_word_is_noticed_while_it_is_asked_too() -> None:
     """Keepalives are not sent while something is unacknowledged."""
-    assert Database("postgresql://nobody@127.0.0.1:1/none").connect_arguments["tcp_user_timeout"] == 25_000
+    assert Database("postgresql://absent@127.0.0.1:1/none").connect_arguments["tcp_user_timeout"] == 25_000

@@ -99,10 +99,10 @@ def test_lists_that_were_made_are_written_for_those_who_are_there_and_not_erased
         erase_user(connection, "erased", START)
     send(database, [event("erased", "g2")])  # a late event brings the person back, and not what was made before
     with database.round_trips() as connection:
-        lists = [made(user, number) for user in (*users, "nobody")]
+        lists = [made(user, number) for user in (*users, "stranger")]
         assert store_lists_of_those_there(connection, lists, number) == {"ann", "Zoë"}
     with database.reading() as connection:
-        stored = {one.user_id: one for one in lists_of(connection, [*users, "nobody"])}
+        stored = {one.user_id: one for one in lists_of(connection, [*users, "stranger"])}
     assert stored == {user: made(user, number) for user in ("ann", "Zoë")}
 
 

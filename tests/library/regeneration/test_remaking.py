@@ -185,7 +185,7 @@ def test_the_cursor_of_a_shard_does_not_keep_an_erased_user_and_still_counts_eac
     assert "u02" not in everything(shop)
     done = work(shop, name)
     assert (done.state, done.users_regenerated) == ("succeeded", 16)
-    assert "u15" not in str(done.progress), "a shard that is through names nobody"
+    assert "u15" not in str(done.progress), "a finished shard names no user"
 
 
 def test_an_older_regeneration_that_wakes_up_late_replaces_nothing_newer(shop: Database) -> None:

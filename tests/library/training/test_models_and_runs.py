@@ -164,7 +164,7 @@ def test_another_try_of_a_run_that_is_over_trains_nothing(database: Database, tm
         again(database, tmp_path, "none")
 
 
-def test_a_run_that_nobody_starts_in_fifteen_minutes_failed_for_want_of_a_runner(database: Database) -> None:
+def test_a_run_that_is_not_started_in_fifteen_minutes_fails_with_no_runner(database: Database) -> None:
     with database.writing() as connection:
         run, _ = runs.queue_run(connection, START)
         assert runs.close_unclaimed_run(connection, START + timedelta(minutes=14)) is None

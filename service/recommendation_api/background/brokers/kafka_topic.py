@@ -80,7 +80,7 @@ class KafkaTopic:
         self._producer: Any = None
         self._is_hurried = False
         try:
-            Producer({**self._settings, "bootstrap.servers": ""})  # connects to nobody
+            Producer({**self._settings, "bootstrap.servers": ""})  # connects to no broker
         except KafkaException as error:
             reason = error.args[0].str() if set(settings) <= {"bootstrap.servers"} else error.args[0].name()
             raise SettingsError(f"RECOMMENDATION_EVENTS_URL: Kafka's client does not take it ({reason})") from None

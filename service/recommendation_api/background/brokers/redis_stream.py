@@ -28,7 +28,7 @@ class RedisStream:
                 url,
                 socket_timeout=SEND_SECONDS / 2,
                 socket_connect_timeout=SEND_SECONDS / 2,
-                retry=Retry(NoBackoff(), 0),  # whoever calls tries again
+                retry=Retry(NoBackoff(), 0),  # the caller tries again
                 protocol=_PROTOCOL,
             )
         except (ValueError, TypeError) as error:
