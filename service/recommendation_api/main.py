@@ -1,4 +1,4 @@
-"""`uvicorn recommendation_api.main:app`: the one place where the environment is read."""
+"""`uvicorn recommendation_api.main:app`: reads the settings from the environment and builds the app to be served."""
 
 import sys
 
@@ -13,6 +13,6 @@ start_logging()
 try:
     app = create_app(load_settings())
 except RecommendationError as error:
-    # One clear line instead of a traceback: whoever starts this made a mistake in a setting, not in the code.
+    # One clear line instead of a traceback: the mistake is in a setting, not in the code.
     print(error, file=sys.stderr)
     raise SystemExit(42) from None

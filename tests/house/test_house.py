@@ -1,5 +1,6 @@
 """Rules of the repository: imports, versions, documents, targets of make."""
 
+import ast
 import re
 import runpy
 import subprocess
@@ -95,3 +96,12 @@ def test_make_demo_and_make_test_are_all_that_is_typed() -> None:
 def test_no_two_test_files_share_a_name() -> None:
     names = [path.name for path in ROOT.glob("tests/**/test_*.py")]
     assert len(names) == len(set(names))
+
+
+def test_no_class_name_stands_twice_in_service_jobs_and_operator() -> None:
+    places: dict[str, list[str]] = {}
+    for path in (found for part in ("service", "jobs", "operator") for found in (ROOT / part).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

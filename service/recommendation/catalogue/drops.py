@@ -20,6 +20,14 @@ LAST_PLACE = 100
 MAX_DAYS = 90
 
 
+MAX_NAME = 253
+"""Characters in a name, as Kubernetes has it."""
+
+
+MAX_ACTIVE_DAYS = 36_500
+"""A century: an audience of everyone."""
+
+
 @dataclass(frozen=True)
 class Drop:
     """One release; it stands from `released_at` to `ends_at` unless it is ended before."""
@@ -87,8 +95,8 @@ def _games(value: object, released_at: datetime) -> tuple[Game, ...]:
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 253 or not value.isprintable():
-        raise RowError("invalid_name", "name should be a string of 1 to 253 printable characters")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME or not value.isprintable():
+        raise RowError("invalid_name", f"name should be a string of 1 to {MAX_NAME} printable characters")
     return value
 
 
@@ -100,7 +108,7 @@ def active_since(audience: object, now: datetime) -> datetime | None:
         RowError: the audience is not understood.
     """
     fields = as_fields(audience or {}, frozenset({"active_within_days"}), required=())
-    days = whole_number(fields, "active_within_days", 1, 36_500, absent=None)
+    days = whole_number(fields, "active_within_days", 1, MAX_ACTIVE_DAYS, absent=None)
     return None if days is None else now - timedelta(days=days)
 
 

@@ -16,6 +16,10 @@ from sqlalchemy import Connection, delete, select, tuple_
 from recommendation.database.dialects.writing import insert_new, update_columns
 from recommendation.database.tables import idempotent_answers
 
+MAX_KEY_CHARACTERS = 255
+"""In a key that a client sends."""
+
+
 _PENDING = 0
 
 

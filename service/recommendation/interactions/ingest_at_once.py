@@ -132,7 +132,7 @@ class LoopIngests:
         Raises:
             StoreUnavailable: the database cannot be reached, or cannot answer in time.
         """
-        group = _Group(requests, self._owning_events)
+        group = _Counted(requests, self._owning_events)
         done: set[int] = set()
         if group.requests:
             try:
@@ -171,7 +171,7 @@ class LoopIngests:
         return LoopConnection(await asyncio.to_thread(opened))
 
 
-class _Group:
+class _Counted:
     """Those of several requests that one statement can count, in the order of their keys."""
 
     def __init__(self, requests: Sequence[Ingest], owning_events: frozenset[str]) -> None:

@@ -9,12 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recommendation.database import idempotency
-from recommendation.database.idempotency import Answer, RequestKey
+from recommendation.database.idempotency import MAX_KEY_CHARACTERS, Answer, RequestKey
 from recommendation.rows import Rejection
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
-
-MAX_KEY_CHARACTERS = 255
 
 
 async def once(request: Request, content: bytes, work: Callable[[Connection, datetime], Answer]) -> tuple[Answer, bool]:

@@ -19,7 +19,7 @@ from recommendation.rows import Rejection, parse_each
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
 from recommendation_api.http.retries import answered, batch_answer, once
-from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers.batches import BatchOut, ListBatchOut
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem

@@ -22,7 +22,7 @@ from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once
-from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.drops import DropsOut, DropTakenOut, PreviewOut
 from recommendation_api.parts import parts_of

@@ -22,7 +22,7 @@ from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
 from recommendation_api.http.retries import answered, batch_answer, request_key
 from recommendation_api.http.shortcuts import shortcut
-from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers.batches import BatchOut
 from recommendation_api.parts import Parts, parts_of
 

@@ -26,7 +26,7 @@ from recommendation_api.http.pages import (
     tagged_response,
 )
 from recommendation_api.http.shortcuts import shortcut
-from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.lists import ListOut, PopularOut, SimilarOut, WhyOut
 from recommendation_api.parts import Parts, parts_of

@@ -12,7 +12,7 @@ from recommendation.engine.settings import EngineSettings
 from recommendation.regeneration.coverage import read_coverage
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
-from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.operations import CoverageOut, SettingsOut
 from recommendation_api.parts import parts_of

@@ -17,7 +17,7 @@ from recommendation.training.runs import TrainingRun
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once
-from recommendation_api.openapi import bodies as schemas
+from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.training import ModelsOut, PromotedOut, RunOut, RunsOut
 from recommendation_api.parts import Parts, parts_of

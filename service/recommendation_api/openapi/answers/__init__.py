@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from recommendation_api.openapi.bodies import PROBLEMS
+from recommendation_api.openapi.schemas import PROBLEMS
 
 
 def answer(model: type[BaseModel], status: int = 200) -> dict[int | str, dict[str, Any]]:

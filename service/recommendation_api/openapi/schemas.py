@@ -10,7 +10,15 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from recommendation.catalogue import drops
+from recommendation.catalogue.games import MAX_SIMILAR, MAX_TAGS, MAX_TITLE
+from recommendation.database.idempotency import MAX_KEY_CHARACTERS
 from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id
+from recommendation.interactions.events import MAX_BATCH
+from recommendation.lists import first_party
+from recommendation.lists.first_party import MAX_REASON
+from recommendation.regeneration.store import MAX_SHARDS
+from recommendation.weights import MAX_QUANTITY
 
 
 def _checked(value: str) -> str:
@@ -52,7 +60,7 @@ class InteractionIn(Strict):
     user_id: Id
     game_id: Id
     event_type: str = Field(description="purchased, played, wishlisted, clicked, viewed, refunded, or one of your own")
-    quantity: float = Field(1, gt=0, le=1_000_000)
+    quantity: float = Field(1, gt=0, le=MAX_QUANTITY)
     occurred_at: Moment | None = None
     event_id: Id | None = None
 
@@ -76,8 +84,8 @@ class RecommendationIn(Strict):
     game_id: Id
     score: float
     source: str = Field(pattern=r"^(editorial|rule:[A-Za-z0-9._-]{1,64})$", description=SOURCE_RULE)
-    reason: str | None = Field(None, max_length=300)
-    position: int | None = Field(None, ge=1, le=1000)
+    reason: str | None = Field(None, max_length=MAX_REASON)
+    position: int | None = Field(None, ge=1, le=first_party.LAST_PLACE)
     expires_at: Moment | None = None
 
 
@@ -85,41 +93,43 @@ class GameIn(Strict):
     """What the shop says of a game."""
 
     game_id: Id
-    title: str | None = Field(None, max_length=200)
-    tags: list[Id] | None = Field(None, max_length=32)
+    title: str | None = Field(None, max_length=MAX_TITLE)
+    tags: list[Id] | None = Field(None, max_length=MAX_TAGS)
     released_at: Moment | None = None
     available: bool = True
-    similar_to: list[Id] | None = Field(None, max_length=32)
+    similar_to: list[Id] | None = Field(None, max_length=MAX_SIMILAR)
 
 
 class DropGameIn(Strict):
     """A game of a drop."""
 
     game_id: Id
-    title: str | None = Field(None, max_length=200)
-    tags: list[Id] | None = Field(None, max_length=32)
-    similar_to: list[Id] | None = Field(None, max_length=32)
+    title: str | None = Field(None, max_length=MAX_TITLE)
+    tags: list[Id] | None = Field(None, max_length=MAX_TAGS)
+    similar_to: list[Id] | None = Field(None, max_length=MAX_SIMILAR)
 
 
 class PlacementIn(Strict):
     """Where a drop's games stand in lists, and for how long."""
 
-    slots: int | None = Field(2, ge=1, le=100)
-    first_position: int | None = Field(3, ge=1, le=100, description="first_position + slots is at most 101")
-    duration_days: int | None = Field(14, ge=1, le=90)
+    slots: int | None = Field(2, ge=1, le=drops.LAST_PLACE)
+    first_position: int | None = Field(
+        3, ge=1, le=drops.LAST_PLACE, description=f"first_position + slots is at most {drops.LAST_PLACE + 1}"
+    )
+    duration_days: int | None = Field(14, ge=1, le=drops.MAX_DAYS)
 
 
 class AudienceIn(Strict):
     """Whom a regeneration reaches; everyone where nothing is said."""
 
-    active_within_days: int | None = Field(None, ge=1, le=36_500)
+    active_within_days: int | None = Field(None, ge=1, le=drops.MAX_ACTIVE_DAYS)
 
 
 class DropIn(Strict):
     """A release."""
 
-    name: str = Field(min_length=1, max_length=253)
-    games: list[DropGameIn] = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=drops.MAX_NAME)
+    games: list[DropGameIn] = Field(min_length=1, max_length=drops.MAX_GAMES)
     created_at: Moment
     release_time: Moment | None = Field(None, description="absent: released with its creation")
     generation: int | None = Field(1, ge=1)
@@ -132,13 +142,13 @@ class RegenerationIn(Strict):
 
     drop_uid: Id | None = None
     audience: AudienceIn | None = None
-    shards: int = Field(1, ge=1, le=64)
+    shards: int = Field(1, ge=1, le=MAX_SHARDS)
 
 
 class FailIn(Strict):
     """Shards that failed for good."""
 
-    failed_shards: list[Annotated[int, Field(ge=0, le=63)]]
+    failed_shards: list[Annotated[int, Field(ge=0, le=MAX_SHARDS - 1)]]
 
 
 class ProblemOut(BaseModel):
@@ -175,7 +185,7 @@ RETRIED: dict[str, Any] = {
             "name": "Idempotency-Key",
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": "^[ -~]+$"},
             "description": "the same key replays the stored answer instead of doing the work again",
         }
     ]
@@ -192,7 +202,7 @@ def bulk(
     """Return what a route with a bulk body says of itself: one object, an array, or an envelope."""
     one = row.model_json_schema(ref_template="#/components/schemas/{model}")
     one.pop("$defs", None)
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": 10_000}
+    many = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_BATCH}
     envelope = {
         "type": "object",
         "properties": {name: many, **(others or {})},
