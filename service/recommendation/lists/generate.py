@@ -18,7 +18,7 @@ def generate_lists(
     """
     Rank for some users and store their lists, all or none of them.
 
-    The number is taken before anything is read; whoever is erased after that is not written.
+    The number is taken before anything is read; a user who is erased after that is not written.
 
     Returns:
         The users as they were read, each with the list that was made; users without interactions have none.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 EVERYONE = ""
-"""The user of lists that everyone gets; no id is empty, so it can be nobody's."""
+"""The user of lists that everyone gets; no id is empty, so it is no user's id."""
 
 
 PACKED_ITEM = np.dtype([("game_key", "<i4"), ("score", "<f4"), ("because_key", "<i4")])

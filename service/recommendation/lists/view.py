@@ -98,7 +98,7 @@ class StoreView:
 
     @cached_property
     def unlisted_rows(self) -> npt.NDArray[np.int32]:
-        """Rows of the live model's games that nobody may be shown now (unavailable, not released, unknown)."""
+        """Rows of the live model's games that no list may show now (unavailable, not released, unknown)."""
         if self.live is None or self.made_at is None:
             return np.empty(0, np.int32)
         names, listed = self.live.model.games.all_ids, self.listed(self.made_at)

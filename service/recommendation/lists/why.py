@@ -39,7 +39,7 @@ class Explanation:
 def explain(
     state: UserState, view: StoreView, settings: ListSettings, game_id: str, now: datetime, fresh_reads: bool
 ) -> Explanation | None:
-    """Return why a game is in a user's list or not; None for a game that nobody knows."""
+    """Return why a game is in a user's list or not; None for an unknown game."""
     if game_id not in view.catalogue.by_id:
         return None
     active = active_list(state, view, PageRequest(settings.length), settings, fresh_reads, now)

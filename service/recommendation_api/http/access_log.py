@@ -3,7 +3,7 @@ What the API says of itself: JSON lines with the request's id and trace, one lin
 
 An access line names the route's template, never the path or the query, which hold users' ids; nothing else at INFO
 names a person either. The middleware is plain ASGI around everything else, so that it also sees the answers to
-errors that nobody caught, and costs a few microseconds a request.
+uncaught errors, and costs a few microseconds a request.
 
 Trace context: https://www.w3.org/TR/trace-context/
 """

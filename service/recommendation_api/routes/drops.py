@@ -120,7 +120,7 @@ def drop_document(drop: Drop, now: datetime) -> dict[str, Any]:
 
 
 def _unknown_similar(connection: Connection, drop: Drop) -> list[str]:
-    """Return the games that a drop calls similar and nobody knows."""
+    """Return the unknown games that a drop calls similar."""
     named = sorted({name for game in drop.games for name in game.similar_to})
     own = {game.game_id for game in drop.games}
     known = games_named(connection, named)

@@ -56,7 +56,7 @@ async def get_list(
     """
     Read a user's list: personal as of this moment, owned and dismissed games left out.
 
-    A user nobody knows gets what is popular. The answer has an ETag; `next_cursor` leads to the next page.
+    An unknown user gets popular games. The answer has an ETag; `next_cursor` leads to the next page.
     """
     parts = parts_of(request)
     await parts.views.settle()

@@ -156,7 +156,7 @@ def test_the_plan_that_is_kept_reads_by_key_even_if_it_met_empty_tables(postgres
     assert not [line for (line,) in plan if "Seq Scan" in line]
 
 
-def test_nobody_there_is_said_in_time() -> None:
+def test_a_server_that_does_not_answer_is_reported_in_time() -> None:
     reads = LoopReads(Database("postgresql://absent@127.0.0.1:1/none"), 1)
     with pytest.raises(StoreUnavailable):
         read_on_a_loop(reads, WHO)

@@ -22,4 +22,4 @@ class BatchOut(BaseModel):
 class ListBatchOut(BatchOut):
     """What became of recommendations of the shop's own."""
 
-    new_games: list[str] = Field(description="games that nobody had heard of before, and that are known from now on")
+    new_games: list[str] = Field(description="games that were unknown before this request and are known now")
