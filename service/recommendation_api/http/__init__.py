@@ -1,1 +1,1 @@
-"""From bytes to a route and back: addresses, access lines, short ways, keys, bodies, retries, pages."""
+"""From bytes to a route and back: addresses, access lines, short cuts, keys, bodies, retries, pages."""

@@ -116,8 +116,8 @@ class AccessLines:
     """
     Writes the lines of answered requests: those of one turn of the event loop together.
 
-    They go to standard error by themselves: a log record would cost four times as much as everything else that is
-    done here for a request, and a write of its own for each line as much as the line.
+    They are written to standard error without `logging`: a log record would cost four times as much as everything
+    else that is done here for a request, and one write a line as much again as the line.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the operator needs: drops, and regenerations to follow."""
+"""Drops, as the operator announces, previews and ends them."""
 
 from collections.abc import Callable
 from datetime import datetime
