@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs chart-golden alerts console release test-faults load sbom check-supply
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults load sbom check-supply
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ chart-docs: setup ## Rewrite the table of values in docs/chart.md
 
 api-docs: setup ## Rewrite docs/api.md from the OpenAPI document
 	$(BIN)/python scripts/api_reference.py
+
+settings-docs: setup ## Rewrite the tables of settings in docs/ from the code
+	$(BIN)/python scripts/settings_tables.py
 
 chart-golden: setup ## Rewrite the golden renders of the chart; read the diff before you commit it
 	$(BIN)/python -m pytest tests/chart/test_chart_golden.py --update-golden

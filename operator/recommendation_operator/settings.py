@@ -1,10 +1,14 @@
-"""All settings of the operator, each with its unit and the reason for its default."""
+"""
+All settings of the operator. Each stands once, as a field with its variable, default, unit and reason.
+
+The loader and the table in docs/content-drops.md come from these fields.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,54 +17,142 @@ class SettingsInvalid(Exception):
     """A setting is missing or makes no sense; the message names it."""
 
 
+def described(
+    reason: str, parse: Callable[[str], Any], takes: str, *, unit: str = "", variable: str | None = None
+) -> Mapping[str, Any]:
+    """
+    Describe a setting, for `dataclasses.field`.
+
+    Args:
+        parse: reads a text that is not blank; raises ValueError where it cannot be used.
+        takes: the values that are taken, as they end the sentence `it must be ...`.
+        variable: its name in the environment; None makes it `RECOMMENDATION_OPERATOR_<FIELD>`.
+    """
+    return {"reason": reason, "parse": parse, "takes": takes, "unit": unit, "variable": variable}
+
+
+def seconds(reason: str) -> Mapping[str, Any]:
+    """Describe a time span."""
+    return described(reason, _not_negative(float), "a number from 0", unit="seconds")
+
+
+def _not_negative(kind: type[int] | type[float]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not value >= 0:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
 @dataclass(frozen=True)
 class OperatorSettings:
-    service_url: str
-    """Where the recommendation service answers (`RECOMMENDATION_SERVICE_URL`), such as `http://host:8010`."""
-
-    job_template: Path
-    """File with the regeneration Job's manifest (`RECOMMENDATION_JOB_TEMPLATE`): the chart's, with its image."""
-
-    training_cronjob: str | None = None
-    """CronJob whose template serves queued training (`RECOMMENDATION_TRAINING_CRONJOB`); None starts no training."""
-
-    operator_key_file: Path | None = None
-    """File with the bearer key of scope `operator` (`RECOMMENDATION_OPERATOR_KEY_FILE`); None sends no key."""
-
-    resync_seconds: float = 30.0
-    """Between looks at the world when nothing happens. Events wake the operator at once; this bounds what a lost event
-    costs. https://www.kopf.dev/en/stable/reconciliation/ says why edges alone are not enough."""
-
-    follow_seconds: float = 5.0
-    """Between looks while a drop is at work: progress is known to the service only, which sends no events."""
-
-    pause_seconds: float = 1.0
-    """At least so long between two looks, so that a burst of Job events is one look."""
-
-    retry_seconds: float = 2.0
-    """First wait after a failed call; doubled up to `resync_seconds`. Short: most failures are a pod rolling."""
-
-    request_timeout_seconds: float = 20.0
-    """For one call. Above the slowest answer of the service (a preview), below the heartbeat's patience."""
-
-    pass_timeout_seconds: float = 300.0
-    """For one look at everything, however many drops there are; a pass cut off here goes on in the next one."""
-
-    stale_model_seconds: float = 7200.0
-    """`retrain: IfStale` retrains a model older than this. Two hours: one hourly training may fail unnoticed."""
-
-    closing_seconds: float = 120.0
-    """How long after its Job ended a regeneration may stay open before its missing shards are called failed."""
-
-    heartbeat_seconds: float = 400.0
-    """Liveness fails when no pass ended for so long: one pass at its limit and three rests.
-    https://github.com/nolar/kopf/issues/1276 is why liveness cannot be left to the framework."""
-
-    metrics_port: int = 9090
-    """Own metrics; 0 takes any free port (tests run several operators on one host)."""
-
-    list_chunk: int = 100
-    """Drops per LIST page; the largest drops are about 220 kB each, so a page stays near 20 MB at the very most."""
+    service_url: str = field(
+        metadata=described(
+            "where the recommendation service answers, such as `http://recommendation:8010`.",
+            str,
+            "a URL",
+            variable="RECOMMENDATION_SERVICE_URL",
+        )
+    )
+    job_template: Path = field(
+        metadata=described(
+            "file with the regeneration Job's manifest: the chart's, with its image; read again for each Job.",
+            Path,
+            "a path",
+            variable="RECOMMENDATION_JOB_TEMPLATE",
+        )
+    )
+    training_cronjob: str | None = field(
+        default=None,
+        metadata=described(
+            "CronJob whose template starts queued training runs; without it the operator starts none.",
+            str,
+            "a name",
+            variable="RECOMMENDATION_TRAINING_CRONJOB",
+        ),
+    )
+    operator_key_file: Path | None = field(
+        default=None,
+        metadata=described(
+            "file with the bearer key of scope `operator`; read again for each call. Without it no key is sent.",
+            Path,
+            "a path",
+            variable="RECOMMENDATION_OPERATOR_KEY_FILE",
+        ),
+    )
+    resync_seconds: float = field(
+        default=30.0,
+        metadata=seconds(
+            "between looks at the namespace when nothing happens. Events wake the operator at once; this bounds what a "
+            "[lost event](https://www.kopf.dev/en/stable/reconciliation/) costs."
+        ),
+    )
+    follow_seconds: float = field(
+        default=5.0,
+        metadata=seconds(
+            "between looks while a drop is worked on: only the service knows the progress, and it sends no events."
+        ),
+    )
+    pause_seconds: float = field(
+        default=1.0, metadata=seconds("shortest time between two looks, so that a burst of Job events causes one look.")
+    )
+    retry_seconds: float = field(
+        default=2.0,
+        metadata=seconds(
+            "first wait after a failed call; doubled up to the resync interval. Most failures are a pod that rolls."
+        ),
+    )
+    request_timeout_seconds: float = field(
+        default=20.0,
+        metadata=seconds(
+            "time-out of one call; above the service's slowest answer (a preview), below the heartbeat's limit."
+        ),
+    )
+    pass_timeout_seconds: float = field(
+        default=300.0,
+        metadata=seconds(
+            "time-out of one look, however many drops there are; the next look continues what was cut off."
+        ),
+    )
+    stale_model_seconds: float = field(
+        default=7200.0,
+        metadata=seconds(
+            "`retrain: IfStale` trains when the model is older than this. Two hours: one hourly training may fail "
+            "unnoticed."
+        ),
+    )
+    closing_seconds: float = field(
+        default=120.0,
+        metadata=seconds(
+            "how long after its Job ended a regeneration may stay open before its missing shards are called failed."
+        ),
+    )
+    heartbeat_seconds: float = field(
+        default=400.0,
+        metadata=seconds(
+            "liveness fails when no look finished for so long: one look at its limit and three rests. Kopf's own "
+            "liveness does not notice [a watch that ends](https://github.com/nolar/kopf/issues/1276)."
+        ),
+    )
+    metrics_port: int = field(
+        default=9090,
+        metadata=described(
+            "port of the operator's metrics; 0 takes any free port, for several operators on one host.",
+            _not_negative(int),
+            "a whole number from 0",
+        ),
+    )
+    list_chunk: int = field(
+        default=100,
+        metadata=described(
+            "drops per page of a list; the largest drops are about 220 kB each, so a page stays near 20 MB.",
+            _not_negative(int),
+            "a whole number from 0",
+            unit="drops",
+        ),
+    )
 
     @property
     def api_url(self) -> str:
@@ -69,37 +161,51 @@ class OperatorSettings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> OperatorSettings:
         """
-        Read the settings; numbers may be overridden as `RECOMMENDATION_OPERATOR_<NAME>`.
+        Read the settings.
 
         Raises:
             SettingsInvalid: naming the variable and what is wrong with it.
         """
-        values: dict[str, Any] = {
-            "service_url": _required(environment, "RECOMMENDATION_SERVICE_URL"),
-            "job_template": Path(_required(environment, "RECOMMENDATION_JOB_TEMPLATE")),
-            "training_cronjob": environment.get("RECOMMENDATION_TRAINING_CRONJOB") or None,
-        }
-        if key_file := environment.get("RECOMMENDATION_OPERATOR_KEY_FILE"):
-            values["operator_key_file"] = Path(key_file)
-        for field in fields(cls):
-            variable = f"RECOMMENDATION_OPERATOR_{field.name.upper()}"
-            if field.type in ("float", "int") and variable in environment:
-                values[field.name] = _number(environment, variable, int if field.type == "int" else float)
+        values: dict[str, Any] = {}
+        for one in settings_of(cls):
+            text = environment.get(one.name, "").strip()
+            if text:
+                values[one.field] = one.read(text)
+            elif one.is_required:
+                raise SettingsInvalid(f"{one.name} is not set")
         return cls(**values)
 
 
-def _required(environment: Mapping[str, str], variable: str) -> str:
-    value = environment.get(variable, "").strip()
-    if not value:
-        raise SettingsInvalid(f"{variable} is not set")
-    return value
+@dataclass(frozen=True)
+class OperatorSetting:
+    """One field of the settings, as the loader and the table need it."""
+
+    name: str
+    """Its name in the environment."""
+    field: str
+    default: str
+    """As the table says it."""
+    is_required: bool
+    takes: str
+    unit: str
+    reason: str
+    parse: Callable[[str], Any]
+
+    @classmethod
+    def of(cls, given: Field[Any]) -> OperatorSetting:
+        said = given.metadata
+        is_required = given.default is MISSING
+        default = "required" if is_required else "none" if given.default is None else f"`{given.default:g}`"
+        name = said["variable"] or f"RECOMMENDATION_OPERATOR_{given.name.upper()}"
+        return cls(name, given.name, default, is_required, said["takes"], said["unit"], said["reason"], said["parse"])
+
+    def read(self, text: str) -> Any:
+        try:
+            return self.parse(text)
+        except ValueError:
+            raise SettingsInvalid(f"{self.name} must be {self.takes}, not {text!r}") from None
 
 
-def _number(environment: Mapping[str, str], variable: str, kind: type[int] | type[float]) -> float:
-    try:
-        value = kind(environment[variable])
-    except ValueError:
-        raise SettingsInvalid(f"{variable} must be a number, not {environment[variable]!r}") from None
-    if value < 0:
-        raise SettingsInvalid(f"{variable} must not be negative, not {environment[variable]!r}")
-    return value
+def settings_of(settings: type[OperatorSettings]) -> Iterator[OperatorSetting]:
+    """Yield the settings in their order."""
+    return (OperatorSetting.of(one) for one in fields(settings))

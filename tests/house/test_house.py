@@ -66,11 +66,20 @@ def test_versions_of_wheel_chart_and_api_are_in_step() -> None:
     assert f"## {wheel}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_every_setting_of_the_service_stands_in_the_configuration_table() -> None:
-    code = (ROOT / "service" / "recommendation" / "settings.py").read_text()
-    known = set(re.findall(r'"((?:RECOMMENDATION|CF|INTERACTION)_[A-Z_]+)"', code))
-    table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE))
-    assert known == table
+def test_the_tables_of_settings_say_what_the_code_says() -> None:
+    written = runpy.run_path(str(ROOT / "scripts" / "settings_tables.py"))
+    for page, table in written["TABLES"].items():
+        assert page.read_text() == written["page"](page.read_text(), table()), "run `make settings-docs`"
+
+
+def test_the_environment_is_read_for_no_setting_that_is_not_in_the_tables() -> None:
+    written = runpy.run_path(str(ROOT / "scripts" / "settings_tables.py"))
+    known = {name for table in written["TABLES"].values() for name in re.findall(r"^\| `([A-Z_]+)`", table(), re.M)}
+    code = "".join(
+        path.read_text() for part in ("service", "jobs", "operator") for path in ROOT.glob(f"{part}/**/*.py")
+    )
+    named = set(re.findall(r"[\"'`]((?:RECOMMENDATION|CF|INTERACTION)_[A-Z0-9_]+)[\"'`:]", code))
+    assert named <= known
 
 
 def test_the_api_reference_says_what_the_openapi_document_says() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from recommendation.engine.settings import EngineSettings
 from recommendation.errors import SettingsError
-from recommendation.settings import Settings, load_settings
+from recommendation.settings import Settings, in_force, load_settings
 
 BAD = {
     "RECOMMENDATION_DATABASE_URL": ["mysql://u:hunter2@h/db", "hunter2", "postgresql:/hunter2"],
@@ -19,6 +20,8 @@ BAD = {
     "INTERACTION_HALF_LIFE_DAYS": ["nan", "-1", "inf", "1e-300", "soon"],
     "RECOMMENDATION_OWNING_EVENTS": ["sneezed", ",", "refunded", "purchased,dismissed"],
     "RECOMMENDATION_TRAINING": ["remote", "Local"],
+    "RECOMMENDATION_TRAINING_SUSPENDED": ["1"],
+    "RECOMMENDATION_GATE_BUDGET": ["1.5", "5%"],
     "RECOMMENDATION_API_KEYS_FILE": ["", "  "],
     "RECOMMENDATION_INSECURE_OPEN": ["yes", "1"],
     "RECOMMENDATION_DOCS": ["on"],
@@ -51,6 +54,43 @@ def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(name: str, va
     assert message.startswith(f"{name}: ")
     assert "\n" not in message
     assert "hunter2" not in message
+
+
+def test_what_is_built_without_an_environment_is_checked_too() -> None:
+    for wrong in ({"popular_days": 0}, {"owning_events": frozenset({"sneezed"})}, {"half_life_days": 0.001}):
+        with pytest.raises(SettingsError):
+            Settings(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match=r"^CF_N_COMPONENTS: 1 should be a whole number from 2 to 4096$"):
+        EngineSettings(components=1)
+
+
+def test_each_setting_says_its_value_and_who_gave_it() -> None:
+    settings = load_settings({"CF_N_COMPONENTS": "7", "RECOMMENDATION_DOCS": "true", "RECOMMENDATION_CONSOLE": " "})
+    found = {one.setting.name: (one.value, one.default, one.source) for one in in_force(settings)}
+    assert set(found) == set(BAD)
+    assert found["CF_N_COMPONENTS"] == (7, 40, "environment")
+    assert found["RECOMMENDATION_DOCS"] == (True, True, "environment")
+    assert found["RECOMMENDATION_CONSOLE"] == (True, True, "default")
+    assert found["INTERACTION_HALF_LIFE_DAYS"] == (None, None, "default")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ann:hunter2@h:5432/db?sslpassword=hunter2", "postgresql://ann:***@h:5432/db"),
+        ("postgresql:///db?host=/tmp&password=hunter2", "postgresql:///db"),
+        ("postgresql://ann:@hunter2@h/db", "postgresql://***"),
+        ("postgresql://ann:hunter2@h:port/db", "postgresql://***"),
+        ("sqlite:////data/app.db", "sqlite:////data/app.db"),
+    ],
+)
+def test_no_password_is_shown(url: str, shown: str) -> None:
+    broker = "kafka://ann:hunter2@h:9092/topic"
+    settings = load_settings({"RECOMMENDATION_DATABASE_URL": url, "RECOMMENDATION_EVENTS_URL": broker})
+    found = {one.setting.name: one.value for one in in_force(settings)}
+    assert found["RECOMMENDATION_DATABASE_URL"] == shown
+    assert found["RECOMMENDATION_EVENTS_URL"] == "kafka://***"
+    assert "hunter2" not in repr(settings)
 
 
 def test_the_url_of_an_unusable_database_is_not_repeated_either() -> None:

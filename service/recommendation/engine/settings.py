@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from recommendation.environment import check_settings, whole
 from recommendation.errors import SettingsError
 
 
@@ -11,11 +12,27 @@ from recommendation.errors import SettingsError
 class EngineSettings:
     """Settings of one fit; all of them are part of the model's identity and are stored with it."""
 
-    components: int = 40
-    """Latent factors kept (`CF_N_COMPONENTS`); fewer where the data has fewer users or games. Size grows with it."""
-
-    min_interactions: int = 5
-    """Users and games with fewer distinct pairs are left out of the fit (`CF_MIN_INTERACTIONS`)."""
+    components: int = field(
+        default=40,
+        metadata=whole(
+            "CF_N_COMPONENTS",
+            2,
+            4096,
+            unit="factors",
+            reason="latent factors kept; fewer where the data has fewer users or games. Model size and the time of a "
+            "fit grow with it.",
+        ),
+    )
+    min_interactions: int = field(
+        default=5,
+        metadata=whole(
+            "CF_MIN_INTERACTIONS",
+            1,
+            1_000_000,
+            unit="pairs",
+            reason="distinct pairs that a user or a game needs to take part in the fit; fewer say too little.",
+        ),
+    )
 
     seed: int = 20240229
     """Seed of the factorisation and of the inner holdout."""
@@ -44,10 +61,7 @@ class EngineSettings:
     """Links kept for each game; the model takes 8 bytes for each, beside 4 for each component."""
 
     def __post_init__(self) -> None:
-        if self.components < 2:
-            raise SettingsError(f"CF_N_COMPONENTS must be at least 2, not {self.components}")
-        if self.min_interactions < 1:
-            raise SettingsError(f"CF_MIN_INTERACTIONS must be at least 1, not {self.min_interactions}")
+        check_settings(self)
         if self.weighting not in (None, "log", "binary"):
             raise SettingsError(f"the weighting must be log or binary, not {self.weighting!r}")
         if self.ridge is not None and not self.ridge > 0:

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from recommendation.clock import rfc3339
-from recommendation.engine.settings import EngineSettings
 from recommendation.regeneration.coverage import read_coverage
+from recommendation.settings import InForce, in_force
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
 from recommendation_api.openapi import schemas
@@ -63,24 +63,23 @@ def get_coverage(request: Request) -> Response:
 
 @settings_router.get("/settings", responses=answer(SettingsOut))
 async def get_settings(request: Request) -> Response:
-    """Read the weights and settings in force; no secret is among them."""
+    """Read the weights and settings in force, and where each value comes from; passwords are left out."""
     settings = parts_of(request).settings
-    engine: EngineSettings = settings.engine
-    document: dict[str, Any] = {
+    document = {
         "weights": {name: float(settings.weights.by_type[name]) for name in settings.weights.names},
         "owning_events": sorted(settings.owning_events),
-        "settings": {
-            "CF_N_COMPONENTS": engine.components,
-            "CF_MIN_INTERACTIONS": engine.min_interactions,
-            "CF_MAX_RECOMMENDATIONS": settings.list_length,
-            "INTERACTION_HALF_LIFE_DAYS": settings.half_life_days,
-            "RECOMMENDATION_GATE_BUDGET": settings.gate_budget,
-            "RECOMMENDATION_FRESH_READS": settings.fresh_reads,
-            "RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS": settings.idempotency_retention_days,
-            "RECOMMENDATION_MODELS_KEPT": settings.models_kept,
-            "RECOMMENDATION_MODEL_MAX_MIB": settings.model_max_mib,
-            "RECOMMENDATION_POPULAR_DAYS": settings.popular_days,
-            "RECOMMENDATION_TRAINING": settings.training,
-        },
+        "settings": {one.setting.name: _setting_document(one) for one in in_force(settings)},
     }
     return json_response(document)
+
+
+def _setting_document(one: InForce) -> dict[str, Any]:
+    """Return a setting as it is answered."""
+    return {
+        "value": one.value,
+        "source": one.source,
+        "default": one.default,
+        "unit": one.setting.unit or None,
+        "takes": one.setting.takes,
+        "reason": one.setting.reason,
+    }

@@ -1,5 +1,7 @@
 """Answers about a person's data, coverage and settings."""
 
+from typing import Literal
+
 from pydantic import BaseModel, JsonValue
 
 
@@ -42,9 +44,20 @@ class ExportOut(BaseModel):
     announcements: list[dict[str, JsonValue]]
 
 
+class SettingOut(BaseModel):
+    """A setting: the value in force, and what it means."""
+
+    value: JsonValue
+    source: Literal["default", "environment"]
+    default: JsonValue
+    unit: str | None
+    takes: str
+    reason: str
+
+
 class SettingsOut(BaseModel):
-    """Weights and settings in force."""
+    """Weights and settings in force; settings by their names in the environment."""
 
     weights: dict[str, float]
     owning_events: list[str]
-    settings: dict[str, JsonValue]
+    settings: dict[str, SettingOut]

@@ -271,7 +271,13 @@ async function showSettings() {
       ["Owns the game", ([name]) => (owning.includes(name) ? "yes" : "no")],
     ], Object.entries(weights), "No weights."),
     el("h2", {}, "Current settings"),
-    table("Settings", [["Setting", ([name]) => name], ["Value", ([, value]) => (value === null ? "off" : String(value))]], Object.entries(settings), "None."),
+    table("Settings", [
+      ["Setting", ([name]) => name],
+      ["Value", ([, setting]) => (setting.value === null ? "none" : String(setting.value))],
+      ["Unit", ([, setting]) => setting.unit ?? ""],
+      ["From", ([, setting]) => setting.source],
+      ["Meaning", ([, setting]) => el("span", {class: "soft"}, setting.reason)],
+    ], Object.entries(settings), "None."),
   ];
 }
 

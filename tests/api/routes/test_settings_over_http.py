@@ -1,0 +1,35 @@
+"""`GET /settings`: what a replica is set to, without its passwords."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import SAWarning
+
+from recommendation.settings import Settings, load_settings
+from recommendation_api.app import create_app
+
+PATH = "/api/v1/recommendation/settings"
+
+
+def test_every_setting_is_told_with_its_source_and_no_password(sqlite_url: str) -> None:
+    given = {"RECOMMENDATION_POPULAR_DAYS": "30", "RECOMMENDATION_DRAIN_SECONDS": "0"}
+    settings = replace(load_settings(given), database_url=f"{sqlite_url}?password=hunter2")
+    # A driver warns of an option that it does not know.
+    with pytest.warns(SAWarning, match="password"), TestClient(create_app(settings)) as client:
+        answer = client.get(PATH)
+    assert answer.status_code == 200
+    assert "hunter2" not in answer.text
+    found: dict[str, Any] = answer.json()
+    assert found["weights"]["purchased"] == 5
+    assert found["owning_events"] == ["played", "purchased"]
+    assert found["settings"]["RECOMMENDATION_POPULAR_DAYS"] == {
+        "value": 30,
+        "source": "environment",
+        "default": Settings.popular_days,
+        "unit": "days",
+        "takes": "a whole number from 1 to 36500",
+        "reason": "how far `popular` looks back; a season of releases.",
+    }
+    assert found["settings"]["RECOMMENDATION_GATE_BUDGET"]["source"] == "default"
