@@ -4,12 +4,12 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two workers share two cores
 
@@ -73,6 +73,26 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     path = tmp_path / "app.db"
     shutil.copy(sqlite_template, path)
     return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def copied(request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """Copies a database of either kind that has no connection open, and returns the copy's URL."""
+    made: list[str] = []
+
+    def copy(url: str) -> str:
+        name = f"copy_{uuid.uuid4().hex[:12]}"
+        source = make_url(url)
+        if source.drivername.startswith("sqlite"):
+            path = Path(str(source.database))
+            return f"sqlite:///{shutil.copy(path, path.with_name(name + '.db'))}"
+        _administer(request.getfixturevalue("postgres_server"), f"CREATE DATABASE {name} TEMPLATE {source.database}")
+        made.append(name)
+        return _named(url, name)
+
+    yield copy
+    for name in made:
+        _administer(request.getfixturevalue("postgres_server"), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
