@@ -1,4 +1,4 @@
-"""The time, as the store needs it: UTC, and never earlier than what was said before."""
+"""The time, as the store needs it: in UTC, and later at each call than at the one before."""
 
 import threading
 from collections.abc import Callable
@@ -8,6 +8,7 @@ Clock = Callable[[], datetime]
 
 
 TICK = timedelta(microseconds=1)
+"""The finest step that both databases keep."""
 
 
 FIRST_YEAR, LAST_YEAR = 2, 9990
@@ -20,10 +21,10 @@ def utc_now() -> datetime:
 
 class SteadyClock:
     """
-    A clock that never goes back.
+    A clock that never goes back, and never gives a time twice; one for a process, for all its threads.
 
-    Events without a time of their own get the server's; where the machine's clock is set back between a purchase and
-    its refund, the refund must still come later.
+    An event without a time gets the server's. A user buys a game, the machine's clock is set back by a second, and the
+    user returns the game: the refund must still be the later of the two.
     """
 
     def __init__(self, source: Clock = utc_now) -> None:
@@ -54,8 +55,8 @@ def parse_rfc3339(text: str) -> datetime:
     Read an RFC 3339 time and return it in UTC.
 
     Raises:
-        ValueError: it is no time, it has no zone, or it lies at the edge of the calendar: databases answer in zones of
-            their own, where the last day of 9999 may be one that Python cannot hold.
+        ValueError: it is no time, it has no zone, or it lies at the edge of the calendar: a database that answers in
+            another zone turns the last hours of 9999 into a year that Python cannot hold.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None or len(text) < len("2026-01-01T00:00Z"):

@@ -9,7 +9,7 @@ from recommendation.clock import parse_rfc3339
 from recommendation.ids import ID_RULE, is_id
 
 FUTURE_ALLOWED = timedelta(minutes=10)
-"""How far a client's clock may run ahead; a date beyond would decide what is owned for ever."""
+"""How far a client's clock may run ahead. The latest event decides what is owned: one of 2190 would do so for ever."""
 
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,7 +17,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why one row of a batch was not taken; the other rows were."""
+    """Why one row of a batch was refused; `index` is its place in the batch, from 0."""
 
     index: int
     code: str
@@ -65,7 +65,12 @@ def parse_each(
 
 
 def as_fields(row: object, known: frozenset[str], required: Iterable[str]) -> dict[str, Any]:
-    """Return a row as a mapping, without unknown fields and with those required."""
+    """
+    Return a row as the mapping that it is, with every required field and no unknown one.
+
+    Raises:
+        RowError: it is no such row.
+    """
     if not isinstance(row, dict):
         raise RowError("not_an_object", "each row should be a JSON object")
     if not row.keys() <= known:
@@ -80,7 +85,7 @@ def as_fields(row: object, known: frozenset[str], required: Iterable[str]) -> di
 
 
 def required_id(fields: dict[str, Any], name: str) -> str:
-    """Return an id that must be there."""
+    """Return an id that must be there, or refuse the row."""
     value = fields[name]
     if not is_id(value):
         raise RowError(f"invalid_{name}", f"{name} should be {ID_RULE}")
@@ -119,7 +124,7 @@ def optional_time(fields: dict[str, Any], name: str) -> datetime | None:
 
 
 def moment(fields: dict[str, Any], name: str, now: datetime) -> datetime:
-    """Return the time of an event: its own, or `now`."""
+    """Return the time of an event: its own, between 1970 and a little after `now`; or `now` where it has none."""
     occurred = optional_time(fields, name)
     if occurred is None:
         return now

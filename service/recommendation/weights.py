@@ -51,7 +51,12 @@ class Weights:
             self._unit[name] = int((weight * MILLION).to_integral_value(ROUND_HALF_EVEN))
 
     def millionths(self, event_type: str, quantity: int | float | Decimal) -> int:
-        """Return `weight x quantity` in millionths, rounded once, half to even."""
+        """
+        Return `weight x quantity` in millionths, rounded once, half to even: 600,000 for two views of 0.3 each.
+
+        Raises:
+            KeyError: the event type is not known.
+        """
         if quantity == 1:
             return self._unit[event_type]
         exact = self.by_type[event_type] * Decimal(str(quantity)) * MILLION

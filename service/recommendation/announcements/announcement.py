@@ -1,7 +1,7 @@
 """
-What the service tells others of: one `Announcement` for each thing that came to be, written as CloudEvents 1.0 JSON.
+What the service announces: one `Announcement` for each thing that happened, written as CloudEvents 1.0 JSON.
 
-They hold ids, times and counts and never a key, an error's text or a title. The envelope is that of
+They hold ids, times and counts, and never a key, an error's text or a title. The envelope is that of
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md; `sequence` is the extension of
 https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/sequence.md.
 """

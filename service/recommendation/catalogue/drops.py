@@ -1,4 +1,4 @@
-"""A drop as the service knows it: games released together, and the places they get in lists for a while."""
+"""A drop as the service knows it: games released together, and the places they get in lists for some days."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,7 +30,12 @@ MAX_ACTIVE_DAYS = 36_500
 
 @dataclass(frozen=True)
 class Drop:
-    """One release; it stands from `released_at` to `ends_at` unless it is ended before."""
+    """
+    One release of several games.
+
+    It stands from `released_at` until `ends_at`, or until it is ended by hand: so long at most `slots` of its games
+    take free places of each list, from place `first_position` on.
+    """
 
     uid: str
     name: str
@@ -44,7 +49,7 @@ class Drop:
     ended_at: datetime | None = None
 
     def state(self, now: datetime) -> str:
-        """Say whether it waits, stands or is over."""
+        """Return `scheduled` before its release, `standing` while it has places in lists, `ended` after that."""
         if self.ended_at is not None or now >= self.ends_at:
             return "ended"
         return "scheduled" if now < self.released_at else "standing"
@@ -53,6 +58,11 @@ class Drop:
 def parse_drop(uid: str, body: object) -> Drop:
     """
     Check what the operator says of a drop.
+
+    Example:
+        `{"name": "autumn", "games": [{"game_id": "g1", "similar_to": ["g7"]}], "created_at": "2026-11-22T18:00:00Z",
+        "placement": {"slots": 2, "first_position": 3, "duration_days": 14}}`; without `release_time` the games are
+        released as the drop is created.
 
     Raises:
         RowError: what is wrong with it.

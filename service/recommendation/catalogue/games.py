@@ -1,4 +1,4 @@
-"""The catalogue: what the shop says of its games, and which of them may be listed now."""
+"""The catalogue: what the shop says of its games, and which of them may stand in lists now."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class Game:
     available: bool = True
 
     def is_listed(self, now: datetime) -> bool:
-        """Tell whether readers may see it."""
+        """Tell whether it may stand in lists: it is available and released."""
         return self.available and (self.released_at is None or self.released_at <= now)
 
     @property
@@ -50,7 +50,7 @@ class Catalogue:
 
     @classmethod
     def of(cls, games: Iterable[Game]) -> "Catalogue":
-        """Build the two ways in."""
+        """Return the catalogue of some games."""
         listed = list(games)
         return cls({game.game_id: game for game in listed}, {game.key: game for game in listed})
 

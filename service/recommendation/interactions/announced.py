@@ -11,8 +11,8 @@ from recommendation.interactions.feedback import Feedback
 from recommendation.weights import MILLION
 
 MOST_BYTES = 512 * 1024
-"""Largest list of rows in one announcement; brokers take a megabyte by default, and one that is never taken would stop
-its user's others for ever. What one user did in one request is told in parts beyond that."""
+"""Largest list of rows in one announcement, in bytes; a longer one is split into parts. Brokers refuse messages above a
+megabyte by default, and a message that is refused for ever would hold up its user's later ones."""
 
 
 def interactions_accepted(requests: Iterable[Sequence[Interaction]], time: datetime) -> list[Announcement]:

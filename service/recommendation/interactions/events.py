@@ -14,7 +14,7 @@ MAX_BATCH = 10_000
 
 
 class Interaction(NamedTuple):
-    """One event that was checked and weighed; `score` in millionths. A tuple, as there are very many of them."""
+    """One event that was checked and weighed; `score` in millionths. A tuple: a batch makes 10,000 of them."""
 
     user_id: str
     game_id: str
@@ -76,13 +76,18 @@ def parse_interaction(row: object, weights: Weights, now: datetime) -> Interacti
 
 
 def check_quantity(quantity: object) -> None:
-    """Refuse what is no number above 0 and at most a million."""
+    """
+    Check the quantity of an event: a number above 0, at most a million.
+
+    Raises:
+        RowError: it is none.
+    """
     number = isinstance(quantity, int | float) and not isinstance(quantity, bool)
     if not number or not math.isfinite(quantity) or not 0 < quantity <= MAX_QUANTITY:  # type: ignore[arg-type, operator]
         raise RowError("invalid_quantity", f"quantity should be a number above 0 and at most {MAX_QUANTITY}")
 
 
 def fingerprint(kind: str, fields: dict[str, Any]) -> bytes:
-    """Digest what a client sent under an event id, so that the same id with other content is told from a retry."""
+    """Return a digest of what a client sent under an event id: a retry has the same one, other content another one."""
     parts = [kind, *(f"{name}={fields[name]!r}" for name in sorted(fields) if fields[name] is not None)]
     return hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Feedback: what users did with a list. It is kept as it came, and counted as an interaction of its weight."""
+"""Feedback: what a user did with an item of a list. It is stored, and counted as an interaction of its weight."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -21,6 +21,14 @@ def faded(
     Args:
         millionths: shape (pairs,).
         last_event_at: microseconds since 1970, shape (pairs,); needed where there is a half-life.
+        half_life_days: days after which a pair counts half; None: scores never fade.
+        now: the moment from which ages count; an event after it has no age.
+
+    Returns:
+        Scores in units of weight, shape (pairs,): 3 million millionths of 30 days ago with a half-life of 15 give 0.75.
+
+    Raises:
+        ValueError: there is a half-life and no times.
     """
     scores = millionths / MILLION
     if half_life_days is None:
@@ -33,7 +41,13 @@ def faded(
 
 @dataclass(frozen=True)
 class UserBlock:
-    """Several users' games, user after user."""
+    """
+    The games of several users, user after user.
+
+    Example:
+        Ann touched `g1` and `g2`, Bob `g2`: `user_ids` is `["ann", "bob"]`, `indptr` `[0, 2, 3]` and `game_ids`
+        `["g1", "g2", "g2"]`; Bob's pairs are those from `indptr[1]` to before `indptr[2]`.
+    """
 
     user_ids: list[str]
     indptr: NDArray[np.int64]
@@ -43,7 +57,7 @@ class UserBlock:
     events: NDArray[np.int64]
     """Each user's events; shape (users,)."""
     hidden: NDArray[np.bool_]
-    """Owned or dismissed; shape (pairs,)."""
+    """Whether the user owns or dismissed the game; shape (pairs,)."""
     last_event_at: NDArray[np.int64] | None
     """Microseconds since 1970, where they were asked for."""
 

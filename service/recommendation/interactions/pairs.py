@@ -1,4 +1,8 @@
-"""Folding: many events of a batch become one change for each (user, game), in a form that adds up in any order."""
+"""
+What a batch of events changes: one change for each (user, game), so that changes give the same row in any order.
+
+Here stands what makes a game owned and what dismisses it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,8 +10,8 @@ from datetime import datetime
 
 from recommendation.interactions.events import Interaction
 
-WELCOMING_EVENTS = frozenset({"wishlisted", "clicked", "purchased"})
-"""What ends a dismissal."""
+ENDS_A_DISMISSAL = frozenset({"wishlisted", "clicked", "purchased"})
+"""Events after which a dismissed game may be listed again."""
 
 
 @dataclass(slots=True)
@@ -15,9 +19,13 @@ class PairChange:
     """
     What a batch adds to one row of `user_game_interactions`.
 
-    `score` in millionths. `owned` and `dismissed` are last-writer-wins registers: the flag that the latest event set,
-    with that event's time (None where no event of the batch speaks of it). Of two at the same time the one that
-    hides wins, so that changes merge to the same row in any order.
+    `score` is in millionths. `owned` and `dismissed` are last-writer-wins registers: the flag that the latest event
+    set, with that event's time (None where no event of the batch speaks of it). Of two events at the same time the one
+    that hides the game wins, so that changes merge to the same row in any order.
+
+    Example:
+        `played` at 9:00 and `refunded` at 10:00 give 3,000,000 millionths, 2 events, `owned=False`, `owned_at` 10:00;
+        a `played` of 9:30 that comes in later leaves the game refunded.
     """
 
     user_id: str
@@ -34,7 +42,7 @@ class PairChange:
 
 def fold(interactions: Iterable[Interaction], owning_events: frozenset[str]) -> list[PairChange]:
     """
-    Add up a batch, pair by pair.
+    Add up the events of a batch, pair by pair.
 
     Returns:
         One change per (user, game), ordered by user and game in UTF-8 order: writers that lock rows in one order
@@ -75,7 +83,7 @@ def says_dismissed(event_type: str) -> bool | None:
     """Return whether an event dismisses a game (True), ends that (False), or says nothing of it."""
     if event_type == "dismissed":
         return True
-    return False if event_type in WELCOMING_EVENTS else None
+    return False if event_type in ENDS_A_DISMISSAL else None
 
 
 def _latest(flag: bool, at: datetime | None, new: bool, new_at: datetime) -> tuple[bool, datetime]:

@@ -1,4 +1,4 @@
-"""The shop's own recommendations: items, how a client writes them, and how they are kept."""
+"""The shop's own recommendations: their items, how a client writes them, and how a row holds them."""
 
 import json
 import re
@@ -28,7 +28,12 @@ BATCH_FIELDS = frozenset({"user_id", "game_id", "score", "source", "reason", "po
 
 @dataclass(frozen=True, slots=True)
 class FirstPartyItem:
-    """A recommendation that the shop itself makes."""
+    """
+    A recommendation that the shop itself makes.
+
+    `position` is the place it is pinned to, from 1; `updated` is the number of the write that brought it: of two pins
+    for one place by the same source, the one with the higher number wins.
+    """
 
     game_id: str
     score: float

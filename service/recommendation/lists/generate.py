@@ -1,4 +1,4 @@
-"""Making lists now, for several users at once: as a regeneration of just these users."""
+"""Generating the lists of some users now, as `POST /user/{id}/generate` asks; several requests share one call."""
 
 from collections.abc import Mapping, Sequence
 

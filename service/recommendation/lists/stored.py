@@ -21,7 +21,7 @@ PACKED_ITEM = np.dtype([("game_key", "<i4"), ("score", "<f4"), ("because_key", "
 
 
 LEAST_SCORE = 5e-7
-"""A personal score below this reads as 0.000000: the model has nothing to say for the game, and it is not listed."""
+"""A personal score below this is written as 0.000000: the model does not recommend the game, and it is not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,12 @@ class StoredList:
 
 
 def pack(game_keys: npt.ArrayLike, scores: npt.ArrayLike, because_keys: npt.ArrayLike) -> bytes:
-    """Pack a personal list, best first; all three of shape (n,)."""
+    """
+    Pack a personal list, best first; all three of shape (n,), `because_keys` -1 where an item has no reason game.
+
+    Example:
+        `pack([7, 3], [0.5, 0.25], [2, -1])` are 24 bytes, from which `unpack` yields `(7, 0.5, 2)` and `(3, 0.25, -1)`.
+    """
     keys = np.asarray(game_keys)
     items = np.empty(len(keys), PACKED_ITEM)
     items["game_key"], items["score"], items["because_key"] = keys, scores, because_keys
@@ -54,5 +59,5 @@ _ONE_ITEM = struct.Struct("<ifi")
 
 
 def unpack(items: bytes) -> Iterator[tuple[int, float, int]]:
-    """Yield (game key, score, key of the game it is because of), best first; a reader stops after a page."""
+    """Yield (game key, score, key of the reason game or -1), best first; a reader stops after a page."""
     return _ONE_ITEM.iter_unpack(items)

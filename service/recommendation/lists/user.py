@@ -24,10 +24,14 @@ _NOTHING: frozenset[str] = frozenset()
 @dataclass(slots=True)
 class UserState:
     """
-    All that is kept of a user that a list is made of.
+    All that a list is made of and that belongs to one user.
 
-    The database joins a user's rows into a text for each column: most reads serve a stored list, for which the sum of
-    events and the games that are hidden are enough, and only who folds in looks at the numbers.
+    The database joins a user's rows into one text for each column. Most reads serve a stored list, which takes the
+    number of events and the hidden games only; a fold-in parses the other texts too.
+
+    Example:
+        A user who owns `g1` and dismissed `g2`: `game_ids` is `("g1", "g2")`, `_flags` `"12"`, `_millionths`
+        `"3000000,500000"`.
     """
 
     user_id: str
@@ -95,5 +99,5 @@ def _integers(text: str) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=4096)
 def _moment(microseconds_since_1970: int) -> datetime:
-    """A regeneration gives thousands of lists one time."""
+    """Kept, as the lists of a regeneration share few times."""
     return _EPOCH + microseconds_since_1970 * _MICROSECOND

@@ -1,9 +1,9 @@
 """
 What every reader of a process shares: catalogue, popular games, lists for everyone, standing drops, the live model.
 
-A view is a value: a reader takes the present one and never sees half of the next.
+A view is a value: a reader takes the present one, and a change makes a new one.
 
-It also says which games the catalogue places by their neighbours, because the model knows little or nothing of them.
+`with_releases` puts games into the live model that it knows little or nothing of, near those that they are like.
 """
 
 from bisect import bisect_right
@@ -24,7 +24,7 @@ from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
 
 KNOWN_WELL = 100
-"""Pairs in the fit from which a game speaks for itself."""
+"""Pairs in the fit from which a game has factors of its own alone, whatever it is said to be like."""
 
 
 def with_releases(live: LiveModel, catalogue: Catalogue) -> LiveModel:
@@ -55,9 +55,9 @@ class StoreView:
 
     def listed(self, now: datetime) -> Mapping[int, Game]:
         """
-        Games that may be listed at a moment, by key: those of when the view was made, and what was released since.
+        Return the games that may be listed at a moment, by key: as the view was made, and those released since.
 
-        Between two releases it is the same mapping, so that a read asks for each game just once.
+        It is the same mapping from one release to the next, so it is built once for very many reads.
         """
         began = bisect_right(self._to_come, now)
         found = self._listed_after.get(began)
@@ -79,19 +79,19 @@ class StoreView:
 
     @cached_property
     def _listed_after(self) -> dict[int, Mapping[int, Game]]:
-        """What is listed after so many of the releases to come."""
+        """What `listed` returned so far, by the number of releases since the view was made."""
         return {}
 
     @cached_property
     def reasons(self) -> dict[int, tuple[str, Reason, Reason]]:
         """
-        What was said so far of lists that are because of a game, by its key: the game, and the reason for a user who
-        owns it and for one who does not.
+        Reasons that readers have needed so far, by the key of the game that they name: its id, the reason for a user
+        who owns it, and the one for a user who only touched it.
         """
         return {}
 
     def warm(self) -> None:
-        """Work out now what readers would otherwise wait for: milliseconds for a large catalogue."""
+        """Compute now what the first reader would wait for otherwise: milliseconds for a large catalogue."""
         _ = self.listed(self._since), self.unlisted_rows, self.keys
         if self.live is not None:
             self.live.model.warm()

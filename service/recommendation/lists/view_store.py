@@ -20,11 +20,11 @@ Versions = dict[str, int | str | None]
 
 
 EXPIRES = timedelta(seconds=60)
-"""A view is remade after this time even if nothing changed, as games are released by the clock alone."""
+"""A view is built anew after this time even if nothing changed, as games are released by the clock alone."""
 
 
 class ViewLoader:
-    """Keeps what was read, so that the next view costs one look where nothing changed."""
+    """Keeps what was read, so that the next view takes one query where nothing changed."""
 
     def __init__(self, model_max_bytes: int) -> None:
         self._max_bytes = model_max_bytes
@@ -35,7 +35,7 @@ class ViewLoader:
         """Why the live model could not be taken up, if so: the last good one stays, everything else goes on."""
 
     def load(self, connection: Connection, now: datetime) -> StoreView:
-        """Return the present view; the same object where nothing changed. A refused model is tried again by and by."""
+        """Return the present view: the same object where nothing changed. A new one tries a refused model again."""
         versions = dict(present_versions(connection))
         made_at = self.view.made_at
         if versions == self._versions and made_at is not None and now - made_at < EXPIRES:

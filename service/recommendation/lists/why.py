@@ -14,10 +14,10 @@ from recommendation.lists.view import StoreView
 @dataclass(frozen=True)
 class Explanation:
     """
-    Why (not).
+    Why a game stands in a user's list, or why it does not.
 
-    `score` is what the live model gives, None where it does not know the game or the user; `contributions` are what
-    each of the user's games adds, most first, and sum to it.
+    `score` is the live model's, None where it does not know the game or the user. `contributions` are what each of the
+    user's games adds to it, most first; they sum to it.
     """
 
     user_id: str
