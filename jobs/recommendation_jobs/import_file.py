@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 from sqlalchemy import Connection
 
-from recommendation.catalogue.popular import remake_popular
+from recommendation.catalogue.popular import count_popular
 from recommendation.catalogue.store import ensure_games
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
@@ -102,7 +102,7 @@ def import_interactions(options: argparse.Namespace, settings: Settings, databas
     with database.writing() as connection:
         # Counted by an earlier start of this import, or by a twin of this process meanwhile.
         work.report.counted_before = imported(connection, digest)[0] - work.report.accepted
-        remake_popular(connection, settings.popular_days, utc_now())
+        count_popular(connection, settings.popular_days, utc_now())
     return work.report
 
 

@@ -146,13 +146,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _become_ready(parts: Parts) -> None:
-    """Wait for the schema, then keep the view fresh until cancelled."""
+    """Wait for the schema, then keep the view fresh and popular games counted until cancelled."""
     while not parts.is_ready:
         await asyncio.sleep(LOOK_FOR_SCHEMA_SECONDS)
         await asyncio.to_thread(_look_for_schema, parts)
     if parts.relay is not None:
         parts.relay.start()
-    await parts.views.keep_fresh()
+    await asyncio.gather(parts.views.keep_fresh(), parts.popular.keep_counted())
 
 
 def _look_for_schema(parts: Parts) -> None:

@@ -16,6 +16,7 @@ from recommendation.lists.reads import LoopReads
 from recommendation.lists.user import UserState
 from recommendation.settings import Settings
 from recommendation_api.background.brokers.broker import Broker
+from recommendation_api.background.popular import PopularCounter
 from recommendation_api.background.relay import Relay
 from recommendation_api.background.trainer import Trainer
 from recommendation_api.background.view import ViewHolder
@@ -40,6 +41,7 @@ class Parts:
     settings: Settings
     database: Database
     views: ViewHolder
+    popular: PopularCounter
     reads: Batcher[str, UserState]
     """Reads what is kept of a user."""
     loop_reads: LoopReads
@@ -62,6 +64,7 @@ class Parts:
     def written(self) -> None:
         """Tell the other parts that something was committed."""
         self.views.written()
+        self.popular.written()
         if self.relay is not None:
             self.relay.wake()
 
@@ -95,7 +98,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     """
     clock = SteadyClock()
     database, loop_reads, loop_ingests = _stores(settings, broker is not None)
-    views = ViewHolder(database, settings.model_max_bytes, settings.popular_days, clock)
+    views = ViewHolder(database, settings.model_max_bytes, clock)
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.view)
     metrics.training_suspended.set(settings.training_suspended)
@@ -109,6 +112,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         settings=settings,
         database=database,
         views=views,
+        popular=PopularCounter(database, settings.popular_days, clock, on_counted=views.written),
         reads=reads_together(loop_reads.read, ReadPolicy(_readers(settings))),
         loop_reads=loop_reads,
         loop_ingests=loop_ingests,

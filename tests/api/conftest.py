@@ -24,9 +24,15 @@ class Store:
         """Send a request to a path of the API."""
         return self.client.request(method, PREFIX + path, **options)
 
+    def look(self) -> None:
+        """Count what is popular and take up what others wrote; a running app does so a moment later."""
+        parts = self.client.app.state.parts  # type: ignore[attr-defined]
+        parts.popular.count()
+        parts.views.refresh()
+
     def get(self, path: str, **options: Any) -> Any:
-        """GET, and expect 200. What another process wrote shows after a second; tests do not wait for that."""
-        self.client.app.state.parts.views.refresh()  # type: ignore[attr-defined]
+        """Look, GET, and expect 200."""
+        self.look()
         answer = self.call("GET", path, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -57,7 +63,7 @@ class Store:
         database = Database(self.settings.database_url)
         outcome = train(database, self.settings, SteadyClock(), None, lambda stage: None)
         database.close()
-        self.client.app.state.parts.views.refresh()  # type: ignore[attr-defined]
+        self.look()
         return outcome
 
     def listed(self, user: str, **params: Any) -> list[str]:

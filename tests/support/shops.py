@@ -126,7 +126,8 @@ class Api:
         return self.call("GET", path, **params)
 
     def look(self) -> None:
-        """Take up what others wrote; a running app does it every second."""
+        """Count popular games and take up what others wrote; a running app does it every second."""
+        self.parts.popular.count()
         self.parts.views.refresh()
 
     def shown(self, user: str, limit: int = 20) -> tuple[str | None, list[tuple[str, float]]]:

@@ -20,12 +20,12 @@ FEWEST_RECENT = 100
 """Below so many games in the window all time counts, so that a small or quiet store still has a full list."""
 
 
-def remake_popular(connection: Connection, days: int, now: datetime) -> bool:
+def count_popular(connection: Connection, days: int, now: datetime) -> bool:
     """
-    Count again, in the caller's transaction.
+    Count again, in the caller's transaction, and replace what was counted before.
 
     Returns:
-        False when another process is at it; its result will do.
+        False while another process counts; nothing was done.
     """
     if not try_popular_turn(connection):
         return False
@@ -60,7 +60,7 @@ def load_popular(connection: Connection) -> Sequence[tuple[str, int]]:
     return list(connection.execute(query))
 
 
-def popular_age(connection: Connection) -> tuple[datetime | None, float]:
+def last_count(connection: Connection) -> tuple[datetime | None, float]:
     """Return when the popular games were last counted, and how many seconds it took."""
     query = select(versions.c.made_at, versions.c.seconds).where(versions.c.name == "popular")
     row = connection.execute(query).first()

@@ -159,7 +159,7 @@ def outbox_turn(database: Database) -> Iterator[tuple[bool, Connection | None]]:
 
 
 def try_popular_turn(connection: Connection) -> bool:
-    """Tell whether this transaction is the one that remakes `popular` now."""
+    """Tell whether this transaction is the one that counts `popular` now."""
     if not is_postgres(connection):
         return True
     return bool(connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_POPULAR})")).scalar_one())

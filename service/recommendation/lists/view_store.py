@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from recommendation.catalogue.drop_store import standing_drops
-from recommendation.catalogue.popular import load_popular, popular_age
+from recommendation.catalogue.popular import last_count, load_popular
 from recommendation.catalogue.store import load_catalogue
 from recommendation.database.versions import present_versions
 from recommendation.engine.model import LiveModel
@@ -47,7 +47,7 @@ class ViewLoader:
         if "catalogue" in changed:
             view = replace(view, catalogue=load_catalogue(connection))
         if "popular" in changed:
-            popular_at, _ = popular_age(connection)
+            popular_at, _ = last_count(connection)
             view = replace(view, popular=tuple(load_popular(connection)), popular_at=popular_at)
         if "everyone" in changed:
             lists = {row.source: FirstPartyList.of(row) for row in everyone_lists(connection)}

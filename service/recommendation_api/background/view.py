@@ -5,9 +5,7 @@ import contextlib
 import logging
 import threading
 import time
-from datetime import timedelta
 
-from recommendation.catalogue.popular import popular_age, remake_popular
 from recommendation.clock import Clock
 from recommendation.database.database import Database
 from recommendation.errors import StoreUnavailable
@@ -21,23 +19,11 @@ LOOK_EVERY_SECONDS = 1.0
 
 
 CHEAP_SECONDS = 0.25
-"""A view that costs less than this to remake is remade before the next read after a write of this process …"""
+"""A view that costs less than this to load is loaded before the next read after a write of this process …"""
 
 
-SETTLE_SHARE, SETTLE_BURST = 10, 50
+CATCH_UP_SHARE, CATCH_UP_BURST = 10, 50
 """… as long as that takes no more than a tenth of the time; so many may come at once."""
-
-
-POPULAR_SHARE = 30
-"""Counting `popular` takes at most one part in so many of this process's time …"""
-
-
-POPULAR_BURST = 20
-"""… but so many counts may come at once: on a quiet store a reader sees the very last event."""
-
-
-POPULAR_LEAST = timedelta(seconds=60)
-"""How often it is counted where this process wrote nothing, as its window moves slowly."""
 
 
 class Allowance:
@@ -65,16 +51,13 @@ class Allowance:
 class ViewHolder:
     """Where a process's readers find the present view."""
 
-    def __init__(self, database: Database, model_max_bytes: int, popular_days: int, clock: Clock) -> None:
+    def __init__(self, database: Database, model_max_bytes: int, clock: Clock) -> None:
         self._database = database
         self._loader = ViewLoader(model_max_bytes)
-        self._popular_days = popular_days
         self._clock = clock
         self._lock = threading.Lock()
         self._written = True
-        self._uncounted = True
-        self._counts = Allowance(POPULAR_BURST, POPULAR_SHARE)
-        self._settles = Allowance(SETTLE_BURST, SETTLE_SHARE)
+        self._catch_ups = Allowance(CATCH_UP_BURST, CATCH_UP_SHARE)
         self._cost_seconds = 0.0
         self.refused: str | None = None
         """Why the live model could not be loaded, if so."""
@@ -88,33 +71,28 @@ class ViewHolder:
         """Say that this process wrote something that a view shows."""
         self._written = True
 
-    async def settle(self) -> None:
-        """Before a read: take up what this process wrote, where that is cheap."""
-        if self._written and self._cost_seconds < CHEAP_SECONDS and self._settles.take():
-            await asyncio.to_thread(self.refresh, is_awaited=True)
+    async def catch_up(self) -> None:
+        """Before a read: take up what this process wrote, where that is cheap. It only reads."""
+        if self._written and self._cost_seconds < CHEAP_SECONDS and self._catch_ups.take():
+            await asyncio.to_thread(self.refresh)
 
-    def refresh(self, is_awaited: bool = False) -> None:
-        """
-        Look for changes and take them up. Where the store does not answer, the view stays as it is.
-
-        Args:
-            is_awaited: a reader waits for it; popular games are then not counted where that takes long.
-        """
+    def refresh(self) -> None:
+        """Look for changes and take them up. Where the store does not answer, the view stays as it is."""
         with self._lock:
             began = time.perf_counter()
-            self._uncounted |= self._written
+            # A request commits while the view is loaded, too late for it, and says so: that must not be taken back
+            # at the end. So the flag falls before the view is loaded.
             wrote, self._written = self._written, False
             try:
-                self._remake_popular(is_awaited)
                 with self._database.reading() as connection:
                     self._loader.load(connection, self._clock())
                 self._tell_refusal(self._loader.refused)
             except StoreUnavailable:
-                self._written = wrote
+                self._written |= wrote
                 log.warning("the store does not answer; the view stays as it is")
-            # What is dear now and then (a large catalogue that changed) is not tried on a reader soon again.
+            # What is expensive now and then (a large catalogue that changed) is not tried on a reader soon again.
             self._cost_seconds = max(time.perf_counter() - began, 0.9 * self._cost_seconds)
-            self._settles.took(self._cost_seconds)
+            self._catch_ups.took(self._cost_seconds)
 
     def _tell_refusal(self, refused: str | None) -> None:
         if refused is not None and refused != self.refused:
@@ -129,16 +107,5 @@ class ViewHolder:
                 try:
                     await asyncio.to_thread(self.refresh)
                 except Exception:
-                    # A fault of ours must not end the looking: nobody would see this replica fall behind for ever.
+                    # A fault of ours must not end the looking: this replica would fall behind until its next start.
                     log.exception("the view stays as it is; the next look comes in a second")
-
-    def _remake_popular(self, is_awaited: bool) -> None:
-        with self._database.reading() as connection:
-            made_at, seconds = popular_age(connection)
-        self._counts.took(seconds)
-        if is_awaited and seconds >= CHEAP_SECONDS:
-            return
-        is_old = made_at is None or self._clock() - made_at >= POPULAR_LEAST
-        if (self._uncounted or is_old) and self._counts.take():
-            with self._database.writing() as connection:
-                self._uncounted = not remake_popular(connection, self._popular_days, self._clock())

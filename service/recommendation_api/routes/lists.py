@@ -59,7 +59,7 @@ async def get_list(
     An unknown user gets popular games. The answer has an ETag; `next_cursor` leads to the next page.
     """
     parts = parts_of(request)
-    await parts.views.settle()
+    await parts.views.catch_up()
     view = parts.views.view
     shown = decode_cursor(cursor, view.catalogue) if cursor else frozenset()
     page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()))
@@ -82,7 +82,7 @@ async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20)
 
 
 async def _made_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
-    await parts.views.settle()
+    await parts.views.catch_up()
     if parts.views.view.live is None:
         raise no_model()
     if parts.generating.waiting >= parts.settings.max_waiting_writes:
@@ -93,7 +93,7 @@ async def _made_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
 
 
 async def _take_reading(parts: Parts, scope: Scope, _receive: Receive, user_id: str, page: PageRequest) -> ASGIApp:
-    await parts.views.settle()
+    await parts.views.catch_up()
     view = parts.views.view
     active = make_page(parts, view, await parts.reads.ask(user_id), page)
     body = list_body(active, page.limit, view.catalogue)
@@ -113,7 +113,7 @@ SHORTCUTS = (shortcut(reading, get_list, _take_reading), shortcut(making, genera
 async def get_popular(request: Request, limit: Limit = 20) -> Response:
     """Read the games with most distinct users in the last days; all time where that gives fewer than 100."""
     parts = parts_of(request)
-    await parts.views.settle()
+    await parts.views.catch_up()
     view, now = parts.views.view, parts.clock()
     listed = [
         {"game_id": game_id, "title": view.catalogue.by_id[game_id].title, "users": users}
@@ -128,7 +128,7 @@ async def get_popular(request: Request, limit: Limit = 20) -> Response:
 async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 20) -> Response:
     """Read the nearest games by their factors; 404 for a game that neither catalogue nor model knows."""
     parts = parts_of(request)
-    await parts.views.settle()
+    await parts.views.catch_up()
     view, now = parts.views.view, parts.clock()
     if game_id not in view.catalogue.by_id:
         raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
@@ -153,7 +153,7 @@ async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 
 async def get_why(request: Request, user_id: schemas.UserId, game_id: Annotated[str, Query()]) -> Response:
     """Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not."""
     parts = parts_of(request)
-    await parts.views.settle()
+    await parts.views.catch_up()
     state = await parts.reads.ask(user_id)
     found = explain(state, parts.views.view, parts.list_settings, game_id, parts.clock(), parts.settings.fresh_reads)
     if found is None:

@@ -13,6 +13,7 @@ def test_the_short_and_the_long_way_give_the_same_bytes(store: Any) -> None:
     pin = {"user_id": "u01", "game_id": "g04", "score": 1, "source": "editorial", "position": 2}
     store.post("/batch", {"recommendations": [pin]})
     store.interact(("u02", "g03", "viewed"))
+    store.look()
     for user in ("u00", "u01", "u02", "u03", "stranger", "Zoë 100%"):
         short = store.call("GET", f"/user/{user.replace('%', '%25')}?limit=5")
         long = store.call("GET", f"/user/{user.replace('%', '%25')}?limit=05")

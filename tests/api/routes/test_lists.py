@@ -174,10 +174,12 @@ def test_pages_never_repeat_a_game_and_end(store: Any) -> None:
 
 def test_an_unchanged_list_is_not_sent_again(store: Any) -> None:
     store.interact(("a", "g1", "viewed"))
+    store.look()
     first = store.call("GET", "/user/a")
     again = store.call("GET", "/user/a", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     store.interact(("a", "g2", "viewed"))
+    store.look()
     assert store.call("GET", "/user/a", headers={"If-None-Match": first.headers["etag"]}).status_code == 200
 
 
