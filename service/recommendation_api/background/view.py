@@ -19,7 +19,7 @@ LOOK_EVERY_SECONDS = 1.0
 
 
 CHEAP_SECONDS = 0.25
-"""A view that costs less than this to load is loaded before the next read after a write of this process …"""
+"""A view that takes less than this to load is loaded before the next read after a write of this process …"""
 
 
 CATCH_UP_SHARE, CATCH_UP_BURST = 10, 50
@@ -49,7 +49,7 @@ class Allowance:
 
 
 class ViewHolder:
-    """Where a process's readers find the present view."""
+    """Holds the present view of a process, and takes up what changed in the store."""
 
     def __init__(self, database: Database, model_max_bytes: int, clock: Clock) -> None:
         self._database = database

@@ -5,8 +5,8 @@ One that comes while nothing is under way goes at once, with those of the same t
 under way the next one gathers. It is Nagle's rule (https://www.rfc-editor.org/rfc/rfc896), and for its reason: what a
 round trip or a commit costs hardly depends on how much it brings.
 
-What differs between reads and writes is their policy: how many groups go at a time, who goes together, and on which
-side of the answers the next requests are waited for.
+Reads and writes differ in their policy: how many groups go at a time, which requests share a group, and whether the
+next requests are waited for before or after the answers are given.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Told = TypeVar("Told")
 
 
 class Policy(Protocol[Asked_contra]):
-    """When a group goes, and who is in it."""
+    """When a group goes, and which requests are in it."""
 
     @property
     def patience_seconds(self) -> float | None:
@@ -40,10 +40,10 @@ class Policy(Protocol[Asked_contra]):
         """Return how many may go together, 1 or more."""
 
     def joining(self) -> Callable[[Asked_contra], bool]:
-        """Return what tells, request by request, whether it may join a new group; the first always may."""
+        """Return a function that says of each next request whether it may join a new group; the first always may."""
 
     async def before_answers(self) -> None:
-        """Wait for those that should be in line before answers are handed out."""
+        """Wait for requests that should be in line before answers are given."""
 
     async def after_answers(self, came: int, waiting: int, seconds: float) -> None:
         """Wait for more, after a group of so many that took so long, while so many wait already."""
@@ -70,7 +70,7 @@ class Batcher(Generic[Asked, Told]):
 
         Args:
             carry_out: returns the outcome of each request, in their order; an error that it raises is everyone's.
-            policy: says when, and who.
+            policy: says when a group goes, and which requests are in it.
             turn: is held while a group is carried out.
             on_held_up: is called when a group is held up.
         """
@@ -134,13 +134,13 @@ class Batcher(Generic[Asked, Told]):
 
     async def _answer(self, group: _Group[Asked, Told]) -> None:
         async with self._turn:
-            # Filled within the turn: who came while it was waited for goes along.
+            # Filled within the turn: requests that came while it was waited for go along.
             self._fill(group)
             began = time.perf_counter()
             outcomes = await self._carried_out(group)
             seconds = time.perf_counter() - began
         await self._policy.before_answers()
-        # They are handed out at this worker's next wait, by when the next group may be under way.
+        # Their requests go on at this worker's next wait: by then the next group may be under way.
         for answer, outcome in zip(group.answers, outcomes, strict=True):
             _deliver(answer, outcome)
         if group in self._under_way:

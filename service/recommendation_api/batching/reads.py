@@ -2,8 +2,8 @@
 Reads that overlap share a round trip.
 
 Several go at a time, so that the database works on one while answers are made of another; but a second one goes only
-where many wait. What comes in with the answers of one group is in line before they are handed out: the next statement
-is under way while pages are made of this one's rows.
+where many wait. Requests that come in with the rows of one group get in line before its answers are given: the next
+statement is under way while pages are made of these rows.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ MOST_READ_TOGETHER, MOST_GENERATED_TOGETHER = 64, 16
 
 
 WORTH_ANOTHER = 8
-"""Waiting reads for which a round trip goes beside others; and so many for each, at least, are shared among them."""
+"""So many waiting reads are worth a round trip beside others; each of them takes so many at least."""
 
 
 State = TypeVar("State")
@@ -45,7 +45,7 @@ class ReadPolicy:
         return min(max(-(-waiting // (self.at_once - under_way)), WORTH_ANOTHER), self.most_together)
 
     def joining(self) -> Callable[[str], bool]:
-        """Let everyone join."""
+        """Let every read join."""
         return _always
 
     async def before_answers(self) -> None:
@@ -64,7 +64,7 @@ def reads_together(
     read_users: Callable[[Sequence[str]], Awaitable[Mapping[str, State]]], policy: ReadPolicy
 ) -> Batcher[str, State]:
     """
-    Return what is asked for single users and reads several.
+    Return a batcher that is asked for single users and reads several at once.
 
     Args:
         read_users: reads users, none of them twice, in the order of their ids.

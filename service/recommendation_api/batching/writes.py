@@ -68,21 +68,21 @@ class WritePolicy:
         return MOST_REQUESTS
 
     async def before_answers(self) -> None:
-        """Wait for nothing: who was committed is answered."""
+        """Wait for nothing: what is committed is answered at once."""
 
     async def after_answers(self, came: int, waiting: int, seconds: float) -> None:
-        """Wait until those who were answered send their next ones, where they were many."""
+        """Wait until the clients that were answered send their next requests, where they were many."""
         if came >= CROWD and (waiting or self.gathers_from_none):
             await asyncio.sleep(min(seconds, MOST_GATHERING_SECONDS))
 
 
 def joins_a_statement() -> Callable[[Ingest], bool]:
-    """Let everyone join: what the statement cannot count beside others it leaves out."""
+    """Let every request join: the statement leaves out what it cannot count beside others."""
     return lambda request: True
 
 
 def joins_a_transaction() -> Callable[[Ingest], bool]:
-    """Let join what is not too much together; a second one under the same key waits for the first to be kept."""
+    """Let requests join up to `MOST_EVENTS`; a second one under a key waits until the first one's answer is kept."""
     events = 0
     keys: set[tuple[str, str, str]] = set()
 
@@ -101,13 +101,13 @@ def joins_a_transaction() -> Callable[[Ingest], bool]:
 
 @dataclass(frozen=True)
 class Statement:
-    """The way of those that one statement can count (`recommendation.interactions.ingest_at_once`)."""
+    """The way of requests that one statement can count (`recommendation.interactions.ingest_at_once`)."""
 
     takes: Callable[[Ingest], bool]
     """Tells whether it can count a request."""
 
     count: Callable[[Sequence[Ingest]], Awaitable[Sequence[Ingested | None]]]
-    """Counts requests; None for those that it left out and that have to go step by step."""
+    """Counts requests; None for those that it left out, which have to go step by step."""
 
 
 def statement_is_possible(url: str, connections: int, announces: bool) -> bool:
@@ -137,7 +137,7 @@ class EventWrites:
 
         Args:
             write: carries out requests step by step in one transaction, in a thread.
-            turns: counts those who wait, and gives each group its turn among all writes.
+            turns: counts the requests that wait, and gives each group its turn among all writes.
             statement: the other way, where there is one.
         """
         self._write = write

@@ -1,4 +1,4 @@
-"""Ingests that come at once share transactions; each ends as if it had come alone."""
+"""Requests with events that come at once share transactions; each ends as if it had come alone."""
 
 import asyncio
 import threading
@@ -88,7 +88,7 @@ def test_a_transaction_that_was_lost_to_another_is_done_again() -> None:
     assert writes.groups == [1, 1, 2, 2, 2]
 
 
-def test_one_that_is_lost_again_and_again_and_a_store_that_is_away_are_told_to_all() -> None:
+def test_one_that_is_lost_again_and_again_and_a_store_that_is_away_fail_all() -> None:
     writes = Writes(lambda group: TransactionLost("lost"))
     assert [type(one) for one in ended(writes, "a", "b", "c")] == [TransactionLost] * 3
     assert writes.groups == [1] * TRIES + [2] * TRIES
@@ -118,7 +118,7 @@ def test_one_whose_client_went_away_before_its_turn_is_not_written() -> None:
     assert writes.groups == [1, 1]
 
 
-def test_a_writer_that_is_held_up_holds_up_nobody_else() -> None:
+def test_a_writer_that_is_held_up_holds_up_no_other() -> None:
     async def run(writes: Writes) -> None:
         event_writes = EventWrites(writes, WriteTurns(2, 64))
         tasks = await started(event_writes, writes, "a", "b", "c")
