@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from recommendation.errors import InvalidInput
+from recommendation.rows import GAME_COLUMNS, QUANTITY_COLUMNS, USER_COLUMNS
 from recommendation.weights import Weights
 
 NAMES = {
-    "user": ("user_id", "user", "userid", "player_id", "player", "steamid", "customer_id", "account_id"),
-    "game": ("game_id", "game", "gameid", "app_id", "appid", "item_id", "item", "title", "game_title"),
+    "user": USER_COLUMNS,
+    "game": GAME_COLUMNS,
     "event type": ("event_type", "event", "type", "action", "behavior"),
-    "quantity": ("quantity", "hours", "hours_played", "playtime"),
+    "quantity": QUANTITY_COLUMNS,
     "time": ("occurred_at", "timestamp"),
     "event id": ("event_id",),
 }

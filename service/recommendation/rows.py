@@ -15,6 +15,22 @@ FUTURE_ALLOWED = timedelta(minutes=10)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+USER_COLUMNS = (
+    "user_id", "user", "userid", "uid", "player_id", "player", "steamid", "steam_id", "customer_id", "account_id",
+)  # fmt: skip
+"""Names by which a file's column of users is guessed, likeliest first; capitals do not matter."""
+
+
+GAME_COLUMNS = (
+    "game_id", "game", "gameid", "app_id", "appid", "item_id", "itemid", "item", "title", "game_title",
+)  # fmt: skip
+"""The same for games. An id comes before a title, so that a file with both is read by id."""
+
+
+QUANTITY_COLUMNS = ("quantity", "hours", "hours_played", "playtime")
+"""The same for how much of an event there was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Why one row of a batch was refused; `index` is its place in the batch, from 0."""

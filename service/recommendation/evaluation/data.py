@@ -18,11 +18,12 @@ from recommendation.engine.ndcg import HELD_OUT_SHARE, MIN_PAIRS
 from recommendation.errors import InvalidInput
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
+from recommendation.rows import GAME_COLUMNS, QUANTITY_COLUMNS, USER_COLUMNS
 
 _GUESSES = {
-    "user": ("user_id", "user", "userid", "uid", "steam_id"),
-    "game": ("game_id", "game", "item_id", "item", "gameid", "itemid", "app_id", "title"),
-    "score": ("score", "hours", "weight", "playtime", "quantity", "rating", "value"),
+    "user": USER_COLUMNS,
+    "game": GAME_COLUMNS,
+    "score": ("score", *QUANTITY_COLUMNS, "weight", "rating", "value"),
 }
 
 
