@@ -118,7 +118,7 @@ class Machine(RuleBasedStateMachine):
             self.judge.happened(user, game, "played", 1, (0, ""))
         self.last: tuple[str, Any, dict[str, str], bytes] | None = None
         self.drops: list[str] = []
-        self.count = 0
+        self.count = self.steps = 0
 
     def teardown(self) -> None:
         self.running.__exit__(None, None, None)
@@ -271,6 +271,9 @@ class Machine(RuleBasedStateMachine):
         self.look()
         for user in WHO:
             self.walk(user, 4, {}, self.judge.forbidden(user))
+        self.steps += 1
+        user, exclude = WHO[self.steps % len(WHO)], {WHAT[self.steps % len(WHAT)]}
+        self.walk(user, 4, {"exclude": list(exclude)}, self.judge.forbidden(user) | exclude)
         self.check(self.call("GET", "/popular").json()["items"], self.judge.off_sale, "popular")
         for game in ("g000", "new"):
             if game in self.judge.released:
