@@ -1,10 +1,12 @@
 """
 Giving releases a place in the model: new games with few pairs or none, placed by the games they are like.
 
-A release takes the weighted mean of its neighbours' factors, with a fraction of the score that this would give, and a
-direct link from each neighbour, strong enough that an owner of one sees the release near the top of the list. The
-fraction keeps it out of the lists of users who own no neighbour but would like one. Once a fit has seen pairs of the
-release itself, its own numbers and its placement are averaged by how many pairs there are, so that the placement fades.
+A game is a release while its own pairs are fewer than `KNOWN_WELL`; it names its neighbours in `similar_to`, or its
+tags find them. A release takes the weighted mean of its neighbours' factors, with a fraction of the score that this
+would give, and a direct link from each neighbour, strong enough that an owner of one sees the release near the top of
+the list. The fraction keeps it out of the lists of users who own no neighbour but would like one. Once a fit has seen
+pairs of the release itself, its own numbers and its placement are averaged by how many pairs there are, so that the
+placement fades.
 
 An example: a release with the neighbours A and B, both named, and no pairs yet has the factors (F_A + F_B) / 2 and a
 link from each. After 10 pairs of its own (`FADE_PAIRS`) half of every number comes from the fit.
@@ -24,6 +26,10 @@ from recommendation.engine.sparse import SparseLinks
 from recommendation.matrix.vocabulary import Vocabulary
 
 Number = TypeVar("Number", bound=np.generic)
+
+
+KNOWN_WELL = 100
+"""Pairs in the fit from which a game has factors of its own alone, whatever it is said to be like."""
 
 
 CENTROID_SHARE = 0.05

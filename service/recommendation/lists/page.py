@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.catalogue.games import Game
+from recommendation.engine.model import LiveModel
 from recommendation.lists.first_party import FirstPartyItem, FirstPartyList
 from recommendation.lists.order import Candidate, Origin, Placement, Reason, order, source_class, source_rank
-from recommendation.lists.personal import ListSettings, is_fresh, personal_list
+from recommendation.lists.personal import ListSettings, personal_list
 from recommendation.lists.stored import StoredList, unpack
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
@@ -129,8 +130,7 @@ def _present_list(
         return stored, False
     if not state.events_seen:
         return None, False  # there is nothing to be personal about
-    lacks_events_only = stored is not None and stored.model_version == view.live.version
-    if (lacks_events_only and not fresh_reads) or is_fresh(stored, state, view):
+    if not _is_stale(stored, state, view.live, fresh_reads):
         return stored, False
     # A fold-in depends on the model and the events, so it has their date: two replicas answer the same.
     newest = max(view.live.created_at, state.newest_event_at)
@@ -138,6 +138,17 @@ def _present_list(
     if made is None:
         return None, False
     return StoredList(made.user_id, "cf", 0, newest, made.items, made.model_version, made.events_seen), True
+
+
+def _is_stale(stored: StoredList | None, state: UserState, live: LiveModel, fresh_reads: bool) -> bool:
+    """
+    Tell whether a stored list is stale: another model than the live one made it, or the user has other events since.
+
+    Where reads need not be fresh, the events do not count.
+    """
+    if stored is None or stored.model_version != live.version:
+        return True
+    return fresh_reads and stored.events_seen != state.events_seen
 
 
 def _this_hour(now: datetime) -> datetime:

@@ -75,13 +75,3 @@ def personal_list(
         model_version=live.version,
         events_seen=state.events_seen,
     )
-
-
-def is_fresh(stored: StoredList | None, state: UserState, view: StoreView) -> bool:
-    """Tell whether the live model made a stored list from exactly the events that the user has now."""
-    return (
-        stored is not None
-        and view.live is not None
-        and stored.model_version == view.live.version
-        and stored.events_seen == state.events_seen
-    )

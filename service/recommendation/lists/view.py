@@ -19,12 +19,9 @@ import numpy.typing as npt
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.engine.model import LiveModel
-from recommendation.engine.releases import Release, extended
+from recommendation.engine.releases import KNOWN_WELL, Release, extended
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
-
-KNOWN_WELL = 100
-"""Pairs in the fit from which a game has factors of its own alone, whatever it is said to be like."""
 
 
 def with_releases(live: LiveModel, catalogue: Catalogue) -> LiveModel:
