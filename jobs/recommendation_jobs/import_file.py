@@ -31,19 +31,21 @@ from recommendation.errors import InvalidInput
 from recommendation.interactions.bulk import (
     begin_import,
     claim_chunk,
-    erased_among_importing,
     finish_chunk,
     imported,
     merge_table,
     note_refused,
 )
+from recommendation.interactions.erasures import all_erasures, erased_since
 from recommendation.interactions.store import Novelty, claim_event_ids
+from recommendation.rows import EARLIEST
 from recommendation.settings import Settings
 from recommendation_jobs import exits, mapping, source
 from recommendation_jobs.catalogue_file import import_catalogue
 from recommendation_jobs.checking import Checked, Events, Weigher, check
 from recommendation_jobs.columns import Codes
 from recommendation_jobs.console import Progress, progress
+from recommendation_jobs.erased import ERASED, Erased, are_erased
 from recommendation_jobs.folding import fold, fold_again
 from recommendation_jobs.report import Report
 from recommendation_jobs.runs import Runs
@@ -127,33 +129,44 @@ class _Import:
         """
         Count stretches of users, each in one transaction: rows of new users then only ever go to the end of the table.
         """
+        with self.database.reading() as connection:
+            erased = Erased(all_erasures(connection), self.settings.owning_events)
         with Runs() as runs:
             for number, table in enumerate(self.file.tables(self.columns.columns, source.RUN_ROWS)):
                 checked = self._checked(table, number * source.RUN_ROWS)
+                # With the erased: where parts are cut must not depend on who was erased when.
                 runs.add(fold(checked.events, self.settings.owning_events))
-                self._refuse(checked.refused.rows, number * source.RUN_ROWS)
+                refused = checked.refused.rows | erased.refused(checked.events)
+                self._refuse(refused, number * source.RUN_ROWS)
                 bar.advance(table.num_rows)
             waiting = [number for number in range(runs.cut(source.PART_PAIRS)) if number not in self.done]
+
+            def count(number: int) -> _Part:
+                return self._count_part(number, fold_again(runs.part(number)), erased)
+
             with ThreadPoolExecutor(writers_at_once(self.database.engine)) as pool:
-                for part in pool.map(lambda number: self._count_part(number, fold_again(runs.part(number))), waiting):
+                for part in pool.map(count, waiting):
                     self.report.accepted += part.accepted
+                    if part.erased:
+                        self.report.refuse(ERASED, [], part.erased)
                     self._remember(part.games)
         with self.database.writing() as connection:
             note_refused(connection, self.digest, self.report.refused.total())
 
-    def _count_part(self, number: int, pairs: pa.Table) -> "_Part":
+    def _count_part(self, number: int, pairs: pa.Table, erased: Erased) -> "_Part":
         now = utc_now()
         with self.database.writing() as connection:
             if not claim_chunk(connection, self.digest, number, now):
                 return _Part()  # a twin of this process was faster
-            pairs = _of_unerased(connection, pairs, self.begun)
+            bars = erased_since(connection, pairs["user_id"].unique().to_pylist(), EARLIEST)
+            pairs, left_out = erased.left_out(pairs, bars)
             games = pairs["game_id"].unique().to_pylist()
             ensure_games(connection, games, now, self._known_games, titled=self.columns.titles)
             merge_table(connection, pairs)
             accepted = pa_compute.sum(pairs["events"]).as_py() or 0
             finish_chunk(connection, self.digest, number, accepted, 0)
         log.info("chunk counted", extra={"chunk": number, "interactions": accepted})
-        return _Part(accepted, games)
+        return _Part(accepted, games, left_out)
 
     def count_in_order(self, bar: Progress) -> None:
         """Count pieces of the file in its order: of several events with one id the first one has it."""
@@ -170,17 +183,20 @@ class _Import:
             if not claim_chunk(connection, self.digest, number, now):
                 return  # a twin of this process was faster
             # Before ids are claimed: a user who is left out uses up none, and all writers lock in one order.
-            wanted = replace(checked, events=_without_erased(connection, checked.events, self.begun))
+            gone = are_erased(checked.events, erased_since(connection, checked.events.users.texts, EARLIEST))
+            wanted = replace(checked, events=checked.events.only(~gone))
             claimed = _without_repeats(connection, wanted, now)
             events = claimed.events
             games = self._merge(connection, events, now)
-            conflicts = len(claimed.conflicts)
-            finish_chunk(connection, self.digest, number, len(events), len(checked.refused) + conflicts)
+            late = {ERASED: checked.events.rows[gone], "event_id_conflict": claimed.conflicts}
+            refused = checked.refused.rows | {code: rows for code, rows in late.items() if len(rows)}
+            count = sum(map(len, refused.values()))
+            finish_chunk(connection, self.digest, number, len(events), count)
         self._remember(games)
         self.report.accepted += len(events)
         self.report.duplicates += claimed.duplicates
-        self._refuse(checked.refused.rows | ({"event_id_conflict": claimed.conflicts} if conflicts else {}), first_row)
-        log.info("chunk counted", extra={"chunk": number, "interactions": len(events), "refused": len(checked.refused)})
+        self._refuse(refused, first_row)
+        log.info("chunk counted", extra={"chunk": number, "interactions": len(events), "refused": count})
 
     def _checked(self, table: pa.Table, first_row: int) -> Checked:
         return check(table, self.columns, self._weigher, self.begun, first_row)
@@ -216,14 +232,8 @@ class _Claimed:
 class _Part:
     accepted: int = 0
     games: list[str] = field(default_factory=list)
-
-
-def _of_unerased(connection: Connection, pairs: pa.Table, begun: datetime) -> pa.Table:
-    """Leave out people who were erased after the import was started: a late part must not bring them back."""
-    erased = erased_among_importing(connection, begun, pairs["user_id"].unique().to_pylist())
-    if not erased:
-        return pairs
-    return pairs.filter(pa_compute.invert(pa_compute.is_in(pairs["user_id"], pa.array(sorted(erased)))))
+    erased: int = 0
+    """Events of people who were erased after the file was read."""
 
 
 def _without_repeats(connection: Connection, checked: Checked, now: datetime) -> _Claimed:
@@ -236,15 +246,6 @@ def _without_repeats(connection: Connection, checked: Checked, now: datetime) ->
     verdicts = np.array(claim_event_ids(connection, claims, now), object)
     kept, repeated = events.only(verdicts == Novelty.NEW), int((verdicts == Novelty.REPEAT).sum())
     return _Claimed(kept, repeated, events.rows[verdicts == Novelty.CONFLICT])
-
-
-def _without_erased(connection: Connection, events: Events, begun: datetime) -> Events:
-    """Leave out people who were erased after the import was started: a late chunk must not bring them back."""
-    erased = erased_among_importing(connection, begun, events.users.texts)
-    if not erased:
-        return events
-    gone = np.array([text in erased for text in events.users.texts], bool)
-    return events.only(~gone[events.users.codes[events.rows]])
 
 
 def _say(what: str, report: Report, summary: str) -> int:

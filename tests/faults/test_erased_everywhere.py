@@ -1,5 +1,6 @@
 """An erased person is nowhere in the database, and no late retry brings them back."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from shop import checkerboard, everything, trained
 from starlette.testclient import TestClient
 
+from recommendation.clock import rfc3339, utc_now
 from recommendation.database.database import Database
 from recommendation.ids import is_id
 from recommendation.settings import Settings
@@ -59,6 +61,27 @@ def test_an_erased_person_is_in_no_row_of_any_table_and_no_retry_brings_them_bac
         assert client.post(f"{PREFIX}/user/{WHO}/generate").json()["personal"] is False
         export = client.get(f"{PREFIX}/user/{WHO}/export").json()
         assert export["interactions"] == export["feedback"] == export["lists"] == []
+        assert WHO not in everything(database)
+
+
+def test_no_retry_of_an_event_from_a_clock_that_ran_ahead_brings_an_erased_person_back(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    checkerboard(database)
+    settings = Settings(database_url=database_url, model_path=tmp_path / "cf.pkl", training="queued")
+    ahead = rfc3339(utc_now() + timedelta(minutes=9))
+    sent = [
+        ("/interactions", {"user_id": WHO, "game_id": "g01", "event_type": "played", "occurred_at": ahead}),
+        ("/interactions", {"user_id": WHO, "game_id": "new", "event_type": "played", "occurred_at": ahead}),
+        ("/feedback", {"user_id": WHO, "game_id": "g03", "action": "clicked", "occurred_at": ahead}),
+    ]
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        for path, body in sent:
+            assert client.post(PREFIX + path, json=body).json()["accepted"] == 1
+        assert client.delete(f"{PREFIX}/user/{WHO}").status_code == 200
+        for path, body in sent:
+            answer = client.post(PREFIX + path, json=body).json()
+            assert [row["code"] for row in answer["rejected"]] == ["user_erased"], path
         assert WHO not in everything(database)
 
 

@@ -317,7 +317,8 @@ erasures = Table(
     Column("generation", big, key="number", nullable=False),
     Column("erased_at", UtcDateTime, nullable=False, index=True),
 )
-"""Who was erased lately, as a digest: work that began before must not write them again."""
+"""Who was erased lately, as a digest: work that began before must not write them again. `erased_at` is the time up to
+which no event counts: that of the erasure, or of the newest event that was erased where its clock ran ahead."""
 
 
 outbox = Table(

@@ -15,10 +15,8 @@ from sqlalchemy.exc import IntegrityError
 
 from recommendation.database.dialects.table_copy import table_copy
 from recommendation.database.dialects.writing import copy_if_new, insert, insert_copied
-from recommendation.database.locks import share_with_erasure
-from recommendation.database.tables import erasures, import_chunks, user_game_interactions
+from recommendation.database.tables import import_chunks, user_game_interactions
 from recommendation.errors import InvalidInput
-from recommendation.interactions.erasures import user_digest
 from recommendation.interactions.store import adding
 
 _BEGUN = -1
@@ -72,14 +70,6 @@ def imported(connection: Connection, digest: str) -> tuple[int, int]:
     totals = select(func.sum(chunks.rows_accepted), func.sum(chunks.rows_rejected))
     accepted, rejected = connection.execute(totals.where(chunks.import_digest == digest)).one()
     return int(accepted or 0), int(rejected or 0)
-
-
-def erased_among_importing(connection: Connection, begun: datetime, users: list[str]) -> set[str]:
-    """Return those users who were erased since an import began: its later chunks must not bring them back."""
-    share_with_erasure(connection)
-    found = connection.execute(select(erasures.c.user_digest).where(erasures.c.erased_at >= begun)).scalars()
-    digests = {bytes(digest) for digest in found}
-    return {user_id for user_id in users if user_digest(user_id) in digests} if digests else set()
 
 
 def merge_table(connection: Connection, pairs: pa.Table) -> None:

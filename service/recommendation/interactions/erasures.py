@@ -1,10 +1,10 @@
 """Erasure of a person: everywhere they are kept, and nothing that began before brings them back."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from recommendation.database.database import Database
 from recommendation.database.dialects.writing import insert
@@ -27,18 +27,33 @@ def user_digest(user_id: str) -> bytes:
 
 
 def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str, int]:
-    """Erase a person, and return how many rows went from each table."""
+    """
+    Erase a person, and return how many rows went from each table.
+
+    Events count again that happened after this, and after the newest event that was erased: a client's clock may have
+    run ahead, and its retry must not bring the person back.
+    """
     exclude_list_writers(connection)
+    bar = max(now, _newest_event(connection, user_id) or now)
     receipt = {
         str(table.name): int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
         for table in (feedback, outbox, user_game_interactions, user_lists)
     }
     _forget_cursors(connection, user_id)
-    row = {"user_digest": user_digest(user_id), "number": next_number(connection), "erased_at": now}
+    row = {"user_digest": user_digest(user_id), "number": next_number(connection), "erased_at": bar}
     statement = insert(connection, erasures).values(row)
-    values = {name: statement.excluded[name] for name in ("number", "erased_at")}
+    new, old = statement.excluded, erasures.c
+    later = case((new.erased_at > old.erased_at, new.erased_at), else_=old.erased_at)
+    values = {"number": new.number, "erased_at": later}
     connection.execute(statement.on_conflict_do_update(index_elements=["user_digest"], set_=values))
     return receipt
+
+
+def _newest_event(connection: Connection, user_id: str) -> datetime | None:
+    pairs = user_game_interactions.c
+    newest = select(func.max(pairs.last_event_at)).where(pairs.user_id == user_id)
+    found: datetime | None = connection.execute(newest).scalar_one()
+    return found
 
 
 def _forget_cursors(connection: Connection, user_id: str) -> None:
@@ -55,15 +70,26 @@ _SINCE = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.e
 
 def erased_since(connection: Connection, users: Collection[str], since: datetime) -> dict[str, datetime]:
     """
-    Return which of some users were erased at that time or later, and when; until the transaction ends no more are.
+    Return which of some users were erased, with the time up to which no event of theirs counts, where that is `since`
+    or later; until the transaction ends no more are.
 
     To be called in the writing transaction, before it locks a row.
     """
     rows = read_sharing_with_erasure(connection, _SINCE, {"since": since})
-    moments = {bytes(row.user_digest): row.erased_at for row in rows}
-    if not moments:
+    return among({bytes(row.user_digest): row.erased_at for row in rows}, users)
+
+
+def all_erasures(connection: Connection) -> dict[bytes, datetime]:
+    """Return the digests of all who were erased, each with the time up to which no event counts."""
+    rows = connection.execute(select(erasures.c.user_digest, erasures.c.erased_at))
+    return {bytes(row.user_digest): row.erased_at for row in rows}
+
+
+def among(erased: Mapping[bytes, datetime], users: Collection[str]) -> dict[str, datetime]:
+    """Return those of some users whose digests are among the erased, with their times."""
+    if not erased:
         return {}
-    return {user_id: moments[digest] for user_id in users if (digest := user_digest(user_id)) in moments}
+    return {user_id: erased[digest] for user_id in users if (digest := user_digest(user_id)) in erased}
 
 
 def still_there(connection: Connection, users: Sequence[str], number: int) -> set[str]:

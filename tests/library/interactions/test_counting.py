@@ -106,3 +106,16 @@ def test_an_event_from_before_its_user_was_erased_is_rejected_and_uses_up_no_id(
     assert [row[0] for row in pairs(database)] == ["bob"]
     again = send(database, [event("ann", "g", event_id="e-1")], START + timedelta(hours=2))
     assert len(again.accepted) == 1, "who comes back by themselves is welcome"
+
+
+def test_the_retry_of_an_erased_event_from_a_clock_that_ran_ahead_is_rejected(database: Database) -> None:
+    ahead = START + timedelta(minutes=9)
+    sent = event("ann", "g", occurred_at=ahead.isoformat())
+    send(database, [sent])
+    for erased_at in (START, START + timedelta(minutes=1)):  # the second finds nothing, and lowers no bar
+        with database.writing() as connection:
+            erase_user(connection, "ann", erased_at)
+    for late in (sent, event("ann", "g", "viewed", occurred_at=(START + timedelta(minutes=8)).isoformat())):
+        assert [row.code for row in send(database, [late, event("bob", "g")]).rejected] == ["user_erased"]
+    later = event("ann", "g", occurred_at=(ahead + timedelta(microseconds=1)).isoformat())
+    assert len(send(database, [later]).accepted) == 1
