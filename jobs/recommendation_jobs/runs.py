@@ -5,9 +5,9 @@ A file comes in pieces. Each is folded by itself and written down in order: a ru
 users, so that each is a stretch of users with everything that the file says of them.
 """
 
+import mmap
 import tempfile
 from bisect import bisect_left
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,10 +19,13 @@ _BATCH_ROWS = 2_000
 
 
 class Runs:
-    """Folded pieces in a folder of their own, which is gone at the end of the block."""
+    """Folded pieces in a file without a name: it is gone at the end of the block, or of a process that is killed."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="import-")
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed at the end of the block
+        self._ends = [0]
+        """Where each run ends, behind the start of the file."""
+        self._map: mmap.mmap | None = None
         self._first_users: list[list[str]] = []
         """Of each batch of each run."""
         self._cuts: list[str] = []
@@ -31,18 +34,18 @@ class Runs:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._folder.cleanup()
+        self._map = None
+        self._file.close()
 
     def add(self, pairs: pa.Table) -> None:
         """Write a run: what `folding.fold` gave."""
         if not pairs.num_rows:
             return
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with (
-            pa.OSFile(str(self._path(len(self._first_users))), "wb") as file,
-            pa.ipc.new_file(file, pairs.schema, options=options) as writer,
-        ):
+        run = pa.BufferOutputStream()
+        with pa.ipc.new_file(run, pairs.schema, options=options) as writer:
             writer.write_table(pairs.combine_chunks(), max_chunksize=_BATCH_ROWS)
+        self._ends.append(self._ends[-1] + self._file.write(run.getvalue()))
         firsts = np.arange(0, pairs.num_rows, _BATCH_ROWS)
         self._first_users.append(pairs["user_id"].take(pa.array(firsts)).to_pylist())
 
@@ -52,6 +55,8 @@ class Runs:
 
         Only the file's content and `size` say where, so that a repeated import finds the same parts.
         """
+        self._file.flush()
+        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if self._first_users else None
         users = sorted(user for run in self._first_users for user in run)
         self._cuts = list(dict.fromkeys(users[:: max(size // _BATCH_ROWS, 1)]))[1:]
         return len(self._cuts) + 1 if users else 0
@@ -66,16 +71,13 @@ class Runs:
         firsts = self._first_users[run]
         first = 0 if start is None else max(bisect_left(firsts, start) - 1, 0)
         last = len(firsts) if end is None else bisect_left(firsts, end)
-        with pa.OSFile(str(self._path(run))) as file:
-            reader = pa.ipc.open_file(file)
-            batches = [reader.get_batch(place) for place in range(first, last)]
-            table = pa.Table.from_batches(batches, reader.schema)
+        written = memoryview(self._map or b"")[self._ends[run] : self._ends[run + 1]]
+        reader = pa.ipc.open_file(pa.py_buffer(written))
+        batches = [reader.get_batch(place) for place in range(first, last)]
+        table = pa.Table.from_batches(batches, reader.schema)
         begins = 0 if start is None else _place(table["user_id"], start)
         ends = table.num_rows if end is None else _place(table["user_id"], end)
         return table.slice(begins, ends - begins)
-
-    def _path(self, run: int) -> Path:
-        return Path(self._folder.name) / f"{run}.arrow"
 
 
 def _place(users: pa.ChunkedArray, wanted: str) -> int:

@@ -26,10 +26,10 @@ sys.exit(main(["import", *sys.argv[1:]]))
 """
 
 
-def start(file: Path, url: str) -> subprocess.Popen[str]:
+def start(file: Path, url: str, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(file)],
-        env={"RECOMMENDATION_DATABASE_URL": url, "PATH": "/usr/bin:/bin", "OPENBLAS_NUM_THREADS": "1"},
+        env={"RECOMMENDATION_DATABASE_URL": url, "PATH": "/usr/bin:/bin", "OPENBLAS_NUM_THREADS": "1", **more},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -90,6 +90,18 @@ def test_a_killed_and_repeated_import_counts_every_row_once(database: Database, 
     assert killed >= 3
     assert files.scores(database) == expected(file)
     assert_complete(database)
+
+
+def test_a_killed_import_leaves_no_file_behind(database_url: str, file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    process = start(file, database_url, TMPDIR=str(folder))
+    assert process.stderr is not None
+    assert "chunk counted" in process.stderr.readline()
+    process.kill()
+    process.stderr.close()
+    process.wait()
+    assert list(folder.iterdir()) == []
 
 
 def test_two_imports_of_a_file_at_once_count_it_once(database: Database, database_url: str, file: Path) -> None:
