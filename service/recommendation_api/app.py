@@ -18,6 +18,7 @@ from recommendation_api.background.brokers.broker import Broker
 from recommendation_api.background.brokers.opening import open_broker
 from recommendation_api.background.drain import draining
 from recommendation_api.http.access_log import AccessLines, RequestLog, route_templates
+from recommendation_api.http.closing import ClosingConnections
 from recommendation_api.http.middleware import StrictAddresses
 from recommendation_api.http.shortcuts import Shortcuts
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
@@ -60,11 +61,12 @@ class Api(FastAPI):
     """
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put, from the outside in, the access line, the check of addresses and the short cuts before the app."""
+        """Put before the app, from the outside in: ends of connections, lines, the check of addresses, short cuts."""
         parts: Parts = self.state.parts
         app = super().build_middleware_stack()
         app = Shortcuts(app, parts, PREFIX, SHORTCUTS)
-        return RequestLog(StrictAddresses(app), PREFIX, parts.metrics.observe_request, AccessLines().add)
+        app = RequestLog(StrictAddresses(app), PREFIX, parts.metrics.observe_request, AccessLines().add)
+        return ClosingConnections(app, parts)
 
 
 def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:

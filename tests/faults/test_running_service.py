@@ -1,11 +1,12 @@
 """The service as it runs: training beside it, replicas that agree, an orderly end."""
 
+import http.client
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from processes import Api
+from processes import PREFIX, Api
 from shop import checkerboard, trained
 
 from recommendation.database.database import Database
@@ -69,3 +70,27 @@ def test_sigterm_makes_it_unready_at_once_and_it_serves_until_the_drain_is_over(
     event = {"user_id": "ann", "game_id": "g", "event_type": "played"}
     assert api.call("POST", "/interactions", event)[1]["accepted"] == 1
     assert api.process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_every_answer_during_the_drain_ends_its_connection_so_that_a_client_that_keeps_one_sees_no_reset(
+    database_url: str, tmp_path: Path
+) -> None:
+    api = Api(database_url, tmp_path, RECOMMENDATION_TRAINING="queued", RECOMMENDATION_DRAIN_SECONDS="3")
+    idle, busy = (http.client.HTTPConnection("127.0.0.1", api.port, timeout=10) for _ in range(2))
+    for connection in (idle, busy):
+        assert answer(connection, f"{PREFIX}/user/anybody") == (200, None)
+    api.process.send_signal(signal.SIGTERM)
+    api.until(lambda: api.call("GET", "/readyz", prefix="")[0] == 503, seconds=3)
+    asked = [f"{PREFIX}/user/anybody", "/healthz", f"{PREFIX}/popular", "/nowhere", f"{PREFIX}/user/%FE"]
+    statuses = [answer(busy, path) for path in asked]
+    assert statuses == [(200, "close"), (200, "close"), (200, "close"), (404, "close"), (400, "close")]
+    assert answer(idle, "/readyz") == (503, "close")
+    assert api.process.wait(30) in (0, -signal.SIGTERM)
+
+
+def answer(connection: http.client.HTTPConnection, path: str) -> tuple[int, str | None]:
+    """Return the status and the `Connection` of an answer; a connection that it ended is opened anew."""
+    connection.request("GET", path)
+    response = connection.getresponse()
+    response.read()
+    return response.status, response.getheader("Connection")
