@@ -1,5 +1,6 @@
 """
-`import`: count interactions from a CSV (plain or gzip) or Parquet file, or write a catalogue.
+`import`: count interactions from a CSV (plain or gzip) or Parquet file, or write a catalogue. A file is a path, or an
+address that begins with `https://`, `s3://` or `gs://`.
 
 A file is counted in chunks: stretches of users, or pieces of the file where events have ids of their own. Each is
 counted in one transaction together with its row in `import_chunks`, so that a killed and repeated import takes up where
@@ -40,7 +41,7 @@ from recommendation.interactions.erasures import all_erasures, erased_since
 from recommendation.interactions.store import Novelty, claim_event_ids
 from recommendation.rows import EARLIEST
 from recommendation.settings import Settings
-from recommendation_jobs import exits, mapping, source
+from recommendation_jobs import exits, fetching, mapping, source
 from recommendation_jobs.catalogue_file import import_catalogue
 from recommendation_jobs.checking import Checked, Events, Weigher, check
 from recommendation_jobs.columns import Codes
@@ -57,8 +58,8 @@ _MOST_KNOWN_GAMES = 200_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="interactions: CSV, CSV in gzip, or Parquet")
-    parser.add_argument("--catalogue", type=Path, metavar="FILE", help="first write these games: JSON lines or CSV")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="interactions: CSV, CSV in gzip, or Parquet")
+    parser.add_argument("--catalogue", metavar="FILE", help="first write these games: JSON lines or CSV")
     mapping.add_arguments(parser)
 
 
@@ -69,25 +70,27 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     code = exits.DONE
     if options.catalogue is not None:
         report = Report()
-        import_catalogue(options.catalogue, database, report)
-        code = _say("games", report, f"imported {report.accepted:,} games from {options.catalogue}")
+        with fetching.local_copy(options.catalogue) as path:
+            import_catalogue(path, database, report)
+        code = _say("games", report, f"imported {report.accepted:,} games from {fetching.named(options.catalogue)}")
     if options.file is not None and code == exits.DONE:
-        report = import_interactions(options, settings, database)
-        said = f"imported {report.accepted:,} interactions from {options.file}"
+        with fetching.local_copy(options.file) as path:
+            report = import_interactions(path, options, settings, database)
+        said = f"imported {report.accepted:,} interactions from {fetching.named(options.file)}"
         said += f"; {report.duplicates:,} were known by their event ids" if report.duplicates else ""
         said += f"; {report.counted_before:,} had been counted before" if report.counted_before else ""
         code = _say("interactions", report, said)
     return code
 
 
-def import_interactions(options: argparse.Namespace, settings: Settings, database: Database) -> Report:
+def import_interactions(path: Path, options: argparse.Namespace, settings: Settings, database: Database) -> Report:
     """
     Count a file's rows that were not counted yet.
 
     Raises:
         InvalidInput: the file or its columns cannot be read.
     """
-    file = source.Source(options.file)
+    file = source.Source(path)
     columns = mapping.mapping_from(options, file.columns, settings.weights)
     weights = json.dumps({name: str(settings.weights.by_type[name]) for name in settings.weights.names})
     digest = file.digest(columns.identity, weights.encode())

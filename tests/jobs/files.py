@@ -25,7 +25,7 @@ def settings(weights: str = "") -> Settings:
     return Settings(weights=parse_weights(weights))
 
 
-def run_import(database: Database, file: Path, *options: str, weights: str = "") -> int:
+def run_import(database: Database, file: Path | str, *options: str, weights: str = "") -> int:
     """Run `import` as the command line would; return the exit code."""
     parsed = parse(["import", str(file), *options])
     return import_file.run(parsed, settings(weights), database)
