@@ -1,14 +1,14 @@
 """Drops in the store."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from recommendation.catalogue.drops import Drop, StandingDrop
 from recommendation.catalogue.games import Game
-from recommendation.catalogue.store import games_named, put_games
+from recommendation.catalogue.store import ensure_games, said_by_drops
 from recommendation.database.dialects.writing import insert
 from recommendation.database.tables import drops
 from recommendation.database.versions import bump
@@ -18,8 +18,8 @@ def put_drop(connection: Connection, drop: Drop, now: datetime) -> Drop:
     """
     Make a drop known, and its games with it; the same drop twice changes nothing.
 
-    What the catalogue already says of a game (its title, that it is unavailable, an earlier release) stays where the
-    drop is silent or later.
+    What it says of a game is kept with the drop, and ends with it. Where the shop says something itself that counts
+    (`games.completed`), and only a game that no one but drops made known waits for the drop's release.
 
     Returns:
         The drop as it now stands in the store.
@@ -29,35 +29,33 @@ def put_drop(connection: Connection, drop: Drop, now: datetime) -> Drop:
         return known
     if known is not None and known.ended_at is not None:
         return known
-    catalogue = games_named(connection, [game.game_id for game in drop.games])
-    put_games(connection, [_joined(catalogue.get(game.game_id), game) for game in drop.games], now)
-    row = {**vars(drop), "games": [game.game_id for game in drop.games]}
+    names = [game.game_id for game in drop.games]
+    new = ensure_games(connection, names, now, ())
+    by_drops = {name for name, said in said_by_drops(connection).items() if any(one.released_at for one in said)}
+    given = [_as_given(game, game.game_id in by_drops.union(new)) for game in drop.games]
+    row = {**vars(drop), "games": names, "given": given}
     statement = insert(connection, drops).values(row)
     values = {name: statement.excluded[name] for name in row if name != "uid"}
     connection.execute(statement.on_conflict_do_update(index_elements=["uid"], set_=values))
-    bump(connection, "drops", now)
+    _bump(connection, now)
     return drop
 
 
-def _joined(known: Game | None, given: Game) -> Game:
-    if known is None:
-        return given
-    # A game without a date is listed already: a drop must not take it away until its own release.
-    earlier = known.released_at is None or given.released_at is None or known.released_at <= given.released_at
-    return replace(
-        known,
-        title=given.title or known.title,
-        tags=given.tags or known.tags,
-        similar_to=given.similar_to or known.similar_to,
-        released_at=known.released_at if earlier else given.released_at,
-    )
+def _as_given(game: Game, made: bool) -> dict[str, Any]:
+    said = {"title": game.title, "tags": list(game.tags), "similar_to": list(game.similar_to)}
+    return {"game_id": game.game_id, **said, "made": made}
+
+
+def _bump(connection: Connection, now: datetime) -> None:
+    for name in ("catalogue", "drops"):
+        bump(connection, name, now)
 
 
 def end_drop(connection: Connection, uid: str, now: datetime) -> bool:
-    """End a drop's placements; tell whether it was standing."""
+    """End a drop's placements, and what it says of games; tell whether it was standing."""
     ended = connection.execute(update(drops).where(drops.c.uid == uid, drops.c.ended_at.is_(None)).values(ended_at=now))
     if ended.rowcount:
-        bump(connection, "drops", now)
+        _bump(connection, now)
     return bool(ended.rowcount)
 
 
@@ -80,7 +78,7 @@ def standing_drops(connection: Connection, now: datetime) -> Iterable[StandingDr
 
 def _read(connection: Connection, condition: object) -> list[Drop]:
     query = (
-        select(drops)
+        select(*(column for column in drops.c if column.name != "given"))
         .where(condition)  # type: ignore[arg-type]
         .order_by(drops.c.released_at, drops.c.created_at, drops.c.uid)
     )

@@ -1,7 +1,7 @@
 """The catalogue: what the shop says of its games, and which of them may stand in lists now."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from recommendation.ids import ID_RULE, is_id
@@ -30,6 +30,8 @@ class Game:
     similar_to: tuple[str, ...] = ()
     released_at: datetime | None = None
     available: bool = True
+    is_announced: bool = False
+    """Whether its release time is that of a drop, and of nothing that the shop says."""
 
     def is_listed(self, now: datetime) -> bool:
         """Tell whether it may stand in lists: it is available and released."""
@@ -39,6 +41,40 @@ class Game:
     def name(self) -> str:
         """What to call it in a sentence."""
         return self.title or self.game_id
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a standing drop says of a game; with a release time only where the drop made the game known."""
+
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    similar_to: tuple[str, ...] = ()
+    released_at: datetime | None = None
+
+
+def completed(game: Game, drops: Iterable[Said]) -> Game:
+    """
+    Return a game with what drops say of it where the shop says nothing: a drop adds, and replaces nothing.
+
+    Args:
+        drops: those that stand, earlier release first; of two that say the same thing the first is believed.
+
+    Example:
+        The shop says `title="Tin Orchard"` and no tags; a drop says `title="Orchard"` and `tags=("co-op",)`: the game
+        keeps its title, and has the drop's tags for as long as the drop stands.
+    """
+    for said in drops:
+        hides = said.released_at is not None and game.released_at is None
+        game = replace(
+            game,
+            title=game.title or said.title,
+            tags=game.tags or said.tags,
+            similar_to=game.similar_to or said.similar_to,
+            released_at=said.released_at if hides else game.released_at,
+            is_announced=game.is_announced or hides,
+        )
+    return game
 
 
 @dataclass(frozen=True)

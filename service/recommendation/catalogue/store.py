@@ -1,15 +1,16 @@
 """The catalogue in the store, and the counter by which readers know that it changed."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from recommendation.catalogue.games import Catalogue, Game
+from recommendation.catalogue.games import Catalogue, Game, Said, completed
 from recommendation.database.dialects.writing import insert_new, insert_rows
 from recommendation.database.in_parts import rows_among
-from recommendation.database.tables import games
+from recommendation.database.tables import drops, games
 from recommendation.database.versions import bump
 
 
@@ -41,10 +42,24 @@ def put_games(connection: Connection, given: Sequence[Game], now: datetime) -> N
 
 
 def load_catalogue(connection: Connection) -> Catalogue:
-    """Read every game."""
+    """Read every game, with what drops add to it for as long as they stand."""
     columns = (c for c in games.c if c.name != "updated_at")
-    rows = connection.execute(select(*columns))
-    return Catalogue.of(_as_game(row) for row in rows)
+    rows = connection.execute(select(*columns)).all()
+    said = said_by_drops(connection)
+    return Catalogue.of(completed(_as_game(row), said.get(row.game_id, ())) for row in rows)
+
+
+def said_by_drops(connection: Connection) -> Mapping[str, Sequence[Said]]:
+    """Read what drops that were not ended say of games, earlier release first."""
+    standing = drops.c.ended_at.is_(None) & drops.c.given.is_not(None)
+    query = select(drops.c.released_at, drops.c.given).where(standing)
+    found: dict[str, list[Said]] = defaultdict(list)
+    for row in connection.execute(query.order_by(drops.c.released_at, drops.c.created_at, drops.c.uid)):
+        for game in row.given or ():
+            released_at = row.released_at if game["made"] else None
+            said = Said(game["title"], tuple(game["tags"]), tuple(game["similar_to"]), released_at)
+            found[game["game_id"]].append(said)
+    return found
 
 
 def games_named(connection: Connection, names: Sequence[str]) -> dict[str, Game]:

@@ -306,8 +306,10 @@ drops = Table(
     Column("slots", Integer, nullable=False),
     Column("first_position", Integer, nullable=False),
     Column("ended_at", UtcDateTime),
+    Column("given", JSON),
 )
-"""Releases that the operator made known: which games, and the places they get in lists until they end."""
+"""Releases that the operator made known: which games, and the places they get in lists until they end. `given` is what
+the drop says of each game, and whether it was known before (`catalogue.drop_store`)."""
 
 
 erasures = Table(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from recommendation.catalogue.drops import Drop
-from recommendation.catalogue.games import Catalogue
+from recommendation.catalogue.games import Catalogue, Said, completed
 from recommendation.errors import no_model
 from recommendation.interactions.stream import count_users, stream_users
 from recommendation.lists.personal import ListSettings
@@ -68,19 +68,15 @@ def preview(
 
 
 def _with_drop(view: StoreView, drop: Drop, now: datetime) -> StoreView:
-    """Return the view as it will be once the drop's games are released; new games get keys that no game has."""
+    """Return the view as it will be once the drop is released; new games get keys that no game has."""
     known = dict(view.catalogue.by_id)
     for place, game in enumerate(drop.games, 1):
         old = known.get(game.game_id)
-        given = replace(game, key=old.key if old else -1 - place, released_at=None)
-        if old is not None:
-            given = replace(
-                given,
-                available=old.available,
-                tags=game.tags or old.tags,
-                similar_to=game.similar_to or old.similar_to,
-            )
-        known[game.game_id] = given
+        if old is None:
+            known[game.game_id] = replace(game, key=-1 - place, released_at=None)
+            continue
+        with_it = completed(old, [Said(game.title, game.tags, game.similar_to)])
+        known[game.game_id] = replace(with_it, released_at=None) if old.is_announced else with_it
     catalogue = Catalogue.of(known.values())
     live = view.live and with_releases(view.live, catalogue)
     return StoreView(catalogue=catalogue, live=live, made_at=now)

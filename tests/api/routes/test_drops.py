@@ -114,3 +114,71 @@ def test_an_unknown_drop_or_regeneration_is_said_to_be_unknown(trained: Any) -> 
     assert trained.call("GET", "/regenerations/none").status_code == 404
     assert trained.call("POST", "/regenerations", json={"drop_uid": "none"}).status_code == 422
     assert trained.call("DELETE", "/drops/none").status_code == 204
+
+
+FAR_AWAY = {"release_time": "2099-01-01T00:00:00Z"}
+
+
+def test_what_a_deleted_drop_said_of_a_game_that_it_made_known_ends_with_it(trained: Any) -> None:
+    drop = {**FAR_AWAY, "games": [{"game_id": "g-new", "title": "Deep Harbour", "similar_to": ["g02"]}]}
+    put(trained, **drop)
+    assert trained.get("/user/u00/why", params={"game_id": "g-new"})["code"] == "not_released"
+    trained.interact(("u15", "g-new", "played"))
+    assert "g-new" not in trained.listed("stranger", limit=100), "it is not released yet"
+    trained.call("DELETE", "/drops/uid-1")
+    items = {item["game_id"]: item for item in trained.get("/user/stranger", params={"limit": 100})["items"]}
+    assert "Deep Harbour" not in items["g-new"]["reason"]["text"]
+    why = trained.get("/user/u00/why", params={"game_id": "g-new"})
+    assert (why["source"], why["score"]) == ("popular", None), "nothing says any more what it is like"
+    put(trained, **drop)
+    assert "g-new" in trained.listed("stranger", limit=100), "an ended drop stays ended"
+
+
+def test_a_drop_adds_to_a_known_game_where_nothing_stands_and_replaces_nothing(trained: Any) -> None:
+    own = {"title": "Two", "tags": ["own"], "similar_to": ["g04"]}
+    known = [{"game_id": "g02", **own}, {"game_id": "g06", "released_at": "2098-01-01T00:00:00Z"}]
+    assert trained.call("PUT", "/games", json=known).status_code == 200
+    before = games(trained)
+    said = {"title": "Other", "tags": ["other"], "similar_to": ["g01"]}
+    put(trained, **FAR_AWAY, games=[{"game_id": name, **said} for name in ("g02", "g04", "g06")])
+    during = games(trained)
+    assert during["g02"] == before["g02"]
+    assert during["g04"] == ("Other", ("other",), ("g01",), None), "it is on sale already"
+    assert during["g06"] == ("Other", ("other",), ("g01",), before["g06"][3])
+    put(trained, "uid-2", games=[{"game_id": "g06", "title": "Third"}])
+    trained.call("DELETE", "/drops/uid-1")
+    assert games(trained) == {**before, "g06": ("Third", (), (), before["g06"][3])}
+    trained.call("DELETE", "/drops/uid-2")
+    assert games(trained) == before
+
+
+def test_a_game_of_two_drops_comes_with_the_earlier_and_stays_hidden_for_the_one_that_is_left(trained: Any) -> None:
+    only = {"games": [{"game_id": "g-new"}]}
+    put(trained, "later", **FAR_AWAY, **only)
+    put(trained, "sooner", release_time="2098-01-01T00:00:00Z", **only)
+    assert games(trained)["g-new"][3].year == 2098
+    trained.call("DELETE", "/drops/later")
+    assert games(trained)["g-new"][3].year == 2098
+    trained.call("DELETE", "/drops/sooner")
+    assert games(trained)["g-new"][3] is None
+
+
+def test_a_preview_shows_what_the_drop_will_do_to_games_that_are_known(trained: Any) -> None:
+    """The shop hides g04 itself: a drop does not release it, so it would displace nothing."""
+    trained.call("PUT", "/games", json=[{"game_id": "g04", "released_at": "2098-01-01T00:00:00Z"}])
+    drop = {**DROP, "games": [{"game_id": "g04", "similar_to": ["g02"]}], "audience": {}}
+    trained.look()
+    assert trained.post("/drops/uid-1/preview", drop)["lists_touched"] == 0
+    put(trained, **FAR_AWAY)
+    trained.look()
+    preview = trained.post("/drops/uid-1/preview", {**DROP, **FAR_AWAY, "audience": {}})
+    assert preview["lists_touched"] >= 8, "it shows the lists as of the release"
+
+
+def games(store: Any) -> dict[str, tuple[Any, ...]]:
+    """Return what readers know of each game: title, tags, similar games and release."""
+    store.look()
+    view = store.client.app.state.parts.views.view
+    return {
+        name: (game.title, game.tags, game.similar_to, game.released_at) for name, game in view.catalogue.by_id.items()
+    }
