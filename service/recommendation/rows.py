@@ -103,6 +103,9 @@ def as_fields(row: object, known: frozenset[str], required: Iterable[str]) -> di
 def required_id(fields: dict[str, Any], name: str) -> str:
     """Return an id that must be there, or refuse the row."""
     value = fields[name]
+    if not isinstance(value, str):
+        kind = "a number" if isinstance(value, int | float) and not isinstance(value, bool) else "no string"
+        raise RowError(f"invalid_{name}", f"{name} is {kind}; send a string of {ID_RULE}")
     if not is_id(value):
         raise RowError(f"invalid_{name}", f"{name} should be {ID_RULE}")
     return value

@@ -45,17 +45,20 @@ class Problem(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
 
+    def document(self) -> dict[str, object]:
+        """Return the members of its problem document."""
+        return {
+            "type": f"urn:recommendation:problem:{self.code}",
+            "title": _TITLES.get(self.status, "Error"),
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+
 
 def problem_response(problem: Problem) -> Response:
     """Write a problem document."""
-    document = {
-        "type": f"urn:recommendation:problem:{problem.code}",
-        "title": _TITLES.get(problem.status, "Error"),
-        "status": problem.status,
-        "code": problem.code,
-        "detail": problem.detail,
-    }
-    return Response(orjson.dumps(document), problem.status, problem.headers, "application/problem+json")
+    return Response(orjson.dumps(problem.document()), problem.status, problem.headers, "application/problem+json")
 
 
 def unavailable(detail: str) -> Problem:

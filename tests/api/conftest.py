@@ -43,6 +43,12 @@ class Store:
         assert answer.status_code < 300, answer.text
         return answer.json()
 
+    def refused(self, path: str, body: Any) -> Any:
+        """POST a batch of which every row is refused, and return the answer that lists why."""
+        answer = self.call("POST", path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "every_row_refused"), answer.text
+        return answer.json()
+
     def interact(self, *events: tuple[str, str, str]) -> Any:
         """Send events of (user, game, type)."""
         return self.post("/interactions", [{"user_id": u, "game_id": g, "event_type": t} for u, g, t in events])

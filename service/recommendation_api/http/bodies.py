@@ -1,6 +1,7 @@
 """Reading bodies: bounded in size and time, JSON, one row or many."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,6 +89,27 @@ def parse_json(body: bytes) -> Any:
         raise Problem(400, "malformed_json", f"the body is not JSON: {error.msg} at character {error.pos}") from None
 
 
+def _decoded(body: bytes) -> Any:
+    """
+    Decode the JSON of a batch so that one bad value sinks its row only.
+
+    NaN, Infinity, half a surrogate pair and bytes that are no UTF-8 are not JSON, but Python's reader gets past them:
+    the value that it makes of them is refused when its row is checked. What it cannot read either is refused whole.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(body.decode(errors="surrogateescape"), parse_int=_short_integer)
+        except (ValueError, RecursionError):
+            return parse_json(body)  # which says what is wrong, and where
+
+
+def _short_integer(digits: str) -> int | float:
+    """Return a number; Python refuses to read an integer of thousands of digits, which no field takes anyway."""
+    return int(digits) if len(digits) < 40 else float(digits)
+
+
 def parse_rows(body: bytes, name: str, others: frozenset[str] = frozenset()) -> tuple[list[Any], dict[str, Any]]:
     """
     Decode a bulk body: one object, an array of them, or an envelope `{name: [...]}`.
@@ -103,7 +125,7 @@ def parse_rows(body: bytes, name: str, others: frozenset[str] = frozenset()) -> 
     Raises:
         Problem: 400 if it is not JSON, 422 if it is not such a body.
     """
-    value = parse_json(body)
+    value = _decoded(body)
     rest: dict[str, Any] = {}
     if isinstance(value, dict) and name in value:
         unknown = value.keys() - others - {name}

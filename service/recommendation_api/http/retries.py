@@ -60,14 +60,29 @@ def request_key(request: Request, content: bytes) -> RequestKey | None:
 
 
 def batch_answer(accepted: int, rejected: list[Rejection], duplicates: int, **more: list[str]) -> Answer:
-    """Say what became of the rows of a batch, and whatever else a route has to say."""
+    """
+    Say what became of the rows of a batch, and whatever else a route has to say.
+
+    A batch of which every row was refused is a problem with the same members, so that a client that looks at the
+    status alone learns that nothing was stored.
+    """
     ordered = sorted(rejected, key=lambda rejection: rejection.index)
-    document = {"accepted": accepted, "duplicates": duplicates, "rejected": [row.as_json() for row in ordered]}
+    document: dict[str, object] = {
+        "accepted": accepted,
+        "duplicates": duplicates,
+        "rejected": [row.as_json() for row in ordered],
+    }
     document |= more
+    if rejected and not accepted and not duplicates:
+        first = ordered[0]
+        detail = f"every row was refused, so nothing was stored; row {first.index}: {first.detail}"
+        problem = Problem(422, "every_row_refused", detail)
+        return Answer(422, orjson.dumps({**problem.document(), **document}))
     return Answer(200, orjson.dumps(document))
 
 
 def answered(answer: Answer, replayed: bool) -> Response:
     """Send an answer, marked where it is a replay."""
     headers = {**answer.headers, **({"Idempotency-Replayed": "true"} if replayed else {})}
-    return Response(answer.body, answer.status, headers, "application/json" if answer.body else None)
+    kind = "application/json" if answer.status < 400 else "application/problem+json"
+    return Response(answer.body, answer.status, headers, kind if answer.body else None)

@@ -107,7 +107,7 @@ def test_an_expired_recommendation_is_not_listed(store: Any) -> None:
 
 
 def test_a_source_of_our_own_is_reserved(store: Any) -> None:
-    answer = store.post("/batch", {"recommendations": [{"game_id": "g", "score": 1, "source": "cf"}]})
+    answer = store.refused("/batch", {"recommendations": [{"game_id": "g", "score": 1, "source": "cf"}]})
     assert [row["code"] for row in answer["rejected"]] == ["reserved_source"]
 
 
@@ -138,7 +138,7 @@ def test_a_shop_without_any_interaction_opens_with_lists_of_its_own_and_hears_wh
 
 def test_a_game_of_a_rejected_recommendation_stays_unknown(store: Any) -> None:
     rows = [{"game_id": "g1", "score": "high", "source": "editorial"}, {"game_id": "g2", "score": 1, "source": "cf"}]
-    answer = store.post("/batch", {"recommendations": rows})
+    answer = store.refused("/batch", {"recommendations": rows})
     assert (answer["accepted"], answer["new_games"]) == (0, [])
     assert store.call("GET", "/game/g1/similar").status_code == 404
 

@@ -72,7 +72,7 @@ def test_a_bad_row_does_not_sink_its_batch(store: Any) -> None:
         (b"[]", 422, "empty_batch"),
         (b'{"events": []}', 422, "empty_batch"),
         (b"{", 400, "malformed_json"),
-        (b'[{"user_id":"a","game_id":"g","event_type":"played","quantity":NaN}]', 400, "malformed_json"),
+        (b'[{"user_id":"a","game_id":"g","event_type":"played","quantity":NaN}]', 422, "every_row_refused"),
         (b'"played"', 422, "invalid_body"),
         (b'{"events": [{}], "more": 1}', 422, "unknown_field"),
         (b"[" + b",".join([b"{}"] * 10_001) + b"]", 422, "batch_too_large"),
@@ -112,18 +112,18 @@ def test_the_same_event_id_is_counted_once_and_said_to_be_a_duplicate(store: Any
 
 def test_the_same_event_id_with_other_content_is_rejected(store: Any) -> None:
     store.post("/interactions", [{**EVENT, "event_id": "e-1"}])
-    answer = store.post("/interactions", [{**EVENT, "event_id": "e-1", "quantity": 2}])
+    answer = store.refused("/interactions", [{**EVENT, "event_id": "e-1", "quantity": 2}])
     assert [row["code"] for row in answer["rejected"]] == ["event_id_conflict"]
 
 
 def test_a_rejected_row_uses_up_no_event_id(store: Any) -> None:
-    store.post("/interactions", [{**EVENT, "event_id": "e-1", "event_type": "sneezed"}])
+    store.refused("/interactions", [{**EVENT, "event_id": "e-1", "event_type": "sneezed"}])
     assert store.post("/interactions", [{**EVENT, "event_id": "e-1"}])["accepted"] == 1
 
 
 def test_feedback_and_interactions_share_one_namespace_of_event_ids(store: Any) -> None:
     store.post("/interactions", [{**EVENT, "event_id": "e-1"}])
-    answer = store.post("/feedback", {"user_id": "ann", "game_id": "g1", "action": "clicked", "event_id": "e-1"})
+    answer = store.refused("/feedback", {"user_id": "ann", "game_id": "g1", "action": "clicked", "event_id": "e-1"})
     assert [row["code"] for row in answer["rejected"]] == ["event_id_conflict"]
 
 
