@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults load sbom check-supply
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -31,6 +31,20 @@ smoke: setup ## The same, then stop: assert that lists are personal and free of 
 
 test-faults: setup ## Kill processes, stop the database, send malformed requests; RECOMMENDATION_FAULT_ROUNDS says how often
 	$(BIN)/python -m pytest -n 2 --dist load -m faults tests
+
+chaos: setup ## Kill, stop, freeze and lock under ROUNDS=1000 rounds of calls on PostgreSQL and SQLITE_ROUNDS=300 on SQLite; SEED=1 ONLY=17 repeats one round
+	RECOMMENDATION_CHAOS_ROUNDS=$(or $(ROUNDS),1000) RECOMMENDATION_CHAOS_SQLITE_ROUNDS=$(or $(SQLITE_ROUNDS),300) \
+	RECOMMENDATION_CHAOS_SEED=$(or $(SEED),1) $(if $(ONLY),RECOMMENDATION_CHAOS_ONLY=$(ONLY)) \
+	$(BIN)/python -m pytest -q -s -m faults tests/faults/chaos
+
+fuzz: setup ## Send CALLS=20000 requests made from the OpenAPI document and BODIES=10000 damaged bodies; fails on any 5xx
+	RECOMMENDATION_FUZZ_CALLS=$(or $(CALLS),20000) RECOMMENDATION_DAMAGED_BODIES=$(or $(BODIES),10000) \
+	$(BIN)/python -m pytest -q -s -m "faults or not faults" tests/faults/test_openapi_document.py \
+	tests/faults/test_malformed.py::test_randomly_damaged_bodies_are_accepted_or_refused_and_reads_go_on
+
+soak: setup ## Send REQUESTS=200000 mixed requests and watch the memory, then hold CONNECTIONS=5000 open
+	RECOMMENDATION_SOAK_REQUESTS=$(or $(REQUESTS),200000) RECOMMENDATION_SOAK_CONNECTIONS=$(or $(CONNECTIONS),5000) \
+	$(BIN)/python -m pytest -q -s -m faults tests/faults/test_soak.py
 
 sbom: setup ## Write a bill of materials into build/sbom.json, with licences; without the network
 	$(BIN)/python scripts/supply.py

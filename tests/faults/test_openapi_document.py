@@ -1,5 +1,6 @@
 """What the OpenAPI document says holds: no 5xx, and every answer matches its schema (schemathesis)."""
 
+import os
 import traceback
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CALLS = int(os.environ.get("RECOMMENDATION_FUZZ_CALLS", "0"))
+"""So many calls in all, where it is given."""
+
 EXAMPLES = 30
 """Cases for each of some thirty operations, as many valid as invalid ones."""
 
@@ -32,9 +36,9 @@ def test_every_answer_to_thousands_of_requests_is_as_the_document_says(sqlite_ur
     document = schemathesis.openapi.from_url(f"http://127.0.0.1:{api.port}/openapi.json")
     tried, wrong = [0], {}
 
-    def try_operation(operation: Any, mode: GenerationMode) -> None:
+    def try_operation(operation: Any, mode: GenerationMode, examples: int) -> None:
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=[Phase.explicit, Phase.generate],
@@ -48,15 +52,20 @@ def test_every_answer_to_thousands_of_requests_is_as_the_document_says(sqlite_ur
 
         every_answer_conforms()
 
-    for found in document.get_all_operations():
-        operation = found.ok()
-        try:
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                try_operation(operation, mode)
-        except Unsatisfiable:
-            continue  # this operation has no invalid case
-        except (Exception, BaseExceptionGroup) as failure:  # gathered, so that one fault does not hide the others
-            wrong[operation.label] = "".join(traceback.format_exception(failure))[-1500:]
+    operations = [found.ok() for found in document.get_all_operations()]
+    examples = max(EXAMPLES, CALLS // (2 * len(operations)))
+    while tried[0] <= max(1000, CALLS) and not wrong:  # an operation without parameters has few cases
+        for operation in operations:
+            try:
+                for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                    try_operation(operation, mode, examples)
+            except Unsatisfiable:
+                continue  # this operation has no invalid case
+            except (Exception, BaseExceptionGroup) as failure:  # gathered, so that one fault does not hide the others
+                wrong[operation.label] = "".join(traceback.format_exception(failure))[-1500:]
+    print(
+        f"\n  {tried[0]:>9,}  calls made from the OpenAPI document, answered as it says but for {len(wrong)} operations"
+    )
     api.kill()
     assert wrong == {}
     assert tried[0] > 1000

@@ -127,7 +127,9 @@ class Doomed:
 
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["recommendation.regeneration.shard", "recommendation_jobs.train"])
+_FORKS.set_forkserver_preload(
+    ["recommendation.regeneration.shard", "recommendation_jobs.train", "recommendation_api.app", "uvicorn"]
+)
 
 
 def _carry_out(variables: dict[str, str], folder: str, arguments: tuple[str, ...]) -> None:
