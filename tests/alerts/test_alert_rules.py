@@ -15,6 +15,9 @@ RULES: dict[str, Any] = {
     rule["alert"]: rule for group in yaml.safe_load(RULES_FILE.read_text())["groups"] for rule in group["rules"]
 }
 RUNBOOKS = ROOT / "docs" / "runbooks"
+PAGES = sorted(RUNBOOKS.glob("*.md"))
+FIRST_WORDS = ["Impact", "Urgency", "First command", "Stop the harm", "Tell"]
+SHELL = re.MULTILINE | re.DOTALL
 PARTS = ["## What it means", "## How to check", "## What to do", "## How to prevent it"]
 
 
@@ -71,6 +74,39 @@ def test_every_alert_has_a_severity_and_a_runbook_that_says_what_to_do(name: str
     text = (ROOT / rule["annotations"]["runbook"]).read_text()
     assert text.startswith(f"# {name}\n")
     assert [line for line in text.splitlines() if line.startswith("## ")] == PARTS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_runbook_begins_with_what_a_woken_person_needs(page: Path) -> None:
+    head = page.read_text().split("\n\n")[1].splitlines()
+    assert [line.split(":**", 1)[0] for line in head] == [f"- **{word}" for word in FIRST_WORDS]
+    assert all(line.endswith((".", "`")) for line in head)
+    (command,) = re.findall(r"`([^`]+)`", head[2])
+    # Whole and to be copied: it names its namespace and leaves no gap.
+    assert command.startswith("kubectl --namespace shop ")
+    assert not re.search(r"…|<|\b[A-Z]{4,}\b", command)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_runbook_sets_what_its_commands_use_before_they_do(page: Path) -> None:
+    (block,) = re.findall(
+        r"^```sh\n.*?^```\n", (ROOT / "docs" / "operations.md").read_text().split("## Logs")[0], SHELL
+    )
+    before, after = page.read_text().split(block)
+    assert before.count("## ") == 0
+    assert set(re.findall(r"\$([A-Z]+)", after)) <= set(re.findall(r"^([A-Z]+)=", block, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_runbooks_name_only_what_the_release_holds(page: Path) -> None:
+    """The golden render is that of the release `recs` in the namespace `shop`."""
+    golden = (ROOT / "tests" / "chart" / "golden" / "defaults.yaml").read_text()
+    named = set(re.findall(r"\brecs-[a-z-]+", page.read_text()))
+    assert named <= set(re.findall(r"\brecs-[a-z-]+", golden))
+    for component in re.findall(r"app\.kubernetes\.io/component=([a-z]+)", page.read_text()):
+        assert f"app.kubernetes.io/component: {component}\n" in golden
+    for container in re.findall(r"--container ([a-z]+)", page.read_text()):
+        assert f"- name: {container}\n" in golden
 
 
 def test_there_is_no_runbook_without_an_alert() -> None:

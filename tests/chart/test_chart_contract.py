@@ -23,7 +23,7 @@ def test_training_is_hourly_alone_bounded_and_knows_its_exit_codes() -> None:
         "suspend": False,
         "concurrencyPolicy": "Forbid",
         "startingDeadlineSeconds": 600,
-        "successfulJobsHistoryLimit": 3,
+        "successfulJobsHistoryLimit": 1,
         "failedJobsHistoryLimit": 3,
     }
     pod = job.pop("template")["spec"]
@@ -55,7 +55,7 @@ def test_the_regeneration_template_fails_by_index_and_is_owned_by_the_release() 
         "parallelism": 4,
         "backoffLimitPerIndex": 3,
         "activeDeadlineSeconds": 21600,
-        "ttlSecondsAfterFinished": 86400,
+        "ttlSecondsAfterFinished": 3600,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": [IGNORE_DISRUPTION, failure_rule("FailIndex", "regenerate")]},
     }

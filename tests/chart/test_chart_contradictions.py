@@ -19,7 +19,7 @@ CASES = [
         "database.trial.existingClaim is used as it is",
     ),
     ({"database": {"existingSecret": "a", "trial": {"volumeName": "b"}}}, "so there is no trial database"),
-    ({"exposedPaths": ["/api/v1/recommendation", "/console"]}, "api.console is false, so nothing answers there."),
+    ({"exposedPaths": ["/console"], "api": {"console": False}}, "api.console is false, so nothing answers there."),
     ({"exposedPaths": ["/docs"], "api": {"docs": False}}, "api.docs is false, so nothing answers there."),
     ({"pods": {"labels": {"app.kubernetes.io/name": "x"}}}, "pods.labels may not set app.kubernetes.io/name"),
 ]

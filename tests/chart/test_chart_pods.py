@@ -7,6 +7,7 @@ from pod_security import violations
 from rendering import Object, containers, pod_templates
 from variants import VARIANTS, variant
 
+COMPONENT = "app.kubernetes.io/component"
 PODS = [(name, where) for name in VARIANTS for where, _ in pod_templates(variant(name))]
 
 
@@ -90,6 +91,21 @@ def test_blas_uses_as_many_threads_as_the_limit_gives_cpus() -> None:
         for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             reference = {"containerName": container["name"], "resource": "limits.cpu", "divisor": "1"}
             assert variables[threads]["valueFrom"] == {"resourceFieldRef": reference}
+
+
+def test_a_trial_with_a_training_and_all_shards_fits_a_node_with_two_cpus_and_four_gibibytes() -> None:
+    """A CPU and a GiB are left for the cluster's own pods and for the pod that a rollout adds."""
+    release = variant("defaults")
+    at_once = {"api": 2, "regeneration": 4, "training": 1, "database": 1, "operator": 1}
+    milli = mebi = 0
+    for component, count in at_once.items():
+        (template,) = [t for _, t in pod_templates(release) if t["metadata"]["labels"][COMPONENT] == component]
+        (container,) = template["spec"]["containers"]
+        asked = container["resources"]["requests"]
+        milli += count * int(asked["cpu"].removesuffix("m"))
+        mebi += count * int(asked["memory"].removesuffix("Mi"))
+    assert milli <= 1000
+    assert mebi <= 3 * 1024
 
 
 def test_no_command_is_changed_by_kubernetes_expansion() -> None:
