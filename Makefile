@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply
+.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -116,6 +116,9 @@ settings-docs: setup ## Rewrite the tables of settings in docs/ from the code
 
 chart-golden: setup ## Rewrite the golden renders of the chart; read the diff before you commit it
 	$(BIN)/python -m pytest tests/chart/test_chart_golden.py --update-golden
+
+cluster: setup ## Build the images, install the chart where KUBECONFIG points to, and test it there (REGISTRY=… unless kind, k3d or minikube)
+	$(BIN)/python scripts/cluster.py
 
 release: setup ## Build the wheel, the chart's package and their digests into dist/
 	$(BIN)/python scripts/release.py --helm "$$($(BIN)/python tests/chart/helm_binary.py)"
