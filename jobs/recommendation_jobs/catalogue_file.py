@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from recommendation.catalogue.games import GAME_FIELDS, Game, parse_game
+from recommendation.catalogue.games import GAME_FIELDS, GameChange, parse_change
 from recommendation.catalogue.store import put_games
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
@@ -33,10 +33,10 @@ def import_catalogue(path: Path, database: Database, report: Report) -> None:
         report.accepted += len(part)
 
 
-def _games(path: Path, report: Report) -> Iterator[Game]:
+def _games(path: Path, report: Report) -> Iterator[GameChange]:
     for line, row in _rows(path):
         try:
-            yield parse_game(row)
+            yield parse_change(row)
         except RowError as error:
             report.refuse(error.code, [line])
 

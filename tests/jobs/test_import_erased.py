@@ -58,9 +58,7 @@ def test_only_what_an_erased_person_did_afterwards_counts_and_the_rest_is_told(
     assert files.scores(database)["ann", "g-1"] == 300_000
 
 
-def test_an_import_of_an_erased_person_alone_counts_nothing(
-    database: Database, tmp_path: Path, header: str
-) -> None:
+def test_an_import_of_an_erased_person_alone_counts_nothing(database: Database, tmp_path: Path, header: str) -> None:
     send(database, [event("ann", "g-1", occurred_at="2026-10-01T10:00:00Z")])
     erase(database, "ann")
     file = write(tmp_path / "e.csv", header, "ann,g-1,purchased,2026-10-01T10:00:00Z")

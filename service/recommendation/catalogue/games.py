@@ -1,8 +1,9 @@
 """The catalogue: what the shop says of its games, and which of them may stand in lists now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from recommendation.ids import ID_RULE, is_id
 from recommendation.rows import RowError, as_fields, optional_time, required_id
@@ -91,7 +92,30 @@ class Catalogue:
         return cls({game.game_id: game for game in listed}, {game.key: game for game in listed})
 
 
-def parse_game(row: object) -> Game:
+@dataclass(frozen=True, slots=True)
+class GameChange:
+    """
+    What one row of `PUT /games` changes: fields that are absent stay as they are, null clears one.
+
+    Example:
+        `{"game_id": "g-1", "title": "Tin Orchard", "tags": null}` gives the game a title, takes its tags away, and
+        leaves its release, its neighbours and whether it is on sale as they were.
+    """
+
+    game_id: str
+    fields: Mapping[str, Any]
+    """The fields of `Game` that were given, with a cleared one as a new game has it."""
+
+    def then(self, later: "GameChange") -> "GameChange":
+        """Return both changes of a game as one; of a field that both give, the later one counts."""
+        return GameChange(self.game_id, {**self.fields, **later.fields})
+
+    def applied_to(self, game: Game) -> Game:
+        """Return the game after the change."""
+        return replace(game, **self.fields)
+
+
+def parse_change(row: object) -> GameChange:
     """
     Check one row of `PUT /games`.
 
@@ -99,17 +123,26 @@ def parse_game(row: object) -> Game:
         RowError: what is wrong with it.
     """
     fields = as_fields(row, GAME_FIELDS, required=("game_id",))
-    available = fields.get("available", True)
-    if not isinstance(available, bool):
+    name = required_id(fields, "game_id")
+    return GameChange(name, {field: parse(fields) for field, parse in _PARSERS.items() if field in fields})
+
+
+def parse_game(row: object) -> Game:
+    """
+    Check one row of a game that is told whole.
+
+    Raises:
+        RowError: what is wrong with it.
+    """
+    change = parse_change(row)
+    return change.applied_to(Game(change.game_id))
+
+
+def _available(fields: dict[str, Any]) -> bool:
+    value = fields["available"]
+    if value is not None and not isinstance(value, bool):
         raise RowError("invalid_available", "available should be true or false")
-    return Game(
-        game_id=required_id(fields, "game_id"),
-        title=_title(fields.get("title")),
-        tags=_ids(fields.get("tags"), "tags", MAX_TAGS),
-        similar_to=_ids(fields.get("similar_to"), "similar_to", MAX_SIMILAR),
-        released_at=optional_time(fields, "released_at"),
-        available=available,
-    )
+    return value is not False
 
 
 def _title(value: object) -> str | None:
@@ -130,3 +163,12 @@ def _ids(value: object, name: str, most: int) -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > most or not all(map(is_id, value)):
         raise RowError(f"invalid_{name}", f"{name} should be at most {most} strings, each of {ID_RULE}")
     return tuple(dict.fromkeys(value))
+
+
+_PARSERS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
+    "title": lambda fields: _title(fields["title"]),
+    "tags": lambda fields: _ids(fields["tags"], "tags", MAX_TAGS),
+    "similar_to": lambda fields: _ids(fields["similar_to"], "similar_to", MAX_SIMILAR),
+    "released_at": lambda fields: optional_time(fields, "released_at"),
+    "available": _available,
+}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from recommendation.catalogue.games import Catalogue, Game, Said, completed
+from recommendation.catalogue.games import Catalogue, Game, GameChange, Said, completed
 from recommendation.database.dialects.writing import insert_new, insert_rows
 from recommendation.database.in_parts import rows_among
 from recommendation.database.tables import drops, games
@@ -34,10 +34,22 @@ def ensure_games(
     return sorted(new)
 
 
-def put_games(connection: Connection, given: Sequence[Game], now: datetime) -> None:
-    """Write what the shop says of its games; later rows of the same game win."""
-    latest = {game.game_id: game for game in given}
-    insert_rows(connection, games, [_as_row(latest[name], now) for name in sorted(latest)], _replacing)
+def put_games(connection: Connection, given: Sequence[GameChange], now: datetime) -> None:
+    """
+    Change what is known of games, field by field; of several changes of one game the later count.
+
+    Two shops' tools change different fields of a game at once: each locks its row first, so neither writes back what
+    the other is changing.
+    """
+    changes: dict[str, GameChange] = {}
+    for change in given:
+        before = changes.get(change.game_id)
+        changes[change.game_id] = change if before is None else before.then(change)
+    names = sorted(changes)
+    insert_new(connection, games, [_as_row(Game(name), now) for name in names], "game_id")
+    locked = select(*(c for c in games.c if c.name != "updated_at")).order_by(games.c.game_id).with_for_update()
+    known = [_as_game(row) for row in rows_among(connection, locked, games.c.game_id, names)]
+    insert_rows(connection, games, [_as_row(changes[game.game_id].applied_to(game), now) for game in known], _replacing)
     bump(connection, "catalogue", now)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recommendation.catalogue.games import parse_game
+from recommendation.catalogue.games import parse_change
 from recommendation.catalogue.store import ensure_games, put_games
 from recommendation.database.idempotency import Answer
 from recommendation.database.locks import share_with_erasure
@@ -75,11 +75,15 @@ async def remove_list(request: Request, user_id: schemas.UserId, source: schemas
 
 @router.put("/games", **schemas.bulk("games", schemas.GameIn, BatchOut))
 async def put_catalogue(request: Request) -> Response:
-    """Say what there is to know of games; a game is not listed before `released_at`, nor while not `available`."""
+    """
+    Say what there is to know of games; a game is not listed before `released_at`, nor while not `available`.
+
+    A field that is absent stays as it is; null clears it. A new game is available.
+    """
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
     rows, _ = parse_rows(body, "games")
-    parsed, refused = parse_each(rows, lambda row, _index: parse_game(row))
+    parsed, refused = parse_each(rows, lambda row, _index: parse_change(row))
     games = [game for _, game in parsed]
 
     def store(connection: Connection, now: datetime) -> Answer:

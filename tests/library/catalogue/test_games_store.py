@@ -1,0 +1,81 @@
+"""What the shop says of its games is changed field by field: what is left out stays, and null clears."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from shop import START, at_once
+
+from recommendation.catalogue.games import Game, parse_change
+from recommendation.catalogue.store import load_catalogue, put_games
+from recommendation.database.database import Database
+
+WHOLE = {
+    "game_id": "pp",
+    "title": "T",
+    "tags": ["rpg"],
+    "similar_to": ["x"],
+    "released_at": "2026-01-02T00:00:00Z",
+    "available": False,
+}
+
+
+def put(database: Database, *rows: dict[str, Any]) -> None:
+    with database.writing() as connection:
+        put_games(connection, [parse_change(row) for row in rows], START)
+
+
+def kept(database: Database, game_id: str = "pp") -> Game:
+    with database.reading() as connection:
+        return load_catalogue(connection).by_id[game_id]
+
+
+def test_a_field_that_is_absent_stays_as_it_is(database: Database) -> None:
+    put(database, WHOLE)
+    before = kept(database)
+    put(database, {"game_id": "pp", "title": "New"})
+    after = kept(database)
+    assert (after.title, after.tags, after.similar_to) == ("New", ("rpg",), ("x",))
+    assert (after.available, after.released_at) == (False, before.released_at), "a withdrawn game stays withdrawn"
+
+
+def test_null_clears_a_field(database: Database) -> None:
+    put(database, WHOLE)
+    put(database, {**dict.fromkeys(WHOLE), "game_id": "pp"})
+    game = kept(database)
+    assert (game.title, game.tags, game.similar_to, game.released_at, game.available) == (None, (), (), None, True)
+
+
+def test_a_new_game_is_available_and_later_rows_of_a_request_count(database: Database) -> None:
+    put(database, {"game_id": "n", "title": "A", "tags": ["a"]}, {"game_id": "n", "title": "B"}, {"game_id": "m"})
+    assert (kept(database, "n").title, kept(database, "n").tags, kept(database, "n").available) == ("B", ("a",), True)
+    assert kept(database, "m").available
+
+
+def test_changes_of_different_fields_at_once_are_both_kept(database: Database) -> None:
+    games = [f"g-{number:03}" for number in range(40)]
+    put(database, *({"game_id": name} for name in games))
+    at_once(
+        lambda: put(database, *({"game_id": name, "title": "T"} for name in games)),
+        lambda: put(database, *({"game_id": name, "tags": ["t"]} for name in reversed(games))),
+        lambda: put(database, *({"game_id": name, "available": False} for name in games)),
+    )
+    assert {
+        (kept(database, name).title, kept(database, name).tags, kept(database, name).available) for name in games
+    } == {("T", ("t",), False)}
+
+
+FIELDS: dict[str, Any] = {
+    "title": st.sampled_from(["a", "b", None]),
+    "tags": st.sampled_from([["x"], ["y", "z"], None]),
+    "available": st.sampled_from([True, False, None]),
+}
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional=FIELDS), max_size=5))
+def test_several_changes_as_one_are_the_same_as_one_after_the_other(rows: list[dict[str, Any]]) -> None:
+    one_by_one, joined = Game("g"), parse_change({"game_id": "g"})
+    for row in rows:
+        change = parse_change({"game_id": "g", **row})
+        one_by_one, joined = change.applied_to(one_by_one), joined.then(change)
+    assert joined.applied_to(Game("g")) == one_by_one
