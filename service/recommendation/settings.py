@@ -270,13 +270,14 @@ class Settings:
         ),
     )
     statement_timeout_ms: int = field(
-        default=15_000,
+        default=10_000,
         metadata=whole(
             "RECOMMENDATION_STATEMENT_TIMEOUT_MS",
             100,
             600_000,
             unit="ms",
-            reason="longest statement of a request in PostgreSQL; jobs have no limit.",
+            reason="longest statement of a request in PostgreSQL; jobs have no limit. Two seconds later the server's "
+            "process is taken for frozen; ten leave a request below 15 s.",
         ),
     )
     drain_seconds: float = field(

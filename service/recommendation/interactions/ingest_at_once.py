@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from recommendation.database.database import Database, translated
 from recommendation.database.dialects.arrays import array_text
 from recommendation.database.dialects.connections import is_sqlite_url
-from recommendation.database.dialects.on_loop import LoopConnection, Rows, open_connection
+from recommendation.database.dialects.on_loop import LoopConnection, Rows
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.database.dialects.writing import Finish, columns_of_arrays, compiled, given_arrays, only_new
 from recommendation.database.idempotency import Answer, answer_columns
@@ -162,13 +162,8 @@ class LoopIngests:
     async def _opened(self, names: dict[str, str]) -> LoopConnection:
         if self._held is not None:
             self._held.close()
-
-        def opened() -> Any:
-            first = _COUNTING.preparation(names)
-            with translated():
-                return open_connection(self._database.engine, self._database.connect_arguments, first)
-
-        return LoopConnection(await asyncio.to_thread(opened))
+        opening = asyncio.to_thread(self._database.open_for_loop, _COUNTING.preparation(names))
+        return LoopConnection(await opening, self._database.forget)
 
 
 class _Counted:

@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 
 from recommendation.database.database import Database, translated
 from recommendation.database.dialects.connections import Store, is_postgres, is_sqlite_url
-from recommendation.database.dialects.on_loop import LoopConnection, Rows, open_connection
+from recommendation.database.dialects.on_loop import LoopConnection, Rows
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.database.dialects.reading import microseconds
 from recommendation.database.tables import user_game_interactions, user_lists
@@ -115,10 +115,11 @@ class LoopReads:
     async def _opened(self) -> LoopConnection:
         def opened() -> Any:
             first = self._statement().preparation(["users"])
-            with translated():
-                return open_connection(self._database.engine, self._database.connect_arguments, first)
+            return self._database.open_for_loop(first)
 
-        return LoopConnection(await asyncio.get_running_loop().run_in_executor(self._threads, opened))
+        return LoopConnection(
+            await asyncio.get_running_loop().run_in_executor(self._threads, opened), self._database.forget
+        )
 
 
 _SEPARATOR = "\n"

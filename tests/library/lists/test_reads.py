@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 from shop import record
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError
 
 from recommendation.database.database import Database
-from recommendation.database.dialects import on_loop
 from recommendation.database.dialects.connections import driver_url
-from recommendation.database.dialects.on_loop import LoopConnection, open_connection
+from recommendation.database.dialects.on_loop import LoopConnection
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.errors import StoreUnavailable
 from recommendation.interactions.events import Interaction
@@ -163,8 +161,7 @@ def test_a_server_that_does_not_answer_is_reported_in_time() -> None:
 
 
 async def opened_on_loop(database: Database) -> LoopConnection:
-    arguments = database.engine, database.connect_arguments, ()
-    return LoopConnection(await asyncio.to_thread(open_connection, *arguments))
+    return LoopConnection(await asyncio.to_thread(database.open_for_loop, ()), database.forget)
 
 
 @pytest.mark.postgres
@@ -205,21 +202,6 @@ def test_an_answer_of_which_the_loop_does_not_tell_is_found_all_the_same(postgre
             connection.close()
 
     assert asyncio.run(story()) == [(1,)]
-    database.close()
-
-
-@pytest.mark.postgres
-def test_a_server_that_says_nothing_is_given_up(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_loop, "_ANSWER_SECONDS", 0.1)
-    database = Database(postgres_url)
-
-    async def story() -> bool:
-        connection = await opened_on_loop(database)
-        with pytest.raises(DBAPIError, match="in time"):
-            await asyncio.wait_for(connection.run("SELECT pg_sleep(20)", ()), 5)
-        return connection.is_usable
-
-    assert not asyncio.run(story())
     database.close()
 
 

@@ -1,15 +1,19 @@
 """Connections and transactions of each database, and what its errors mean."""
 
 import select
+import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, text
+import psycopg2
+from sqlalchemy import Connection, Dialect, Engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from recommendation.database.dialects.watch import Watch
 
 _SQLITE_BUSY_SECONDS = 15
 
@@ -78,6 +82,7 @@ def prepare(engine: Engine) -> None:
     """Make SQLite durable, concurrent and strict; PostgreSQL is all of that, but its connections may end unnoticed."""
     if engine.dialect.name != "sqlite":
         event.listen(engine, "checkout", _refuse_if_ended)
+        event.listen(engine, "checkin", _end_reading)
         return
 
     @event.listens_for(engine, "connect")
@@ -105,9 +110,25 @@ def _refuse_if_ended(connection: Any, _record: object, _proxy: object) -> None:
     microseconds; the usual `SELECT 1` is a round trip more in every transaction.
     """
     socket = select.poll()
-    socket.register(connection.fileno(), select.POLLIN)
+    try:
+        socket.register(connection.fileno(), select.POLLIN)
+    except psycopg2.Error as error:
+        raise DisconnectionError("this connection is closed") from error
     if socket.poll(0):
         raise DisconnectionError("the server has ended this connection")
+
+
+def look_after(engine: Engine, watch: Watch) -> None:
+    """Have the connections of a pool looked after, from the moment on that they are asked for."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _record: object, positional: Any, named: Any) -> Any:
+        with watch.connecting():
+            return dialect.connect(*positional, **named)
+
+    # Before SQLAlchemy's own listener, which sends the first statements.
+    event.listen(engine, "connect", lambda connection, _record: watch.add(connection), insert=True)
+    event.listen(engine, "close", lambda connection, _record: watch.remove(connection))
 
 
 def _shard_of(user_id: str, shards: int) -> int:
@@ -117,9 +138,23 @@ def _shard_of(user_id: str, shards: int) -> int:
 def begin_reading(connection: Connection) -> None:
     """Let every statement stand alone, without a transaction around it."""
     if is_postgres(connection):
-        connection.execution_options(isolation_level="AUTOCOMMIT")
+        # Not by SQLAlchemy's option of the same meaning: that is undone by a statement when the connection goes back to
+        # the pool. It is a round trip more, and where the session had ended its error took the place in the pool along.
+        driver: Any = connection.connection.driver_connection
+        driver.autocommit = True
     else:
         connection.execution_options(reading=True)
+
+
+def _end_reading(connection: Any, record: ConnectionPoolEntry) -> None:
+    """Undo `begin_reading` as a connection goes back to the pool. It sends nothing."""
+    if connection is None:  # it was lost
+        return
+    try:
+        if connection.autocommit:
+            connection.autocommit = False
+    except psycopg2.Error:
+        record.invalidate()
 
 
 def in_one_process(connection: Connection) -> None:
@@ -148,16 +183,36 @@ def writers_at_once(engine: Engine) -> int:
 def begin_snapshot(connection: Connection) -> None:
     """Start a read-only transaction that sees one moment."""
     if is_postgres(connection):
-        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        # Of the transaction, not of the connection: nothing has to be undone when that goes back to the pool.
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT 1")
     else:
         connection.execution_options(snapshot=True)
-    connection.execute(text("SELECT 1"))
+        connection.execute(text("SELECT 1"))
+
+
+def driver_error(error: Exception) -> DBAPIError | None:
+    """Return an error of a driver as one of SQLAlchemy's, which does not see all that a driver does; else None."""
+    if isinstance(error, DBAPIError):
+        return error
+    for driver in (psycopg2.Error, sqlite3.Error):
+        if isinstance(error, driver):
+            wrap: Any = DBAPIError.instance
+            named: DBAPIError = wrap(None, None, error, driver)
+            return named
+    return None
 
 
 def is_transient(error: DBAPIError) -> bool:
     """Tell whether a database error goes away by itself."""
-    state = getattr(error.orig, "pgcode", None) or ""
-    return state.startswith(_TRANSIENT_STATES)
+    if error.connection_invalidated or isinstance(error, OperationalError):
+        return True
+    state = getattr(error.orig, "pgcode", None)
+    return _is_of_connection(error.orig) if state is None else state.startswith(_TRANSIENT_STATES)
+
+
+def _is_of_connection(error: BaseException | None) -> bool:
+    """Tell whether PostgreSQL's driver says that a connection is of no use: closed, or libpq lost the thread of it."""
+    return isinstance(error, psycopg2.InterfaceError) or type(error) is psycopg2.DatabaseError
 
 
 def is_worth_another_try(error: DBAPIError) -> bool:
@@ -169,16 +224,14 @@ def is_worth_another_try(error: DBAPIError) -> bool:
 def driver_cursor(connection: Connection) -> Iterator[Any]:
     """Yield a cursor of the driver; SQLAlchemy does not see its statements, so its errors are named here."""
     driver: Any = connection.dialect.loaded_dbapi
-    cursor: Any = connection.connection.cursor()
+    held = connection.connection
     try:
-        yield cursor
+        with closing(held.cursor()) as cursor:
+            yield cursor
     except driver.Error as error:
-        was_lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
+        was_lost = connection.dialect.is_disconnect(error, held, None) or _is_of_connection(error)
         if was_lost:
             connection.invalidate(error)
         wrap: Any = DBAPIError.instance
 
         raise wrap(None, None, error, driver.Error, connection_invalidated=was_lost) from error
-    finally:
-        if not cursor.closed:
-            cursor.close()

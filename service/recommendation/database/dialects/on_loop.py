@@ -8,7 +8,8 @@ loop watches that. While nothing is asked, a socket that becomes readable brings
 import asyncio
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import psycopg2
@@ -21,10 +22,6 @@ _CONNECT_SECONDS = 5.0
 
 _LOOK_SECONDS = 0.5
 """How often a connection is looked at unasked: uvloop tells only once of a socket that has an error."""
-
-
-_ANSWER_SECONDS = 30.0
-"""A read takes milliseconds; a server that says nothing for so long is taken for gone."""
 
 
 _PLAN_ONCE = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
@@ -63,6 +60,25 @@ def open_connection(engine: Engine, arguments: dict[str, Any], first: Sequence[s
     return connection
 
 
+class _SaysNothing(psycopg2.OperationalError):
+    """The server was waited for in vain; every other error is a sign of life."""
+
+
+def gives_sign(engine: Engine, arguments: dict[str, Any], seconds: float) -> bool:
+    """Tell whether the server says anything in so many seconds: an answer, a refusal, or that nothing listens there."""
+    _, named = engine.dialect.create_connect_args(engine.url)
+    until = time.monotonic() + seconds
+    try:
+        with closing(psycopg2.connect(**{**named, **arguments}, async_=1)) as connection:
+            _wait(connection, until)
+            cursor = connection.cursor()
+            cursor.execute("SELECT 1")
+            _wait(connection, until)
+    except psycopg2.Error as error:
+        return not isinstance(error, _SaysNothing)
+    return True
+
+
 def _wait(connection: Any, until: float) -> None:
     """Wait until the connection is idle; the driver's own waiting would know no end."""
     while (state := connection.poll()) != extensions.POLL_OK:
@@ -70,7 +86,7 @@ def _wait(connection: Any, until: float) -> None:
         socket.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
         left = until - time.monotonic()
         if left <= 0 or not socket.poll(left * 1000):
-            raise psycopg2.OperationalError("the database does not answer in time")
+            raise _SaysNothing("the database does not answer in time")
 
 
 def _named(error: psycopg2.Error, is_connection_lost: bool) -> DBAPIError:
@@ -82,12 +98,19 @@ def _named(error: psycopg2.Error, is_connection_lost: bool) -> DBAPIError:
 class LoopConnection:
     """Runs one statement at a time for the loop that made it."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, before_close: Callable[[Any], None] = lambda _connection: None) -> None:
+        """
+        Watch a connection from the running loop.
+
+        Args:
+            connection: of the driver, as `open_connection` returns it.
+            before_close: is given the connection before it is closed.
+        """
         self._connection = connection
+        self._before_close = before_close
         self._cursor = connection.cursor()
         self._descriptor: int = connection.fileno()
         self._answer: asyncio.Future[Rows] | None = None
-        self._asked_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._descriptor, self._advance)
         self._is_watched = True
@@ -117,7 +140,7 @@ class LoopConnection:
             self._answer = answer
             self._end(error)
         else:
-            self._answer, self._asked_at = answer, self._loop.time()
+            self._answer = answer
             self._advance()
         return answer
 
@@ -130,6 +153,7 @@ class LoopConnection:
 
     def _unwatch(self) -> None:
         """Stop watching the socket, once: when it is closed, the next connection may be given its number."""
+        self._before_close(self._connection)
         if self._is_watched and not self._loop.is_closed():
             self._loop.remove_reader(self._descriptor)
             self._loop.remove_writer(self._descriptor)
@@ -139,8 +163,6 @@ class LoopConnection:
     def _look(self) -> None:
         """See to a connection of which the loop may not tell any more."""
         self._advance()
-        if self.is_busy and self._loop.time() - self._asked_at > _ANSWER_SECONDS:
-            self._end(psycopg2.OperationalError("the database does not answer in time"))
         if self._is_watched:
             self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
