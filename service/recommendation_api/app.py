@@ -45,7 +45,7 @@ PREFIX = "/api/v1/recommendation"
 SHORTCUTS = (*lists.SHORTCUTS, *interactions.SHORTCUTS)
 
 
-LOOK_FOR_SCHEMA_SECONDS = 1.0
+LOOK_FOR_STORE_SECONDS = 1.0
 
 
 COLLECT_AFTER = 20_000
@@ -132,7 +132,7 @@ def _keys(settings: Settings) -> KeyRing | None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
-    await asyncio.to_thread(_look_for_schema, parts)
+    await asyncio.to_thread(_look_for_store, parts)
     tasks = [asyncio.create_task(_become_ready(parts)), asyncio.create_task(parts.trainer.watch())]
     try:
         with draining(parts, parts.settings.drain_seconds):
@@ -148,16 +148,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _become_ready(parts: Parts) -> None:
-    """Wait for the schema, then keep the view fresh and popular games counted until cancelled."""
+    """Wait for the schema and a first view, then keep the view fresh and popular games counted until cancelled."""
     while not parts.is_ready:
-        await asyncio.sleep(LOOK_FOR_SCHEMA_SECONDS)
-        await asyncio.to_thread(_look_for_schema, parts)
+        await asyncio.sleep(LOOK_FOR_STORE_SECONDS)
+        await asyncio.to_thread(_look_for_store, parts)
     if parts.relay is not None:
         parts.relay.start()
     await asyncio.gather(parts.views.keep_fresh(), parts.popular.keep_counted())
 
 
-def _look_for_schema(parts: Parts) -> None:
+def _look_for_store(parts: Parts) -> None:
     if parts.is_ready:
         return
     try:
@@ -170,6 +170,9 @@ def _look_for_schema(parts: Parts) -> None:
         log.warning("not ready: the database %s; run 'python -m recommendation.migrate'", state.value)
         return
     parts.views.refresh()
+    if not parts.views.is_loaded:
+        log.warning("not ready: catalogue, model and lists for everyone could not be read")
+        return
     # Catalogue and model stay for long: without them a collection of garbage holds a read up for no millisecond.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)

@@ -100,7 +100,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     database, loop_reads, loop_ingests = _stores(settings, broker is not None)
     views = ViewHolder(database, settings.model_max_bytes, clock)
     metrics = Metrics(database, settings.weights)
-    metrics.watch_view(lambda: views.view)
+    metrics.watch_view(lambda: views.last_view)
     metrics.training_suspended.set(settings.training_suspended)
     writes = WriteTurns(settings.max_concurrent_writes, settings.max_waiting_writes)
     list_settings = ListSettings(settings.list_length, settings.half_life_days)
@@ -152,7 +152,7 @@ def _event_writes(
     clock: SteadyClock,
 ) -> EventWrites:
     def write_events(requests: Sequence[Ingest]) -> Sequence[Outcome]:
-        now, known_games = clock(), views.view.catalogue.by_id
+        now, known_games = clock(), views.last_view.catalogue.by_id
         with database.writing() as connection:
             return ingest(connection, requests, settings.owning_events, now, known_games)
 
@@ -162,7 +162,7 @@ def _event_writes(
 
 def _statement(loop_ingests: LoopIngests, views: ViewHolder, clock: SteadyClock) -> Statement:
     def takes(request: Ingest) -> bool:
-        return loop_ingests.takes(request, views.view.catalogue.by_id)
+        return loop_ingests.takes(request, views.last_view.catalogue.by_id)
 
     async def count(requests: Sequence[Ingest]) -> Sequence[Ingested | None]:
         return await loop_ingests.count(requests, clock())

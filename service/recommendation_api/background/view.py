@@ -48,6 +48,10 @@ class Allowance:
         self._seconds = seconds
 
 
+CATCH_UP_SECONDS = 2.0
+"""A read waits for its view at most so long; where the store takes longer, it shows what was read last."""
+
+
 class ViewHolder:
     """Holds the present view of a process, and takes up what changed in the store."""
 
@@ -56,40 +60,85 @@ class ViewHolder:
         self._loader = ViewLoader(model_max_bytes)
         self._clock = clock
         self._lock = threading.Lock()
-        self._written = True
+        self._commits, self._taken_up = 1, 0
+        """Writes of this process, and how many of them the view shows; one at the start stands for all of the store."""
+        self._counting = threading.Lock()
         self._catch_ups = Allowance(CATCH_UP_BURST, CATCH_UP_SHARE)
         self._cost_seconds = 0.0
         self.refused: str | None = None
         """Why the live model could not be loaded, if so."""
 
     @property
+    def is_loaded(self) -> bool:
+        """Tell whether there is a view."""
+        return self._loader.view.made_at is not None
+
+    @property
     def view(self) -> StoreView:
-        """The present view."""
+        """
+        The present view.
+
+        Raises:
+            StoreUnavailable: none was read yet.
+        """
+        view = self._loader.view
+        if view.made_at is None:
+            raise StoreUnavailable("catalogue, model and lists for everyone were not read yet; try again in a moment")
+        return view
+
+    @property
+    def last_view(self) -> StoreView:
+        """The present view, or an empty one where none was read yet: for what goes on without."""
         return self._loader.view
 
     def written(self) -> None:
         """Say that this process wrote something that a view shows."""
-        self._written = True
+        with self._counting:
+            self._commits += 1
 
     async def catch_up(self) -> None:
         """Before a read: take up what this process wrote, where that is cheap. It only reads."""
-        if self._written and self._cost_seconds < CHEAP_SECONDS and self._catch_ups.take():
-            await asyncio.to_thread(self.refresh)
+        is_behind = self._commits > self._taken_up and self.is_loaded
+        if is_behind and self._cost_seconds < CHEAP_SECONDS and self._catch_ups.take():
+            look = asyncio.create_task(asyncio.to_thread(self.refresh))
+            for done in (await asyncio.wait({look}, timeout=CATCH_UP_SECONDS))[0]:
+                done.result()
+
+    async def settle(self) -> None:
+        """
+        Before a write is acknowledged: take it up, so that the client's next read of this process shows it.
+
+        Raises:
+            StoreUnavailable: it is committed, but not taken up; the client sends it again.
+        """
+        if self.is_loaded:
+            await asyncio.to_thread(self._take_up, self._commits)
+
+    def _take_up(self, commits: int) -> None:
+        """Look for changes, unless a look that began after so many commits is over: writers share looks."""
+        with self._lock:
+            if self._taken_up < commits:
+                self._look()
 
     def refresh(self) -> None:
         """Look for changes and take them up. Where the store does not answer, the view stays as it is."""
         with self._lock:
-            began = time.perf_counter()
-            # A request commits while the view is loaded, too late for it, and says so: that must not be taken back
-            # at the end. So the flag falls before the view is loaded.
-            wrote, self._written = self._written, False
             try:
-                with self._database.reading() as connection:
-                    self._loader.load(connection, self._clock())
-                self._tell_refusal(self._loader.refused)
+                self._look()
             except StoreUnavailable:
-                self._written |= wrote
                 log.warning("the store does not answer; the view stays as it is")
+
+    def _look(self) -> None:
+        began = time.perf_counter()
+        # A request commits while the view is loaded, too late for it, and says so: that must not be taken for shown
+        # at the end. So commits are counted before the view is loaded.
+        commits = self._commits
+        try:
+            with self._database.reading() as connection:
+                self._loader.load(connection, self._clock())
+            self._taken_up = commits
+            self._tell_refusal(self._loader.refused)
+        finally:
             # What is expensive now and then (a large catalogue that changed) is not tried on a reader soon again.
             self._cost_seconds = max(time.perf_counter() - began, 0.9 * self._cost_seconds)
             self._catch_ups.took(self._cost_seconds)

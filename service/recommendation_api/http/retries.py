@@ -44,6 +44,20 @@ async def once(request: Request, content: bytes, work: Callable[[Connection, dat
     return answered_once
 
 
+async def once_and_shown(
+    request: Request, content: bytes, work: Callable[[Connection, datetime], Answer]
+) -> tuple[Answer, bool]:
+    """
+    Do as `once`, and return when every later read of this process shows it.
+
+    Raises:
+        StoreUnavailable: also where it is done, but could not be read back; a retry is a replay.
+    """
+    answered_once = await once(request, content, work)
+    await parts_of(request).views.settle()
+    return answered_once
+
+
 def request_key(request: Request, content: bytes) -> RequestKey | None:
     """Return what names this request among its retries; None where the client sent no key."""
     key = request.headers.get("idempotency-key")

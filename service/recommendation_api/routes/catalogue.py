@@ -18,7 +18,7 @@ from recommendation.lists.store import delete_list, store_first_party
 from recommendation.rows import Rejection, parse_each
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
-from recommendation_api.http.retries import answered, batch_answer, once
+from recommendation_api.http.retries import answered, batch_answer, once_and_shown
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers.batches import BatchOut, ListBatchOut
 from recommendation_api.parts import parts_of
@@ -49,12 +49,12 @@ async def post_batch(request: Request) -> Response:
     def store(connection: Connection, now: datetime) -> Answer:
         share_with_erasure(connection)  # before any row, as every writer: or two could wait for each other
         games = {item.game_id for items in lists.values() for item in items}
-        new_games = ensure_games(connection, games, now, parts.views.view.catalogue.by_id)
+        new_games = ensure_games(connection, games, now, parts.views.last_view.catalogue.by_id)
         if lists:
             store_first_party(connection, lists, mode == "replace", now)
         return batch_answer(sum(map(len, lists.values())), refused, 0, new_games=new_games)
 
-    answer, replayed = await once(request, body, store)
+    answer, replayed = await once_and_shown(request, body, store)
     return answered(answer, replayed)
 
 
@@ -69,7 +69,7 @@ async def remove_list(request: Request, user_id: schemas.UserId, source: schemas
         delete_list(connection, user_id, named, now)
         return Answer(204, b"")
 
-    answer, replayed = await once(request, b"", remove)
+    answer, replayed = await once_and_shown(request, b"", remove)
     return answered(answer, replayed)
 
 
@@ -91,7 +91,7 @@ async def put_catalogue(request: Request) -> Response:
             put_games(connection, games, now)
         return batch_answer(len(games), refused, 0)
 
-    answer, replayed = await once(request, body, store)
+    answer, replayed = await once_and_shown(request, body, store)
     return answered(answer, replayed)
 
 

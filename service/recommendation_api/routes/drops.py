@@ -21,7 +21,7 @@ from recommendation.regeneration.preview import preview
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
-from recommendation_api.http.retries import answered, once
+from recommendation_api.http.retries import answered, once_and_shown
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.drops import DropsOut, DropTakenOut, PreviewOut
@@ -52,7 +52,7 @@ async def put_drop(request: Request, uid: schemas.UserId) -> Response:
         }
         return Answer(200, orjson.dumps(document))
 
-    answer, replayed = await once(request, body, store)
+    answer, replayed = await once_and_shown(request, body, store)
     return answered(answer, replayed)
 
 
@@ -64,7 +64,7 @@ async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
         endings.withdraw_drop(connection, uid, now)
         return Answer(204, b"")
 
-    answer, replayed = await once(request, b"", end)
+    answer, replayed = await once_and_shown(request, b"", end)
     return answered(answer, replayed)
 
 

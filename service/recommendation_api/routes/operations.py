@@ -35,14 +35,14 @@ async def readyz(request: Request) -> Response:
     """
     It may be sent requests.
 
-    True once the database and a usable schema were seen; needs no model, and a database that goes away later does not
-    take every replica out at once: requests answer 503 by themselves.
+    True once a usable schema was seen and what lists are made of was read; needs no model. A database that goes away
+    later does not take every replica out at once: requests answer 503 by themselves.
     """
     parts = parts_of(request)
     if parts.is_draining:
         raise Problem(503, "draining", "this replica is shutting down")
     if not parts.is_ready:
-        detail = "the database or its schema was not seen yet; run 'python -m recommendation.migrate'"
+        detail = "the store or its schema was not read yet; run 'python -m recommendation.migrate' where it is missing"
         raise Problem(503, "not_ready", detail, {"Retry-After": "2"})
     return json_response({"status": "ready"})
 

@@ -100,10 +100,10 @@ async def promote(request: Request, version: str) -> Response:
         return Answer(200, orjson.dumps(document))
 
     answer, replayed = await once(request, b"", make_live)
-    await parts.views.catch_up()
     regeneration_id = orjson.loads(answer.body)["regeneration_id"]
     if not replayed and regeneration_id:
         parts.trainer.regenerate(regeneration_id)
+    await parts.views.settle()
     return answered(answer, replayed)
 
 
