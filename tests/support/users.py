@@ -19,12 +19,12 @@ def user_of(
     Return a user who touched games once each.
 
     Args:
-        touched: game to what it is to the user: `owned`, `dismissed`, `both` or `touched`.
+        touched: game to what it is to the user: `owned`, `dismissed`, `both`, `given back` or `touched`.
         newest_event_at: when they touched the last of them.
         lists: the user's stored rows.
         events_seen: number of events; one for each game where it is not given.
     """
-    digits = {"touched": "0", "owned": "1", "dismissed": "2", "both": "3"}
+    digits = {"touched": "0", "owned": "1", "dismissed": "2", "both": "3", "given back": "4"}
     newest = round(newest_event_at.timestamp() * MILLION)
     return UserState(
         "ann",

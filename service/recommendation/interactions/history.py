@@ -39,6 +39,23 @@ def faded(
     return np.asarray(scores * np.exp2(-ages / (half_life_days * _DAY_MICROSECONDS)))
 
 
+OWNED, DISMISSED, GIVEN_BACK = 1, 2, 4
+"""What a game is to a user; the sum of those that hold is the digit that the database joins."""
+
+
+HIDDEN = OWNED + DISMISSED
+"""Games that no list of the user holds."""
+
+
+UNWANTED = DISMISSED + GIVEN_BACK
+"""Games that say nothing of what the user likes: they give nothing to any score and are no reason."""
+
+
+def digits(texts: str) -> NDArray[np.uint8]:
+    """Read joined digits, one a pair: "014" gives [0, 1, 4]."""
+    return np.frombuffer(texts.encode(), np.uint8) - np.uint8(ord("0"))
+
+
 @dataclass(frozen=True)
 class UserBlock:
     """
@@ -56,11 +73,20 @@ class UserBlock:
     millionths: NDArray[np.int64]
     events: NDArray[np.int64]
     """Each user's events; shape (users,)."""
-    hidden: NDArray[np.bool_]
-    """Whether the user owns or dismissed the game; shape (pairs,)."""
+    flags: NDArray[np.uint8]
+    """What each game is to the user, a sum of `OWNED`, `DISMISSED` and `GIVEN_BACK`; shape (pairs,)."""
     last_event_at: NDArray[np.int64] | None
     """Microseconds since 1970, where they were asked for."""
 
     def scores(self, half_life_days: float | None, now: datetime) -> NDArray[np.float64]:
-        """Scores in units of weight, halved for every half-life since the pair's last event; shape (pairs,)."""
-        return faded(self.millionths, self.last_event_at, half_life_days, now)
+        """
+        What each game says of the user's taste, in units of weight; shape (pairs,).
+
+        Halved for every half-life since the pair's last event; 0 for a game that was dismissed or given back.
+        """
+        return np.where(self.flags & UNWANTED, 0.0, faded(self.millionths, self.last_event_at, half_life_days, now))
+
+    @property
+    def hidden(self) -> NDArray[np.bool_]:
+        """Whether the user owns or dismissed the game; shape (pairs,)."""
+        return np.asarray(self.flags & HIDDEN, bool)

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Connection, case, cast, func, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from recommendation.database.dialects.columns import BETWEEN, Joined, joined_numbers_of_groups, joined_times_of_groups
 from recommendation.database.dialects.reading import shard_condition
 from recommendation.database.tables import user_game_interactions
-from recommendation.interactions.history import UserBlock
+from recommendation.interactions.flags import flag_digit
+from recommendation.interactions.history import UserBlock, digits
 
 
 def count_users(connection: Connection, active_since: datetime | None) -> int:
@@ -61,7 +62,7 @@ def stream_users(
         cast(func.sum(_PAIRS.events), BigInteger),
         func.aggregate_strings(_PAIRS.game_id, BETWEEN),
         millionths.expression,
-        func.aggregate_strings(case((_PAIRS.owned | _PAIRS.dismissed, "1"), else_="0"), ""),
+        func.aggregate_strings(flag_digit(), ""),
         *([moments.expression] if moments else []),
     )
     query = query.group_by(_PAIRS.user_id).order_by(_PAIRS.user_id)
@@ -93,6 +94,6 @@ def _block(
         game_ids=BETWEEN.join(games).split(BETWEEN),
         millionths=millionths.read(scores),
         events=np.array(events, np.int64),
-        hidden=np.frombuffer("".join(flags).encode(), np.uint8) == ord("1"),
+        flags=digits("".join(flags)),
         last_event_at=moments.read(times) if moments else None,
     )

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     String,
-    case,
     cast,
     func,
     literal_column,
@@ -34,6 +33,7 @@ from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.database.dialects.reading import microseconds
 from recommendation.database.tables import user_game_interactions, user_lists
 from recommendation.errors import StoreUnavailable
+from recommendation.interactions.flags import flag_digit
 from recommendation.lists.stored import StoredList
 from recommendation.lists.user import UserState, _moment
 
@@ -175,7 +175,6 @@ def states_of(rows: Iterable[Sequence[Any]], user_ids: Iterable[str]) -> dict[st
 def _users(store: Store, among: Among, with_times: bool) -> CompoundSelect[Any]:
     """Rows of two kinds: of a user's pairs all together (no source), and of each of their lists."""
     pairs, lists = user_game_interactions.c, user_lists.c
-    flag = case((pairs.owned & pairs.dismissed, "3"), (pairs.owned, "1"), (pairs.dismissed, "2"), else_="0")
     times = func.aggregate_strings(cast(microseconds(store, pairs.last_event_at), String), ",")
     of_pairs = (
         select(
@@ -184,7 +183,7 @@ def _users(store: Store, among: Among, with_times: bool) -> CompoundSelect[Any]:
             cast(func.sum(pairs.events), BigInteger).label("number"),
             func.aggregate_strings(pairs.game_id, _SEPARATOR).label("first"),
             func.aggregate_strings(cast(pairs.score_millionths, String), ",").label("second"),
-            func.aggregate_strings(flag, "").label("third"),
+            func.aggregate_strings(flag_digit(), "").label("third"),
             (times if with_times else null()).label("times"),
             microseconds(store, func.max(pairs.last_event_at)).label("moment"),
             null().label("items"),

@@ -9,7 +9,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.interactions.history import faded
+from recommendation.interactions.history import HIDDEN, UNWANTED, digits, faded
 from recommendation.lists.stored import StoredList
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,7 +39,7 @@ class UserState:
     """Number of the user's events; a list made from fewer (or others) is stale."""
     game_ids: Sequence[str] = ()
     _flags: str = ""
-    """A digit for each game: 1 for owned, plus 2 for dismissed."""
+    """A digit for each game: 1 for owned or 4 for given back, plus 2 for dismissed."""
     _millionths: str = ""
     _last_event_at: str | None = None
     _newest_event_at: int = 0
@@ -53,12 +53,12 @@ class UserState:
     @property
     def dismissed(self) -> frozenset[str]:
         """Games that the user dismissed."""
-        return self._flagged("23")
+        return self._flagged("236")
 
     @property
     def are_hidden(self) -> NDArray[np.bool_]:
         """Whether each game is owned or dismissed, shape (games,)."""
-        return np.not_equal(np.frombuffer(self._flags.encode(), np.uint8), ord("0"))
+        return np.asarray(digits(self._flags) & HIDDEN, bool)
 
     def _flagged(self, digits: str) -> frozenset[str]:
         others = self._flags.strip(digits)
@@ -85,12 +85,15 @@ class UserState:
 
     def scores(self, half_life_days: float | None, now: datetime) -> NDArray[np.float64]:
         """
-        Each game's score in units of weight, halved for every half-life since the pair's last event.
+        What each game says of the user's taste, in units of weight; shape (games,).
+
+        Halved for every half-life since the pair's last event; 0 for a game that was dismissed or given back.
 
         Raises:
             ValueError: there is a half-life, and the user was read without times.
         """
-        return faded(self.millionths, self.last_event_at, half_life_days, now)
+        known = faded(self.millionths, self.last_event_at, half_life_days, now)
+        return np.where(digits(self._flags) & UNWANTED, 0.0, known)
 
 
 def _integers(text: str) -> NDArray[np.int64]:

@@ -73,9 +73,10 @@ def _score(
     model = view.live.model
     row = int(model.games.rows([game_id])[0])
     rows = model.games.rows(state.game_ids)
-    if row < 0 or not (rows >= 0).any():
+    scores = state.scores(settings.half_life_days, aged_at)
+    if row < 0 or not ((rows >= 0) & (scores > 0)).any():
         return None, []
-    added = rank_one.contributions(model, rows, state.scores(settings.half_life_days, aged_at), row).tolist()
+    added = rank_one.contributions(model, rows, scores, row).tolist()
     parts = [
         {"game_id": own_id, "title": view.catalogue.by_id[own_id].title, "contribution": value}
         for own_id, value in zip(state.game_ids, added, strict=True)

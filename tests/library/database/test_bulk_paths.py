@@ -24,8 +24,9 @@ ODD = ("a,b", 'q"uote', "back\\slash", "ünï", "用户", "NULL", "\\.", "a b", 
 
 
 def fill(database: Database) -> None:
+    kinds = ("viewed", "played", "dismissed", "refunded")
     events = [
-        Interaction(user, game, "played" if place % 2 else "viewed", 1_000_000 * (place + 1), NOW - place * DAY)
+        Interaction(user, game, kinds[place % 4], 1_000_000 * (place + 1), NOW - place * DAY)
         for user in ODD
         for place, game in enumerate(ODD)
         if user != game
@@ -45,13 +46,13 @@ def test_a_stream_of_users_says_what_reading_each_says(database: Database) -> No
             rows = range(int(block.indptr[place]), int(block.indptr[place + 1]))
             times = block.last_event_at
             assert times is not None
+            scores = block.scores(None, NOW)
             streamed = {
-                (block.game_ids[row], int(block.millionths[row]), bool(block.hidden[row]), int(times[row]))
-                for row in rows
+                (block.game_ids[row], float(scores[row]), bool(block.hidden[row]), int(times[row])) for row in rows
             }
             state = known[user]
             assert state.last_event_at is not None
-            columns = (state.millionths, state.are_hidden, state.last_event_at)
+            columns = (state.scores(None, NOW), state.are_hidden, state.last_event_at)
             read = set(zip(state.game_ids, *(column.tolist() for column in columns), strict=True))
             assert streamed == read
             assert int(block.events[place]) == known[user].events_seen

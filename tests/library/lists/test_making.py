@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from shop import START, checkerboard, event, send, trained
+from shop import START, checkerboard, event, record, send, trained
 
 from recommendation.database.database import Database
+from recommendation.interactions.events import Interaction
 from recommendation.lists.generate import generate_lists
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.store import lists_of
-from recommendation.lists.stored import StoredList
+from recommendation.lists.stored import StoredList, unpack
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 from recommendation.lists.view_store import ViewLoader
+from recommendation.lists.why import explain
 
 USERS = [f"u{number:02}" for number in range(6)]
 
@@ -68,3 +71,47 @@ def test_a_game_that_was_withdrawn_is_in_no_list_made_after_that(database: Datab
     alone = {user: made_for(database, [user], later)[user].lists["cf"].items for user in USERS}
     assert {user: state.lists["cf"].items for user, state in made.items()} == alone
     assert before - set(later.listed(START)) == {gone.key}
+
+
+@pytest.mark.parametrize("last_word", ["dismissed", "refunded"])
+def test_a_game_that_was_dismissed_or_given_back_gives_nothing_and_is_no_reason(
+    database: Database, tmp_path: Path, last_word: str
+) -> None:
+    checkerboard(database)
+    trained(database, tmp_path)
+    view = view_of(database)
+    send(database, [event("ann", "g01"), event("bob", "g01"), event("bob", "g02"), event("bob", "g02", "clicked")])
+    mixed = keys_and_reasons(made_for(database, ["bob"], view), "bob")
+    say_last(database, "bob", "g02", last_word)
+    made = made_for(database, ["ann", "bob"], view)
+    assert mixed != keys_and_reasons(made, "ann")
+    unlike = view.catalogue.by_id["g02"].key
+    assert [item for item in keys_and_reasons(made, "bob") if item[0] != unlike] == [
+        item for item in keys_and_reasons(made, "ann") if item[0] != unlike
+    ]
+    why = explain(made["bob"], view, ListSettings(10), "g03", START, fresh_reads=True)
+    assert why is not None
+    assert [part["game_id"] for part in why.contributions] == ["g01"]
+
+
+def test_a_user_who_wants_none_of_their_games_is_served_what_is_popular(database: Database, tmp_path: Path) -> None:
+    checkerboard(database)
+    trained(database, tmp_path)
+    view = view_of(database)
+    send(database, [event("ann", "g01")])
+    say_last(database, "ann", "g01", "refunded")
+    made = made_for(database, ["ann"], view)
+    assert made["ann"].lists == {}
+    why = explain(made["ann"], view, ListSettings(10), "g03", START, fresh_reads=True)
+    assert why is not None
+    assert (why.score, why.contributions) == (None, [])
+
+
+def keys_and_reasons(made: Mapping[str, UserState], user: str) -> list[tuple[int, float, int]]:
+    return list(unpack(made[user].lists["cf"].items))
+
+
+def say_last(database: Database, user: str, game: str, kind: str) -> None:
+    """Count one event that comes after all others; the API counts a dismissal from the feedback that it takes."""
+    with database.writing() as connection:
+        record(connection, [(0, Interaction(user, game, kind, 0, START + timedelta(hours=1)))], START)

@@ -70,7 +70,7 @@ def test_owned_and_dismissed_are_told_apart(database: Database) -> None:
         hidden = {game for game, is_hidden in zip(state.game_ids, state.are_hidden.tolist(), strict=True) if is_hidden}
         assert hidden == state.owned | state.dismissed
         assert dict(zip(state.game_ids, state.scores(None, NOW).tolist(), strict=True)) == {
-            game: float(column) for column, game in enumerate(WHO)
+            game: 0.0 if game in state.dismissed else float(column) for column, game in enumerate(WHO)
         }
         assert state.newest_event_at == NOW
 
