@@ -45,6 +45,8 @@ def serving(application: str, environment: Mapping[str, str]) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
+    if application.startswith("recommendation_api."):
+        command += ["--http", "recommendation_api.http.connections:Connection"]
     with tempfile.NamedTemporaryFile("w+", prefix="api-", suffix=".log") as log:
         process = subprocess.Popen(
             [*command, "--workers", "1", "--no-access-log", "--timeout-keep-alive", "75"],

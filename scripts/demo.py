@@ -124,6 +124,7 @@ def _step(environment: dict[str, str], what: str, module: str, *arguments: str) 
 def _api(environment: dict[str, str], port: int) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     log = (FOLDER / "api.log").open("w")
     command = [sys.executable, "-m", "uvicorn", "recommendation_api.main:app", "--port", str(port)]
+    command += ["--http", "recommendation_api.http.connections:Connection"]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{port}"
     try:

@@ -1,4 +1,8 @@
-"""`uvicorn recommendation_api.main:app`: reads the settings from the environment and builds the app to be served."""
+"""
+Reads the settings from the environment and builds the app to be served:
+
+    uvicorn recommendation_api.main:app --http recommendation_api.http.connections:Connection
+"""
 
 import sys
 
@@ -6,8 +10,10 @@ from recommendation.errors import RecommendationError
 from recommendation.settings import load_settings
 from recommendation_api.app import create_app
 from recommendation_api.http.access_log import start_logging
+from recommendation_api.http.connections import raise_file_limit
 
 start_logging()
+raise_file_limit()
 
 
 try:

@@ -1,13 +1,14 @@
 """Errors as RFC 9457 problem documents that say what to do. The one place where errors become HTTP."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from recommendation.database.idempotency import KeyReusedError
 from recommendation.errors import InvalidInput, ModelMissing, StoreUnavailable
@@ -28,8 +29,10 @@ _TITLES = {
     408: "Too slow",
     409: "Not now",
     413: "Too large",
+    415: "Not JSON",
     422: "Cannot be processed",
     429: "Too many requests",
+    431: "Too large",
     500: "A fault of ours",
     503: "Try again in a moment",
 }
@@ -102,11 +105,25 @@ def _first_of(error: RequestValidationError) -> str:
     return f"{place}: {first['msg']}"
 
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def _methods(request: Request) -> Iterator[str]:
+    """Yield the methods that a path takes; the router names those of the first route only that has the path."""
+    for method in _METHODS:
+        asked = {**request.scope, "method": method}
+        if any(route.matches(asked)[0] is Match.FULL for route in request.app.routes):
+            yield method
+
+
 def install(app: FastAPI) -> None:
     """Let every error of an app leave as a problem document."""
 
-    async def handle(_request: Request, error: Exception) -> Response:
-        return problem_response(as_problem(error))
+    async def handle(request: Request, error: Exception) -> Response:
+        problem = as_problem(error)
+        if problem.status == 405:
+            problem.headers["Allow"] = ", ".join(_methods(request))
+        return problem_response(problem)
 
     for kind in (
         Problem,

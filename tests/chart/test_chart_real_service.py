@@ -55,6 +55,8 @@ def service(tmp_path: Path) -> Iterator[str]:
         "-m",
         "uvicorn",
         "recommendation_api.main:app",
+        "--http",
+        "recommendation_api.http.connections:Connection",
         "--host",
         "127.0.0.1",
         "--port",

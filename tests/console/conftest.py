@@ -20,6 +20,7 @@ from recommendation.database.database import Database
 from recommendation.settings import Settings
 from recommendation.training.train import train
 from recommendation_api.app import PREFIX, create_app
+from recommendation_api.http.connections import Connection
 
 SWITCHES = (
     "--headless",
@@ -97,7 +98,7 @@ def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         drain_seconds=0,
     )
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), http=Connection, log_level="warning"))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     opened = Site(f"http://127.0.0.1:{listening.getsockname()[1]}", settings)

@@ -49,6 +49,7 @@ class Api:
     def __init__(self, url: str, folder: Path, port: int | None = None, **more: str) -> None:
         self.port = port or free_port()
         command = [sys.executable, "-m", "uvicorn", "recommendation_api.main:app", "--port", str(self.port)]
+        command += ["--http", "recommendation_api.http.connections:Connection"]
         self.log = folder / f"api-{self.port}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -63,6 +64,8 @@ class Api:
         if key:
             request.add_header("Idempotency-Key", key)
         data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, data, timeout=30) as answer:
                 content = answer.read()

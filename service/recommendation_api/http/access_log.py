@@ -28,6 +28,8 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from recommendation_api.http.connections import GONE
+
 access_log = logging.getLogger("recommendation_api.access")
 
 
@@ -199,6 +201,8 @@ class RequestLog:
             status = 500
             raise
         finally:
+            if GONE in scope.get("state", ()):
+                status = _STOPPED
             seconds = time.perf_counter() - began
             route = route_template(scope, self._prefix)
             self._observe(route, status, seconds)

@@ -67,6 +67,7 @@ async def a_service_process(directory: Path, variables: dict[str, str]) -> Async
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = ["-m", "uvicorn", "recommendation_api.main:app", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--http", "recommendation_api.http.connections:Connection"]
     with (directory / "service.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, env=os.environ | variables, cwd=directory, stdout=log, stderr=log

@@ -1,0 +1,275 @@
+"""Connections are bounded before anything is parsed, and a client that goes away is no fault of ours."""
+
+import asyncio
+import itertools
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from recommendation_api.http import connections
+from recommendation_api.http.access_log import RequestLog
+from recommendation_api.http.connections import MOST_HEAD_BYTES, Connection, Crowd, most_connections
+
+GET = b"GET /quick HTTP/1.1\r\nHost: h\r\n\r\n"
+OK = b"HTTP/1.1 200 OK"
+
+
+class Served:
+    """A server on loopback, with an app that answers at once, or when it is told to."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.statuses: list[int] = []
+        self.asked = threading.Event()
+        log = RequestLog(
+            self._answer, "", lambda _route, status, _seconds: self.statuses.append(status), lambda *_: None
+        )
+        self._server = uvicorn.Server(uvicorn.Config(log, port=0, http=Connection, log_config=None, lifespan="off"))
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] != "/quick":
+            self.asked.set()
+            await asyncio.to_thread(self.go_on.wait, 20)
+        body = b""
+        more = scope["method"] == "POST"
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        answer = b"x" * 300_000 if scope["path"] == "/large" else b"%d" % len(body)
+        headers = [(b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    def start(self) -> None:
+        self._thread.start()
+        until(lambda: self._server.started)
+
+    def stop(self) -> None:
+        self.go_on.set()
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(20)
+
+    def connect(self) -> socket.socket:
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+    def crowd(self) -> Crowd:
+        until(lambda: self._server.server_state in connections._crowds)
+        return connections._crowds[self._server.server_state]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return what comes until the connection ends."""
+    parts = []
+    try:
+        while part := connection.recv(65536):
+            parts.append(part)
+    except ConnectionError:
+        parts.append(b"")
+    return b"".join(parts)
+
+
+def sent_all(connection: socket.socket, parts: Iterator[bytes]) -> int:
+    """Send until the server ends the connection; return how many bytes went."""
+    sent = 0
+    try:
+        for part in parts:
+            connection.sendall(part)
+            sent += len(part)
+    except ConnectionError:
+        return sent
+    return sent
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    made = Served()
+    made.start()
+    yield made
+    made.stop()
+
+
+def resident_mib() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+START = b"GET /quick HTTP/1.1\r\nHost: h\r\n"
+ENDLESS = {
+    "header lines": (START, b"a: b\r\n" * 2000),
+    "one header": (START + b"a: ", b"b" * 12_000),
+    "an address": (b"GET /", b"a" * 12_000),
+    "trailers": (
+        b"POST /quick HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+        b"a: b\r\n" * 2000,
+    ),
+    "a chunk's extension": (
+        b"POST /quick HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;a=",
+        b"b" * 12_000,
+    ),
+    "empty lines": (b"", b"\r\n" * 6000),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_head_that_never_ends_is_cut_before_it_takes_memory(served: Served, kind: str) -> None:
+    start, more = ENDLESS[kind]
+    before = resident_mib()
+    with served.connect() as connection:
+        sent = sent_all(connection, itertools.chain([start], itertools.repeat(more, 10_000)))
+        answer = received(connection)
+    assert sent < 115 * 2**20
+    assert resident_mib() - before < 30
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 ")), answer[:200]
+    with served.connect() as connection:
+        connection.sendall(GET)
+        assert connection.recv(100).startswith(OK)
+
+
+def test_a_head_that_is_too_large_is_answered_and_one_that_just_fits_is_served(served: Served) -> None:
+    line = b"a: " + b"b" * (MOST_HEAD_BYTES - len(START) - 7) + b"\r\n\r\n"
+    with served.connect() as connection:
+        connection.sendall(START + line)
+        assert connection.recv(100).startswith(OK)
+    with served.connect() as connection:
+        connection.sendall(START + b"a: " + b"b" * (MOST_HEAD_BYTES + 2 * connections.PIECE_BYTES))
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"head_too_large" in answer
+    assert b"connection: close" in answer
+
+
+def test_large_bodies_and_many_requests_at_once_are_not_taken_for_heads(served: Served) -> None:
+    head = b"POST /quick HTTP/1.1\r\nHost: h\r\na: " + b"b" * 3000 + b"\r\nContent-Length: %d\r\n\r\n"
+    with served.connect() as connection:
+        large = b"x" * 2_000_000
+        connection.sendall(
+            head % len(large) + large + (head % 5000 + b"y" * 5000) * 50 + START + b"Connection: close\r\n\r\n"
+        )
+        answers = received(connection)
+    assert answers.count(OK) == 52
+    assert answers.count(b"\r\n\r\n5000") == 50
+    assert b"\r\n\r\n2000000" in answers
+
+
+def test_a_head_that_comes_too_slowly_and_a_silent_connection_are_cut(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    with served.connect() as silent, served.connect() as slow, served.connect() as second:
+        slow.sendall(b"GET /quick HTTP/1.1\r\n")
+        second.sendall(GET + b"GET /quick HTTP/1.1\r\n")
+        assert received(silent) == b""
+        assert received(slow).startswith(b"HTTP/1.1 408 ")
+        assert b"HTTP/1.1 408 " in received(second)
+
+
+def test_a_connection_that_has_sent_its_head_may_take_its_time(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
+    with served.connect() as connection:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+        time.sleep(0.4)
+        served.go_on.set()
+        assert connection.recv(100).startswith(OK)
+
+
+def test_too_many_connections_cut_those_that_wait_longest_and_none_that_is_answered(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "most_connections", lambda: 10)
+    busy, used = served.connect(), served.connect()
+    busy.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+    served.asked.wait(20)
+    idle = [served.connect() for _ in range(8)]
+    until(lambda: len(served.crowd().inside) == 10)
+    used.sendall(GET)
+    assert used.recv(200).startswith(OK)
+    more = [served.connect() for _ in range(4)]
+    assert [received(cut) for cut in idle[:4]] == [b""] * 4
+    until(lambda: len(served.crowd().inside) == 10)
+    probe = served.connect()
+    probe.sendall(GET)
+    assert probe.recv(200).startswith(OK)
+    used.sendall(GET)
+    assert used.recv(200).startswith(OK), "it was heard from since the others were"
+    served.go_on.set()
+    assert busy.recv(200).startswith(OK)
+    for connection in (busy, used, probe, *idle, *more):
+        connection.close()
+    until(lambda: not served.crowd().inside)
+    assert not served.crowd().waiting
+
+
+def test_a_probe_is_answered_while_every_connection_is_being_answered(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "most_connections", lambda: 5)
+    busy = [served.connect() for _ in range(8)]
+    for connection in busy:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+    until(lambda: len(served.crowd().inside) == 8 and not served.crowd().waiting)
+    probe = served.connect()
+    probe.sendall(GET)
+    assert probe.recv(200).startswith(OK)
+    served.go_on.set()
+    assert all(connection.recv(200).startswith(OK) for connection in busy)
+    for connection in (probe, *busy):
+        connection.close()
+
+
+def test_a_client_that_does_not_take_its_answer_counts_as_waited_for(served: Served) -> None:
+    served.go_on.set()
+    with served.connect() as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n" * 60)
+        until(lambda: len(served.crowd().waiting) == 1 and bool(served.statuses))
+
+
+def test_the_file_limit_bounds_connections_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 1024))
+    assert most_connections() == 1024 - connections.SPARE_FILES
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1_048_576, 1_048_576))
+    assert most_connections() == connections.MOST_CONNECTIONS
+    monkeypatch.setattr("resource.getrlimit", lambda _: (64, 64))
+    assert most_connections() == 1
+
+
+def test_a_client_that_goes_away_before_its_answer_counts_as_499_and_leaves_no_traceback(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        with served.connect() as connection:
+            connection.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            served.asked.wait(20)
+        until(lambda: not served.crowd().inside)
+        served.go_on.set()
+        until(lambda: bool(served.statuses))
+    assert served.statuses == [499]
+    assert "Exception" not in caplog.text
+
+
+def test_a_client_that_goes_away_during_its_answers_counts_as_499_and_leaves_no_traceback(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    served.go_on.set()
+    with caplog.at_level(logging.INFO):
+        with served.connect() as connection:
+            connection.sendall(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n" * 60)
+            until(lambda: len(served.crowd().waiting) == 1 and bool(served.statuses))
+        until(lambda: 499 in served.statuses)
+    assert set(served.statuses) == {200, 499}
+    assert "Exception" not in caplog.text
