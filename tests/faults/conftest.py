@@ -33,7 +33,8 @@ def app_settings(sqlite_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def client(app_settings: Settings) -> Iterator[TestClient]:
     """A running app."""
-    with TestClient(create_app(app_settings), raise_server_exceptions=False) as opened:
+    json = {"Content-Type": "application/json"}  # without keys no other body is looked at
+    with TestClient(create_app(app_settings), raise_server_exceptions=False, headers=json) as opened:
         yield opened
 
 

@@ -17,6 +17,7 @@ from recommendation_api.http import bodies
 BODIES = int(os.environ.get("RECOMMENDATION_DAMAGED_BODIES", "1000"))
 """Bodies that are damaged at random and sent."""
 
+HEADERS = "Host: localhost\r\nContent-Type: application/json\r\n"
 CORPUS = Path(__file__).with_name("malformed.jsonl")
 ROUTES = [
     ("POST", "/interactions", {"user_id": "a", "game_id": "g", "event_type": "played"}),
@@ -179,7 +180,7 @@ def test_clients_that_send_byte_by_byte_do_not_delay_others(sqlite_url: str, tmp
     slow = []
     for _ in range(200):
         connection = socket.create_connection(("127.0.0.1", api.port))
-        connection.sendall(f"POST {PREFIX}/interactions HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n[".encode())
+        connection.sendall(f"POST {PREFIX}/interactions HTTP/1.1\r\n{HEADERS}Content-Length: 100\r\n\r\n[".encode())
         slow.append(connection)
     began = time.monotonic()
     assert all(api.call("GET", "/user/ann")[0] == 200 for _ in range(20))
@@ -228,7 +229,7 @@ def test_randomly_damaged_bodies_are_accepted_or_refused_and_reads_go_on(client:
 
 
 BODY = json.dumps(ROUTES[0][2]).encode()
-LINE = f"POST {PREFIX}/interactions HTTP/1.1\r\nHost: h\r\n".encode()
+LINE = f"POST {PREFIX}/interactions HTTP/1.1\r\n{HEADERS}".encode()
 RAW = {
     "two lengths": LINE + b"Content-Length: 5\r\nContent-Length: 50\r\n\r\n" + BODY,
     "negative length": LINE + b"Content-Length: -1\r\n\r\n" + BODY,
@@ -244,12 +245,12 @@ RAW = {
     "huge header": LINE + b"X-A: " + b"a" * 200_000 + b"\r\n\r\n",
     "thousand headers": LINE + b"".join(b"X-%d: a\r\n" % n for n in range(5000)) + b"\r\n",
     "no version": b"GET /readyz\r\n\r\n",
-    "other version": b"GET /readyz HTTP/9.9\r\nHost: h\r\n\r\n",
-    "huge address": b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n",
-    "nul in an address": b"GET /a\0b HTTP/1.1\r\nHost: h\r\n\r\n",
-    "bytes in an address": b"GET /api/v1/recommendation/user/\xff\xfe HTTP/1.1\r\nHost: h\r\n\r\n",
+    "other version": b"GET /readyz HTTP/9.9\r\nHost: localhost\r\n\r\n",
+    "huge address": b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "nul in an address": b"GET /a\0b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "bytes in an address": b"GET /api/v1/recommendation/user/\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "no request at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
-    "method of its own": b"PROPFIND /readyz HTTP/1.1\r\nHost: h\r\n\r\n",
+    "method of its own": b"PROPFIND /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a body cut off": LINE + b"Content-Length: 500\r\n\r\n" + BODY,
 }
 
@@ -298,7 +299,7 @@ def test_clients_that_never_end_their_headers_do_not_delay_others(sqlite_url: st
     api = Api(sqlite_url, tmp_path, RECOMMENDATION_TRAINING="queued")
     slow = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(200)]
     for connection in slow:
-        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: h\r\nX-A: a")
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nX-A: a")
     assert all(api.call("GET", "/user/ann")[0] == 200 for _ in range(20))
     for connection in slow:
         connection.close()

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Scope
 
+from recommendation_api.http.other_sites import refuse_other_sites
 from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
 from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem
@@ -51,7 +52,7 @@ def authorise(scope: Scope, parts: Parts, scopes: tuple[str, ...]) -> KeyHolder:
 
     Raises:
         Problem: 401 without a known key, 403 where the key may not do this. Neither says what would have been allowed
-            to whom.
+            to whom. Where nothing checks keys, 403 and 415 for what a page of another site sends.
     """
     if parts.keys is None:
         holder = _without_keys(scope, parts.settings.insecure_open)
@@ -71,6 +72,7 @@ def authorise(scope: Scope, parts: Parts, scopes: tuple[str, ...]) -> KeyHolder:
 
 def _without_keys(scope: Scope, insecure_open: bool) -> KeyHolder:
     server = scope.get("server")
-    if insecure_open or is_loopback(server[0] if server else None):
-        return ANYONE
-    raise Problem(403, "keys_not_set", "without RECOMMENDATION_API_KEYS_FILE only this machine itself is served")
+    if not insecure_open and not is_loopback(server[0] if server else None):
+        raise Problem(403, "keys_not_set", "without RECOMMENDATION_API_KEYS_FILE only this machine itself is served")
+    refuse_other_sites(scope, insecure_open)
+    return ANYONE

@@ -83,7 +83,7 @@ def test_a_bad_row_does_not_sink_its_batch(store: Any) -> None:
     ids=lambda value: repr(value)[:30] if isinstance(value, bytes) else None,
 )
 def test_an_unusable_body_is_refused_with_a_problem_document(store: Any, body: bytes, status: int, code: str) -> None:
-    answer = store.call("POST", "/interactions", content=body)
+    answer = store.call("POST", "/interactions", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == code
