@@ -3,7 +3,9 @@ The model as bytes: joblib's format, holding plain arrays and metadata, read bac
 
 `joblib.load` reads these bytes too, but runs whatever a pickle asks for. `load` here checks size and digest and then
 builds nothing but arrays of numbers: no class or function of any module can be reached from the bytes, so a hostile
-file does nothing even when its digest matches.
+file does nothing even when its digest matches. Nor does it take memory or time: the few instructions that `dump` needs
+are obeyed, a bounded number of them, none allocates more than the bytes that are there, and no list or mapping stands
+in two places, so what was read is a tree. Arrays are not copied: they lie in the bytes that were given.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import pickle
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -29,6 +33,26 @@ FORMAT = 1
 
 
 READABLE_FORMATS = (1,)
+
+
+MOST_STEPS = 10_000
+"""Instructions of a pickle that are obeyed; a model has about 300, however many games it knows."""
+
+
+MOST_AT_ONCE = 1024 * 1024
+"""Bytes that one instruction may read, beside those of arrays."""
+
+
+MOST_DEPTH = 20
+"""How deep lists and mappings of metadata may nest."""
+
+
+LARGEST = 1e15
+"""Largest number of a model, and largest length of a game's factors."""
+
+
+LARGEST_SCORE = 1e28
+"""Largest score that one unit of a game's weight may give another; 1e10 of them are a finite float32 still."""
 
 
 _ARRAYS = {
@@ -65,19 +89,25 @@ def dump(model: Model, metadata: dict[str, Any]) -> bytes:
         "pairs": model.pairs,
     }
     _refuse_unless(_plain(metadata), "the metadata holds something other than text, numbers, lists and dicts")
+    payload["metadata"] = _copied(metadata)
     buffer = io.BytesIO()
     joblib.dump(payload, buffer)
     return buffer.getvalue()
 
 
-def digest(data: bytes) -> str:
+def digest(data: bytes | bytearray) -> str:
     """SHA-256 in hexadecimal, as the database records it."""
     return hashlib.sha256(data).hexdigest()
 
 
-def load(data: bytes, sha256: str, max_bytes: int) -> tuple[Model, dict[str, Any]]:
+def load(data: bytes | bytearray, sha256: str, max_bytes: int) -> tuple[Model, dict[str, Any]]:
     """
     Read a model and its metadata.
+
+    Args:
+        data: the bytes, which the model's arrays go on using: they must not be changed.
+        sha256: the digest that was recorded.
+        max_bytes: how many bytes there may be.
 
     Raises:
         ArtifactRefused: too large, another digest than recorded, not whole, or not a model of a readable format.
@@ -86,30 +116,34 @@ def load(data: bytes, sha256: str, max_bytes: int) -> tuple[Model, dict[str, Any
     _refuse_unless(digest(data) == sha256, "its SHA-256 is not the one that the database recorded")
     payload = _read(data)
     _refuse_unless(isinstance(payload, dict), "it does not hold a model")
-    _refuse_unless(
-        payload.get("format") in READABLE_FORMATS,
-        f"its format is {payload.get('format')!r}; this release reads {', '.join(map(str, READABLE_FORMATS))}",
-    )
+    known = payload.get("format")
+    readable = type(known) is int and known in READABLE_FORMATS
+    _refuse_unless(readable, f"its format is not one that this release reads: {', '.join(map(str, READABLE_FORMATS))}")
     try:
         return _model(payload), payload["metadata"]
-    except (KeyError, ValueError, TypeError) as error:
-        raise ArtifactRefused(f"the model file was refused: {error}") from error
+    except ArtifactRefused:
+        raise
+    except Exception as error:  # what does not make a model can raise anything; each means that it is none
+        raise ArtifactRefused(f"the model file was refused: {error!r:.200}") from error
 
 
-def _read(data: bytes) -> Any:
-    file = io.BytesIO(data)
+def _read(data: bytes | bytearray) -> Any:
+    file = _Bytes(data)
     try:
         payload = _ArrayUnpickler(file).load()
     except ArtifactRefused:
         raise
     except Exception as error:  # damaged bytes can raise anything; each means that the file is damaged
-        raise ArtifactRefused(f"the model file was refused: it is damaged ({error})") from error
-    _refuse_unless(file.tell() == len(data), "something follows the model's end")
+        raise ArtifactRefused(f"the model file was refused: it is damaged ({error!r:.200})") from error
+    _refuse_unless(file.place == len(data), "something follows the model's end")
     return payload
 
 
 def _model(payload: dict[str, Any]) -> Model:
+    _refuse_unless(isinstance(payload["metadata"], dict) and _plain(payload["metadata"]), "its metadata is not plain")
     arrays = {name: _array(payload, name) for name in _ARRAYS}
+    numbers = {name: _number(payload, name) for name in ("entry_score", "user_power", "ridge", "link_share")}
+    _refuse_unless(payload["weighting"] in ("log", "binary"), "its weighting is not known")
     model = Model(
         games=Vocabulary(arrays["game_blob"], arrays["game_offsets"]),
         factors=arrays["factors"],
@@ -117,15 +151,18 @@ def _model(payload: dict[str, Any]) -> Model:
         output_scales=arrays["output_scales"],
         links=SparseLinks(arrays["link_indptr"], arrays["link_targets"], arrays["link_strengths"]),
         pairs=arrays["pairs"],
-        entry_score=float(payload["entry_score"]),
-        weighting=str(payload["weighting"]),
-        user_power=float(payload["user_power"]),
-        ridge=float(payload["ridge"]),
-        link_share=float(payload["link_share"]),
+        weighting=payload["weighting"],
+        **numbers,
     )
     _refuse_unless(_consistent(model), "its arrays do not fit together")
-    _refuse_unless(_plain(payload["metadata"]) and isinstance(payload["metadata"], dict), "its metadata is not plain")
+    _refuse_unless(_scores_are_finite(model), "its numbers are so large that scores would not be finite")
     return model
+
+
+def _number(payload: dict[str, Any], name: str) -> float:
+    value = payload[name]
+    _refuse_unless(type(value) is float and abs(value) <= LARGEST, f"{name} is not a number of a usable size")
+    return float(value)
 
 
 def _array(payload: dict[str, Any], name: str) -> NDArray[Any]:
@@ -133,7 +170,9 @@ def _array(payload: dict[str, Any], name: str) -> NDArray[Any]:
     array = payload[name]
     good = isinstance(array, np.ndarray) and array.dtype == kind and array.ndim == dimensions
     _refuse_unless(good, f"{name} is not an array of {np.dtype(kind)} with {dimensions} dimensions")
-    _refuse_unless(bool(np.all(np.isfinite(array))), f"{name} holds numbers that are not finite")
+    # Extremes are NaN where any number is; asking each would take a mask of the array's length.
+    least, most = (float(extreme(array, initial=0)) for extreme in (np.min, np.max))
+    _refuse_unless(least >= -LARGEST and most <= LARGEST, f"{name} holds numbers that are not finite, or too large")
     return np.asarray(array)
 
 
@@ -142,25 +181,41 @@ def _consistent(model: Model) -> bool:
     per_game = (model.factors, model.input_scales, model.output_scales, model.pairs)
     links = model.links
     return (
-        all(len(array) == games for array in per_game)
+        games > 0
+        and all(len(array) == games for array in per_game)
         and len(links.indptr) == games + 1
         and links.indptr[0] == 0
         and links.indptr[-1] == len(links.targets) == len(links.strengths)
         and bool(np.all(np.diff(links.indptr) >= 0))
         and (not len(links.targets) or (int(links.targets.min()) >= 0 and int(links.targets.max()) < games))
-        and model.weighting in ("log", "binary")
-        and math.isfinite(model.user_power)
-        and math.isfinite(model.entry_score)
+        and 0 <= model.user_power <= 2
+        and int(model.pairs.min()) >= 0
+        and float(model.input_scales.min()) >= 1 / LARGEST  # releases divide by it
         and all(before < after for before, after in pairwise(model.games.all_ids))
     )
 
 
-def _plain(value: Any) -> bool:
+def _scores_are_finite(model: Model) -> bool:
+    """Tell whether no user can get a score that is not finite, by the largest numbers that could meet."""
+    longest = float(model.lengths.max())
+    into, out = (float(np.abs(scales).max()) for scales in (model.input_scales, model.output_scales))
+    strongest = float(np.abs(model.links.strengths).max(initial=0))
+    return longest <= LARGEST and into * (out * longest**2 + strongest) <= LARGEST_SCORE
+
+
+def _plain(value: Any, depth: int = MOST_DEPTH) -> bool:
     if isinstance(value, dict):
-        return all(isinstance(key, str) and _plain(inner) for key, inner in value.items())
+        return depth > 0 and all(isinstance(key, str) and _plain(inner, depth - 1) for key, inner in value.items())
     if isinstance(value, list):
-        return all(_plain(inner) for inner in value)
+        return depth > 0 and all(_plain(inner, depth - 1) for inner in value)
     return value is None or isinstance(value, (str, bool, int, float))
+
+
+def _copied(value: Any) -> Any:
+    """Copy plain metadata, so that no list or mapping of it stands in two places."""
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _refuse_unless(condition: bool, reason: str) -> None:
@@ -198,21 +253,56 @@ class _ArrayHeader:
         self.type = state["dtype"]
 
 
+class _Bytes:
+    """A file over bytes that are not copied; `io.BytesIO` copies them when their buffer is asked for."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self.view = memoryview(data).toreadonly()
+        self.place = 0
+
+    def read(self, size: int) -> bytes:
+        """Read so many bytes, fewer at the end."""
+        _refuse_unless(0 <= size <= MOST_AT_ONCE, "it asks for too many bytes at once")
+        return bytes(self.skip(size))
+
+    def readline(self) -> bytes:
+        """Read a line, which names something and so is short."""
+        start = bytes(self.view[self.place : self.place + 256])
+        return self.read(start.find(b"\n") + 1 or len(start))
+
+    def skip(self, size: int) -> memoryview:
+        """Return so many bytes as they lie there, and go on behind them."""
+        part = self.view[self.place : self.place + size]
+        self.place += len(part)
+        return part
+
+
+_OBEYED = (
+    *(pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.MARK, pickle.MEMOIZE, pickle.BINPUT, pickle.LONG_BINPUT),
+    *(pickle.BINGET, pickle.LONG_BINGET, pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE, pickle.BINFLOAT),
+    *(pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1, pickle.SHORT_BINUNICODE, pickle.BINUNICODE),
+    *(pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS, pickle.EMPTY_DICT, pickle.SETITEM, pickle.SETITEMS),
+    *(pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3),
+    *(pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.NEWOBJ, pickle.REDUCE, pickle.BUILD),
+)
+"""Instructions that a model needs. BYTEARRAY8, not among them, allocates what it is told to with no byte there."""
+
+
 class _ArrayUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes no types
     """Reads joblib's format; the bytes can name nothing but the stand-ins above."""
 
-    dispatch: ClassVar[dict[int, Any]] = NumpyUnpickler.dispatch.copy()
     admitted: ClassVar[dict[tuple[str, str], type]] = {
         ("joblib.numpy_pickle", "NumpyArrayWrapper"): _ArrayHeader,
         ("numpy", "ndarray"): _ArrayMark,
         ("numpy", "dtype"): _PlainType,
     }
 
-    def __init__(self, file: io.BytesIO) -> None:
+    def __init__(self, file: _Bytes) -> None:
         super().__init__("", file, ensure_native_byte_order=False)
+        self.steps = 0
 
     def find_class(self, module: str, name: str) -> type:
-        _refuse_unless((module, name) in self.admitted, f"it asks for {module}.{name}")
+        _refuse_unless((module, name) in self.admitted, f"it asks for {module}.{name}"[:200])
         return self.admitted[module, name]
 
     def load_build(self) -> None:
@@ -222,18 +312,34 @@ class _ArrayUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes
         if isinstance(self.stack[-1], _ArrayHeader):
             self.stack.append(_array_bytes(self.stack.pop(), self.file_handle))
 
-    dispatch[ord("b")] = load_build
+    def step(self, obey: Callable[[Any], None], names_again: bool) -> None:
+        """Obey one instruction; what is named again must not hold anything, or a small file could hold any amount."""
+        self.steps += 1
+        _refuse_unless(self.steps <= MOST_STEPS, f"it has more than {MOST_STEPS} instructions")
+        obey(self)
+        if names_again:
+            _refuse_unless(isinstance(self.stack[-1], (str, type, _PlainType)), "a part of it stands in two places")
 
 
-def _array_bytes(header: _ArrayHeader, file: io.BytesIO) -> NDArray[Any]:
-    """Read the array behind its header: one byte with the length of the padding, the padding, the numbers."""
+def _step(code: bytes) -> Callable[[_ArrayUnpickler], None]:
+    """Return what obeys an instruction."""
+    obey = _ArrayUnpickler.load_build if code == pickle.BUILD else NumpyUnpickler.dispatch[code[0]]
+    names_again = code in (pickle.BINGET, pickle.LONG_BINGET)
+    return lambda unpickler: unpickler.step(obey, names_again)
+
+
+_ArrayUnpickler.dispatch = {code[0]: _step(code) for code in _OBEYED}
+
+
+def _array_bytes(header: _ArrayHeader, file: _Bytes) -> NDArray[Any]:
+    """Find the array behind its header: one byte with the length of the padding, the padding, the numbers."""
     _refuse_unless(isinstance(header.type, _PlainType), "an array's type is not plain")
     kind = header.type.checked()
     shape = header.shape
     sized = isinstance(shape, tuple) and len(shape) <= 2 and all(type(side) is int and side >= 0 for side in shape)
     _refuse_unless(sized and header.order == "C", "an array's shape is not plain")
     padding = file.read(1)
-    file.read(padding[0])
+    file.skip(padding[0])
     size = math.prod(shape) * kind.itemsize
-    _refuse_unless(size <= len(file.getbuffer()) - file.tell(), "it ends in the middle of an array")
-    return np.frombuffer(file.read(size), dtype=kind).reshape(shape)
+    _refuse_unless(size <= len(file.view) - file.place, "it ends in the middle of an array")
+    return np.frombuffer(file.skip(size), dtype=kind).reshape(shape)

@@ -9,7 +9,7 @@ from pathlib import Path
 from recommendation.errors import SettingsError
 
 
-def write_copies(model_path: Path, version: str, data: bytes, kept: Iterable[str]) -> None:
+def write_copies(model_path: Path, version: str, data: bytes | bytearray, kept: Iterable[str]) -> None:
     """
     Leave a model under its version and at the path itself, each whole or not at all, and clear away old versions.
 
@@ -39,7 +39,7 @@ def versioned(model_path: Path, version: str) -> Path:
     return model_path.with_name(f"{model_path.stem}.{version}{model_path.suffix}")
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes | bytearray) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             file.write(data)

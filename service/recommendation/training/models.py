@@ -56,19 +56,28 @@ def live_row(connection: Connection) -> ModelRow | None:
     return None if version is None else model_row(connection, version)
 
 
-def artifact(connection: Connection, version: str) -> bytes:
+PART_BYTES = 8 * 1024 * 1024
+"""Bytes of an artifact that are asked for at a time: a driver holds what it is sent up to three times over."""
+
+
+def artifact(connection: Connection, version: str) -> bytearray:
     """
-    Read the bytes of a version.
+    Read the bytes of a version, part by part into one place.
 
     Raises:
         ModelMissing: it is not kept (any more).
     """
-    data = connection.execute(
-        select(model_artifacts.c.artifact).where(model_artifacts.c.version == version)
-    ).scalar_one_or_none()
-    if data is None:
-        raise ModelMissing(f"model {version} is not kept any more")
-    return bytes(data)
+    column, wanted = model_artifacts.c.artifact, model_artifacts.c.version == version
+    data = bytearray()
+    while True:
+        part = connection.execute(
+            select(func.substr(column, len(data) + 1, PART_BYTES)).where(wanted)
+        ).scalar_one_or_none()
+        if part is None:
+            raise ModelMissing(f"model {version} is not kept any more")
+        data += part
+        if len(part) < PART_BYTES:
+            return data
 
 
 def take_fence(connection: Connection) -> int:

@@ -1,6 +1,8 @@
 import io
 import os
 import pickle
+import time
+import tracemalloc
 
 import joblib
 import numpy as np
@@ -114,7 +116,7 @@ def test_no_other_name_can_be_reached(name: str) -> None:
 
 
 def test_state_set_on_a_stand_in_class_is_refused(data: bytes) -> None:
-    poisoned = b"cnumpy\ndtype\n(N}S'checked'\nI5\nstb."
+    poisoned = b"cnumpy\ndtype\n(N}X\x07\x00\x00\x00checkedK\x05stb."
     with pytest.raises(ArtifactRefused, match="sets state"):
         read(poisoned)
     read(data)
@@ -131,6 +133,18 @@ def test_state_set_on_a_stand_in_class_is_refused(data: bytes) -> None:
         ("factors", "text"),
         ("format", 99),
         ("weighting", "raw"),
+        ("weighting", []),
+        ("format", True),
+        ("format", 10**400),
+        ("entry_score", 10**400),
+        ("entry_score", float("inf")),
+        ("entry_score", 1e300),
+        ("ridge", 10**400),
+        ("user_power", 1e9),
+        ("factors", np.full((60, 8), 3.4e38, np.float32)),
+        ("output_scales", np.full(60, 3.4e38, np.float32)),
+        ("input_scales", np.zeros(60, np.float32)),
+        ("link_strengths", np.full(1, np.inf, np.float32)),
     ],
 )
 def test_arrays_that_do_not_make_a_model_are_refused(data: bytes, name: str, value: object) -> None:
@@ -148,3 +162,88 @@ def test_a_missing_array_is_refused(data: bytes) -> None:
 def test_metadata_that_is_not_plain_is_refused_when_written(model: Model) -> None:
     with pytest.raises(ArtifactRefused, match="metadata"):
         artifact.dump(model, {"when": np.float64(1.0).astype(object), "what": object()})
+
+
+def test_metadata_with_the_same_list_in_two_places_comes_back(model: Model) -> None:
+    shared = [1, 2]
+    assert read(artifact.dump(model, {"one": shared, "two": shared}))[1] == {"one": shared, "two": shared}
+
+
+def nested(times: int) -> list:
+    """Lists that hold each other twice: few in the file, 2 ** times to walk."""
+    made: list = []
+    for _ in range(times):
+        made = [made, made]
+    return made
+
+
+def in_itself() -> dict:
+    made: dict = {}
+    made["me"] = made
+    return made
+
+
+def deep(times: int) -> list:
+    made: list = []
+    for _ in range(times):
+        made = [made]
+    return made
+
+
+COLLIDING = {n * (2**61 - 1): None for n in range(1, 5000)}
+HOSTILE = {
+    "holds itself": in_itself(),
+    "shared lists": nested(40),
+    "shared tuples": {"a": (shared := (1, 2)), "b": shared},
+    "deep": {"deep": deep(300)},
+    "many": {"many": [[] for _ in range(100_000)]},
+    "keys that collide": COLLIDING,
+    "a larger number": {"larger": 10**4000},
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_metadata_that_cannot_be_walked_is_refused_before_it_is(data: bytes, kind: str) -> None:
+    hostile = pickle.dumps({**payload_of(pickled_arrays_apart(data)), "metadata": HOSTILE[kind]}, protocol=4)
+    began = time.process_time()
+    with pytest.raises(ArtifactRefused):
+        read(hostile)
+    assert time.process_time() - began < 5
+
+
+def pickled_arrays_apart(data: bytes) -> bytes:
+    """The payload without its arrays: what is refused is refused for the rest of it."""
+    return bytes_of({name: value for name, value in payload_of(data).items() if not isinstance(value, np.ndarray)})
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        b"\x96" + (6 * 2**30).to_bytes(8, "little") + b".",  # BYTEARRAY8: allocates before it reads
+        b"\x80\x04\x95" + (6 * 2**30).to_bytes(8, "little") + b".",
+        b"\x8e" + (6 * 2**30).to_bytes(8, "little") + b".",
+        b"\x8d" + (6 * 2**30).to_bytes(8, "little") + b".",
+        b"T\xff\xff\xff\x7f.",
+        b"\x8b\xff\xff\xff\x7f.",
+        b"]" + b"2" * 100 + b".",
+        b"]" * 1_000_000,
+    ],
+    ids=["bytearray", "frame", "bytes", "text", "old text", "number", "again and again", "lists"],
+)
+def test_a_few_bytes_that_ask_for_much_get_nothing(asks: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArtifactRefused):
+            read(asks)
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_loading_copies_no_array(data: bytes) -> None:
+    again, _ = read(data)
+    whole = np.frombuffer(data, np.uint8)
+    assert np.shares_memory(again.factors, whole)
+    assert np.shares_memory(again.links.targets, whole)
+    assert not again.factors.flags.writeable
+    assert not read(bytearray(data))[0].factors.flags.writeable
