@@ -15,9 +15,11 @@ adds 2 * <[1, 0], [0, 2]> = 0 to that and game 1 adds 1 * <[1, 1], [0, 2]> = 2: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,10 @@ ERROR_BY_SCORE = ROUNDING * SLACK_TERMS
 
 SMALLEST_LENGTH = 2.0**-60
 """Shorter vectors count as this long, because float32 products of smaller numbers can vanish."""
+
+
+BLOCK_GAMES = 16_384
+"""Games whose squares are held at a time: a few MiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +133,31 @@ class Model:
         scales = user_scales(weights, indptr, self.user_power)
         return Histories(indptr, rows, weights * scales * self.input_scales[rows])
 
-    def similar(self, game_row: int, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return rows and cosines of the `n` games with the nearest factors, best first, without the game itself."""
-        unit = self._unit_factors
-        cosines = unit @ unit[game_row]
-        cosines[game_row] = -np.inf
-        order = np.lexsort((np.arange(len(cosines)), -cosines))[: min(n, len(cosines) - 1)]
-        return order.astype(np.int32), cosines[order]
+    def similar(
+        self, game_row: int, n: int, is_shown: Callable[[int], bool] = lambda _row: True
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """
+        Find the `n` games with the nearest factors, without the game itself and those that are not shown.
+
+        Only the nearest are put in order, a block at a time, until enough of them are shown.
+
+        Returns:
+            Rows and cosines, nearest first; of equals the lower row.
+        """
+        cosines = (self.factors @ self.factors[game_row]) / (self.lengths * self.lengths[game_row])
+        left = np.delete(np.arange(len(cosines), dtype=np.int32), game_row)
+        found: list[int] = []
+        size = 4 * n
+        while len(left) and len(found) < n:
+            behind = np.zeros(len(left), bool)
+            if len(left) > size:
+                behind = cosines[left] < np.partition(cosines[left], len(left) - size)[len(left) - size]
+            block, left = left[~behind], left[behind]
+            ordered = block[np.lexsort((block, -cosines[block]))].tolist()
+            found += islice(filter(is_shown, ordered), n - len(found))
+            size *= 4
+        rows = np.array(found, np.int32)
+        return rows, cosines[rows]
 
     def warm(self) -> None:
         """Compute now what the first list would otherwise wait for."""
@@ -142,13 +166,12 @@ class Model:
     @cached_property
     def self_scores(self) -> NDArray[np.float64]:
         """What one unit of a game would add to its own score through the factors, were it counted; shape (games,)."""
-        squared: NDArray[np.float64] = np.square(self.factors, dtype=np.float64).sum(axis=1)
-        return squared * self.output_scales
+        return self._squared_lengths(np.float64) * self.output_scales
 
     @cached_property
     def lengths(self) -> NDArray[np.float32]:
         """Length of each game's factors, at least `SMALLEST_LENGTH`; shape (games,)."""
-        lengths = np.sqrt(np.square(self.factors).sum(axis=1))
+        lengths = np.sqrt(self._squared_lengths(np.float32))
         return np.asarray(np.maximum(lengths, np.float32(SMALLEST_LENGTH)))
 
     @cached_property
@@ -157,10 +180,13 @@ class Model:
         longest = float((self.lengths * np.abs(self.output_scales)).max(initial=SMALLEST_LENGTH))
         return ROUNDING * (self.components + SLACK_TERMS) * longest
 
-    @cached_property
-    def _unit_factors(self) -> NDArray[np.float32]:
-        lengths = np.sqrt(np.square(self.factors).sum(axis=1, keepdims=True))
-        return np.asarray(self.factors / np.where(lengths > 0, lengths, 1.0), np.float32)
+    def _squared_lengths(self, kind: type[Any]) -> NDArray[Any]:
+        """Sums of squares of each game's factors, a block of games at a time: all squares at once are a model more."""
+        squared = np.empty(len(self.factors), kind)
+        for start in range(0, len(squared), BLOCK_GAMES):
+            block = slice(start, start + BLOCK_GAMES)
+            squared[block] = np.square(self.factors[block], dtype=kind).sum(axis=1)
+        return squared
 
 
 def added_by_own(
