@@ -20,6 +20,7 @@ from recommendation_api.background.drain import draining
 from recommendation_api.http.access_log import AccessLines, RequestLog, route_templates
 from recommendation_api.http.closing import ClosingConnections
 from recommendation_api.http.middleware import StrictAddresses
+from recommendation_api.http.read_turns import ReadTurns
 from recommendation_api.http.shortcuts import Shortcuts
 from recommendation_api.keys import KeyRing, announced_host, is_loopback
 from recommendation_api.parts import Parts, put_together
@@ -61,11 +62,12 @@ class Api(FastAPI):
     """
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put before the app, from the outside in: ends of connections, lines, the check of addresses, short cuts."""
+        """Put before the app, from the outside in: ends of connections, lines, bound of reads, addresses, short cuts."""
         parts: Parts = self.state.parts
         app = super().build_middleware_stack()
         app = Shortcuts(app, parts, PREFIX, SHORTCUTS)
-        app = RequestLog(StrictAddresses(app), PREFIX, parts.metrics.observe_request, AccessLines().add)
+        app = ReadTurns(StrictAddresses(app))
+        app = RequestLog(app, PREFIX, parts.metrics.observe_request, AccessLines().add)
         return ClosingConnections(app, parts)
 
 

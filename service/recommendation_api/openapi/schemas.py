@@ -171,11 +171,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: _problem("A key is needed"),
     403: _problem("The key may not do this"),
     404: _problem("Nothing there"),
+    405: _problem("The path takes other methods; Allow names them all"),
+    408: _problem("The body did not arrive in time"),
     409: _problem("Not now; the detail says what to do first"),
     413: _problem("Too large"),
+    415: _problem("Without keys: the body does not say that it is JSON"),
     422: _problem("Not usable; sending it again will not help"),
     429: _problem("Too many at once; Retry-After says when to come back"),
-    503: _problem("The database is away; Retry-After says when to come back"),
+    500: _problem("A fault of ours; the log has it under the request's id"),
+    503: _problem("The database is away, or too many reads came at once; Retry-After says when to come back"),
 }
 
 
