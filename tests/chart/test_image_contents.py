@@ -17,7 +17,7 @@ from dockerfiles import IMAGES, ROOT, Builder
 NEVER = {"pip", "setuptools", "wheel", "pytest", "ruff", "mypy", "hypothesis", "build", "matplotlib"}
 FORBIDDEN = {
     "service": NEVER | {"scikit-learn", "scipy", "pyarrow", "numba", "llvmlite", "kopf", "tqdm"},
-    "jobs": NEVER | {"fastapi", "uvicorn", "kopf", "aiohttp"},
+    "jobs": NEVER | {"fastapi", "uvicorn", "kopf", "aiohttp", "alembic", "mako", "markupsafe"},
     "operator": NEVER | {"numpy", "sqlalchemy", "scipy", "scikit-learn", "fastapi", "psycopg2-binary", "kubernetes"},
 }
 MOST_MIB = {"service": 170, "jobs": 670, "operator": 50}

@@ -1,5 +1,6 @@
 """The bill of materials names everything that is pinned, and a check that could not ask the index is not a pass."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -35,6 +36,12 @@ def test_the_bill_names_every_pinned_version_once_and_is_the_same_each_time() ->
     assert {part["name"]: part["version"] for part in bill["components"]} == versions
     assert len(bill["components"]) == len(versions) > 50
     assert supply.bill_of(dict(reversed(versions.items()))) == bill
+
+
+def test_the_licence_is_the_published_text_unchanged() -> None:
+    """Of https://www.apache.org/licenses/LICENSE-2.0.txt."""
+    digest = hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest()
+    assert digest == "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 
 
 def test_the_command_writes_the_bill_without_the_network() -> None:
