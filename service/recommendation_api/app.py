@@ -62,7 +62,7 @@ class Api(FastAPI):
     """
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put before the app, from the outside in: ends of connections, lines, bound of reads, addresses, short cuts."""
+        """Put before the app, from the outside in: closing, lines, bound of reads, addresses, short cuts."""
         parts: Parts = self.state.parts
         app = super().build_middleware_stack()
         app = Shortcuts(app, parts, PREFIX, SHORTCUTS)

@@ -109,7 +109,7 @@ def ask(port: int, path: str, connection: socket.socket | None = None) -> int:
     """Ask over a connection, which stays open where it is given; return the status, 0 without an answer."""
     used = connection or socket.create_connection(("127.0.0.1", port), timeout=30)
     try:
-        used.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        used.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         line = used.recv(65536).split(b"\r\n")[0]
         return int(line.split()[1]) if line else 0
     except (OSError, IndexError):
