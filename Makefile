@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply cluster
+.PHONY: help setup demo smoke test test-operator fuzz-operator drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -22,6 +22,12 @@ test: setup ## Run every test that needs no cluster
 
 test-operator: setup ## Run the operator's tests: a strict simulated cluster, and kill it at every call
 	$(BIN)/python -m pytest -n 2 --dist load tests/operator
+
+fuzz-operator: setup ## Give the operator OBJECTS=10000 drops that the schema admits: none stops it; prints how they ended
+	RECOMMENDATION_FUZZ_OBJECTS=$(or $(OBJECTS),10000) $(BIN)/python -m pytest -q tests/operator/test_any_legal_drop.py
+
+drop-story: setup ## Rewrite the transcript of kubectl in docs/content-drops.md; needs a kubectl
+	$(BIN)/python tests/operator/fakes/told_by_kubectl.py
 
 demo: setup ## Run the whole service on the embedded database, on port 8010 (DATA=file.csv takes your own events)
 	$(BIN)/python scripts/demo.py $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)")

@@ -29,6 +29,9 @@ class StartTraining:
 class OpenRegeneration:
     """Ask the service for a regeneration of the drop's audience."""
 
+    replaces: str | None = None
+    """The drop's regeneration that others overtook; it ends when this one is opened."""
+
 
 @dataclass(frozen=True)
 class CreateJob:

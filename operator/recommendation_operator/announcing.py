@@ -8,36 +8,57 @@ from typing import Any
 
 from recommendation_operator import names, reasons
 from recommendation_operator.drop import ContentDrop
+from recommendation_operator.records import JobView
 from recommendation_operator.times import format_time
 
 MAX_NOTE = 1024
 """Characters that the API server accepts in an Event's message."""
 
 
-def news(drop: ContentDrop, status: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
-    """The Event for a status about to be written; None where the reason stays the same."""
-    summary = next(c for c in status["conditions"] if c["type"] == "Succeeded")
-    if summary["reason"] == drop.condition("Succeeded").get("reason"):
-        return None
+def news(drop: ContentDrop, status: Mapping[str, Any], now: datetime) -> list[dict[str, Any]]:
+    """The Events for a status about to be written: one for each new reason of `Accepted`, then of `Succeeded`."""
+    conditions = {condition["type"]: condition for condition in status["conditions"]}
+    told: dict[str, str] = {}
+    for kind in ("Accepted", "Succeeded"):
+        found = conditions.get(kind, {})
+        if found.get("reason", reasons.PENDING) not in (reasons.PENDING, drop.condition(kind).get("reason")):
+            told[found["reason"]] = found["message"]
+    involved = {
+        "apiVersion": f"{names.GROUP}/{names.VERSION}",
+        "kind": names.KIND,
+        "name": drop.name,
+        "namespace": drop.namespace,
+        "uid": drop.uid,
+        "resourceVersion": drop.resource_version,
+    }
+    return [_event(involved, drop.generation, reason, message, now) for reason, message in told.items()]
+
+
+def about_job(job: JobView, hindrance: str, now: datetime) -> dict[str, Any]:
+    """The Event for a training Job whose pod is not running."""
+    involved = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": job.name,
+        "namespace": job.namespace,
+        "uid": job.uid,
+    }
+    return _event(involved, 1, reasons.PODS_WAITING, hindrance, now)
+
+
+def _event(involved: dict[str, Any], generation: int, reason: str, message: str, now: datetime) -> dict[str, Any]:
     at = format_time(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": names.event_name(drop.uid, drop.generation, summary["reason"]),
-            "namespace": drop.namespace,
+            "name": names.event_name(involved["uid"], generation, reason),
+            "namespace": involved["namespace"],
         },
-        "involvedObject": {
-            "apiVersion": f"{names.GROUP}/{names.VERSION}",
-            "kind": names.KIND,
-            "name": drop.name,
-            "namespace": drop.namespace,
-            "uid": drop.uid,
-            "resourceVersion": drop.resource_version,
-        },
-        "type": "Warning" if _bad(summary["reason"]) else "Normal",
-        "reason": summary["reason"],
-        "message": summary["message"][:MAX_NOTE],
+        "involvedObject": involved,
+        "type": "Warning" if _bad(reason) else "Normal",
+        "reason": reason,
+        "message": message[:MAX_NOTE],
         "source": {"component": names.MADE_BY_OPERATOR},
         "reportingComponent": f"{names.GROUP}/{names.MADE_BY_OPERATOR}",
         "reportingInstance": names.MADE_BY_OPERATOR,
@@ -48,4 +69,4 @@ def news(drop: ContentDrop, status: Mapping[str, Any], now: datetime) -> dict[st
 
 
 def _bad(reason: str) -> bool:
-    return reason in (*reasons.FAILURES, reasons.SERVICE_UNAVAILABLE, reasons.CLUSTER_UNAVAILABLE)
+    return reason in (*reasons.FAILURES, *reasons.TROUBLES)

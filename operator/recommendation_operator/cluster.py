@@ -72,15 +72,28 @@ class Cluster:
     async def get_cronjob(self, name: str) -> Json | None:
         return await self._get(f"/apis/batch/v1/namespaces/{self._namespace}/cronjobs/{name}")
 
+    async def pods_of(self, job_name: str) -> list[Json]:
+        """The pods of a Job."""
+        selector = {"labelSelector": f"batch.kubernetes.io/job-name={job_name}"}
+        return [pod async for pod in self._list(self._core("pods"), selector)]
+
+    async def warnings_about(self, uid: str) -> list[Json]:
+        """The Events that warn about an object."""
+        selector = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
+        return [event async for event in self._list(self._core("events"), selector)]
+
     async def create_event(self, manifest: Json) -> None:
         """Post an Event; one of that name tells the same news already."""
         try:
-            await self._call("POST", f"/api/v1/namespaces/{self._namespace}/events", json=manifest)
+            await self._call("POST", self._core("events"), json=manifest)
         except Conflict:
             return
 
     def _drops(self) -> str:
         return f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{self._namespace}/{names.PLURAL}"
+
+    def _core(self, plural: str) -> str:
+        return f"/api/v1/namespaces/{self._namespace}/{plural}"
 
     def _jobs(self) -> str:
         return f"/apis/batch/v1/namespaces/{self._namespace}/jobs"

@@ -1,13 +1,19 @@
-"""A ContentDrop as facts: parsed once from the API's object, never changed."""
+"""
+A ContentDrop as facts: parsed once from the API's object, never changed.
+
+Any object that the API server admits becomes a ContentDrop, whatever is in it: what cannot be read is its `flaw`, and
+no reason to read no other drop.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from recommendation_operator.times import parse_time
+from recommendation_operator import names
+from recommendation_operator.times import is_time, parse_time
 
 Json = dict[str, Any]
 
@@ -23,26 +29,29 @@ class ContentDrop:
     spec: Mapping[str, Any] = field(repr=False)
     status: Mapping[str, Any] = field(repr=False)
     deleting: bool = False
+    flaw: str | None = None
+    """What of the spec cannot be read, and why; nothing is done for such a drop."""
 
     @classmethod
     def from_object(cls, obj: Mapping[str, Any]) -> ContentDrop:
         metadata = obj["metadata"]
-        return cls(
+        drop = cls(
             uid=metadata["uid"],
             name=metadata["name"],
             namespace=metadata["namespace"],
             generation=metadata["generation"],
             resource_version=metadata["resourceVersion"],
             created=parse_time(metadata["creationTimestamp"]),
-            spec=obj["spec"],
-            status=obj.get("status") or {},
+            spec=obj.get("spec") or {},
+            status=_believed(obj.get("status") or {}),
             deleting="deletionTimestamp" in metadata,
         )
+        return replace(drop, flaw=_flaw(drop))
 
     @property
     def release(self) -> datetime | None:
         text = self.spec.get("releaseTime")
-        return parse_time(text) if text else None
+        return parse_time(text) if text and self.flaw is None else None
 
     @property
     def due(self) -> datetime:
@@ -83,6 +92,32 @@ class ContentDrop:
     @property
     def finished(self) -> bool:
         return self.is_true("Finished")
+
+
+_WRITTEN_BY_US = {
+    "jobName": names.is_regeneration_job_name,
+    "regeneration": names.is_safe_id,
+    "trainingRun": names.is_safe_id,
+    "startTime": is_time,
+}
+
+
+def _believed(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what no operator has written: someone with rights on the status may have put anything there."""
+    return {name: value for name, value in status.items() if name not in _WRITTEN_BY_US or _WRITTEN_BY_US[name](value)}
+
+
+def _flaw(drop: ContentDrop) -> str | None:
+    """Read once all that will be read later, and say what cannot be."""
+    try:
+        _ = drop.release
+    except ValueError as error:
+        return f"spec.releaseTime cannot be read: {error}; write it like 2026-11-25T18:00:00Z"
+    try:
+        _ = (registration_body(drop), audience_body(drop), drop.shards, drop.spec["retrain"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return f"spec cannot be read ({type(error).__name__}: {error}); delete the drop and apply it again"
+    return None
 
 
 def registration_body(drop: ContentDrop) -> Json:

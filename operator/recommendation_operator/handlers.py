@@ -24,6 +24,7 @@ from recommendation_operator.metrics import OperatorMetrics
 from recommendation_operator.reconcile import Reconciler
 from recommendation_operator.service import ServiceClient
 from recommendation_operator.settings import OperatorSettings, SettingsInvalid
+from recommendation_operator.waiting import QueuedRuns
 
 logger = logging.getLogger(__name__)
 
@@ -62,15 +63,18 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo.loop = ReconcileLoop(Reconciler(memo.cluster, memo.service, ours, metrics, utc_now), ours, metrics)
     memo.generations = {}
     port = metrics.serve(ours.metrics_port)
-    memo.task = asyncio.create_task(memo.loop.run())
+    memo.tasks = [asyncio.create_task(memo.loop.run())]
+    if ours.training_cronjob is not None and ours.queue_wait_seconds:
+        memo.tasks.append(asyncio.create_task(QueuedRuns(memo.service, ours, memo.loop.wake).run()))
     logger.info("serving namespace %s; metrics on port %d", namespace, port)
 
 
 @kopf.on.cleanup()
 async def stop(memo: kopf.Memo, **_: Any) -> None:
-    memo.task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await memo.task
+    for task in memo.tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
     await memo.cluster.close()
     await memo.service.close()
 

@@ -21,6 +21,9 @@ RETRIES_PER_SHARD = 3
 DO_NOT_RETRY = 42
 """Exit code of a shard that must not be tried again."""
 
+KEPT_SECONDS = 24 * 3600
+"""How long a training Job stays after its end, where the template does not say."""
+
 FAILURE_POLICY: Json = {
     "rules": [
         # `status` is required before Kubernetes 1.35: https://github.com/kubernetes/kubernetes/issues/131512
@@ -62,15 +65,18 @@ def regeneration_job(template: Mapping[str, Any], drop: ContentDrop, regeneratio
 
 def training_job(cronjob: Mapping[str, Any], run_id: str) -> Json:
     """
-    A Job for one queued training run, as `kubectl create job --from=cronjob/...` would make it.
+    A Job for one queued training run, of the CronJob's template.
 
-    It is controlled by the CronJob, so that the CronJob's history limits remove it in time.
+    The CronJob owns it, so it goes with it, but does not control it: its controller warns of every Job that it controls
+    and did not make (`UnexpectedJob`), and counts it for neither `Forbid` nor the history limits. The training lock is
+    what lets one training run at a time, and the TTL what removes a Job that ended.
     """
     template = copy.deepcopy(cronjob["spec"]["jobTemplate"])
     metadata = _metadata(template, names.training_job_name(run_id), {names.RUN_LABEL: run_id})
     metadata["annotations"][names.MANUAL_ANNOTATION] = "manual"
     owner = cronjob["metadata"]
-    metadata["ownerReferences"] = [_owner("CronJob", "batch/v1", owner["name"], owner["uid"])]
+    metadata["ownerReferences"] = [_owner("CronJob", "batch/v1", owner["name"], owner["uid"], controls=False)]
+    template["spec"].setdefault("ttlSecondsAfterFinished", KEPT_SECONDS)
     _append_arguments(template["spec"], ["--run", run_id])
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]}
 
@@ -84,9 +90,9 @@ def _metadata(template: Mapping[str, Any], name: str, labels: Mapping[str, str])
     }
 
 
-def _owner(kind: str, api_version: str, name: str, uid: str) -> Json:
+def _owner(kind: str, api_version: str, name: str, uid: str, controls: bool = True) -> Json:
     # Without blockOwnerDeletion: it would need rights on the owner's finalizers, and deletion must not wait for a Job.
-    return {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": True}
+    return {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": controls}
 
 
 def _append_arguments(spec: Json, arguments: list[str]) -> None:

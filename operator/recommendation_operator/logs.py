@@ -26,11 +26,17 @@ class OperatorLines(JsonFormatter):
         return line | {"level": line["level"].lower()}
 
 
+PROBES = ("kopf.activities.probe", "aiohttp.access")
+"""Loggers of lines about probes that were answered well, nine of each a minute: seen with `kopf run --verbose`."""
+
 _WRITTEN = ("time", "level", "logger", "message", "drop_uid", "exception")
 
 
 def use_json() -> None:
-    """Replace the format of the handlers that Kopf set up, and leave out its line for every event it hands on."""
+    """Replace the format of the handlers that Kopf set up, and leave out its lines for events and for probes."""
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        for name in PROBES:
+            logging.getLogger(name).setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(OperatorLines())

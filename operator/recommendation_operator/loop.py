@@ -31,6 +31,8 @@ class ReconcileLoop:
         self._metrics = metrics
         self._awake = asyncio.Event()
         self._beat = time.monotonic()
+        self._looks = 0
+        self._reported = time.monotonic()
 
     def wake(self) -> None:
         """Look again soon; calling it often is one look."""
@@ -70,4 +72,13 @@ class ReconcileLoop:
             return self._settings.retry_seconds
         self._beat = time.monotonic()
         self._metrics.beat(utc_now())
+        self._report()
         return rest
+
+    def _report(self) -> None:
+        """Say now and then that all is well: an operator with nothing to do would be silent for days."""
+        self._looks += 1
+        since = self._beat - self._reported
+        if since >= self._settings.report_seconds:
+            logger.info("at work: %d looks in %.0f s; %s", self._looks, since, self._metrics.drops_in_words())
+            self._looks, self._reported = 0, self._beat

@@ -57,6 +57,7 @@ class OperatorMetrics:
             "When the operator last ended a look at the whole namespace",
             registry=self.registry,
         )
+        self._found: dict[str, int] = {}
         self._reached: set[str] = set()
         for state in STATES:
             self._drops.labels(state).set(0)
@@ -82,9 +83,14 @@ class OperatorMetrics:
             found[state_of(drop)] += 1
             if state_of(drop) == "progressing" and (start := drop.status.get("startTime")):
                 oldest = max(oldest, (now - parse_time(start)).total_seconds())
+        self._found = found
         for state, count in found.items():
             self._drops.labels(state).set(count)
         self._running.set(oldest)
+
+    def drops_in_words(self) -> str:
+        """Say how many drops are in which state, such as `3 succeeded, 1 queued`."""
+        return ", ".join(f"{count} {state}" for state, count in self._found.items() if count) or "no drops"
 
     def progressed(self, drop: ContentDrop, regeneration: RegenerationView, now: datetime) -> None:
         """Note the moment a drop reached its audience; once per drop and process."""

@@ -22,6 +22,7 @@ REGENERATION_ANNOTATION = f"{GROUP}/regeneration"
 MANUAL_ANNOTATION = "cronjob.kubernetes.io/instantiate"
 """What `kubectl create job --from=cronjob/...` sets to `manual`."""
 
+_JOB_NAME = re.compile(r"content-drop-[0-9a-z]{1,20}-[0-9]{1,19}")
 _SAFE_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 
 
@@ -39,6 +40,11 @@ def regeneration_job_name(uid: str, generation: int) -> str:
 def claimed_generation(job_name: str) -> int:
     """Read back the generation that `regeneration_job_name` was given."""
     return int(job_name.rpartition("-")[2])
+
+
+def is_regeneration_job_name(text: str) -> bool:
+    """Tell whether `claimed_generation` can read it."""
+    return _JOB_NAME.fullmatch(text) is not None
 
 
 def training_job_name(run_id: str) -> str:

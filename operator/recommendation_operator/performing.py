@@ -14,9 +14,9 @@ from recommendation_operator import actions, names, reasons
 from recommendation_operator.cluster import Cluster
 from recommendation_operator.drop import ContentDrop
 from recommendation_operator.jobs import regeneration_job
-from recommendation_operator.plan import Obstacle, Seen
 from recommendation_operator.problems import Conflict, Refused, TryAgain
 from recommendation_operator.records import JobView
+from recommendation_operator.seen import Obstacle, Seen
 from recommendation_operator.service import ServiceClient
 
 
@@ -52,7 +52,7 @@ class Performer:
 
     @_perform.register
     async def _open_regeneration(self, action: actions.OpenRegeneration, drop: ContentDrop, seen: Seen) -> Seen:
-        opened = await self._service.open_regeneration(drop, _claimed(drop))
+        opened = await self._service.open_regeneration(drop, _claimed(drop), action.replaces)
         return dataclasses.replace(seen, regeneration=opened)
 
     @_perform.register

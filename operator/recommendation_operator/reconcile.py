@@ -10,18 +10,20 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from recommendation_operator import actions, training
-from recommendation_operator.announcing import news
+from recommendation_operator import actions, names, training
+from recommendation_operator.announcing import about_job, news
 from recommendation_operator.cluster import Cluster
 from recommendation_operator.drop import ContentDrop
+from recommendation_operator.hindrance import hindrance
 from recommendation_operator.jobs import training_job
 from recommendation_operator.metrics import OperatorMetrics
 from recommendation_operator.performing import Performer
-from recommendation_operator.plan import Obstacle, Seen, plan
+from recommendation_operator.plan import plan
 from recommendation_operator.problems import Conflict, Refused, TryAgain
 from recommendation_operator.records import JobView
+from recommendation_operator.seen import Obstacle, Seen
 from recommendation_operator.service import ServiceClient
 from recommendation_operator.settings import OperatorSettings
 from recommendation_operator.turns import holder
@@ -101,15 +103,25 @@ class Reconciler:
         if self._settings.training_cronjob is None:
             return self._settings.resync_seconds
         try:
-            wanted = training.plan_training(await self._service.queued_runs(), jobs, self._clock())
+            runs = await self._service.queued_runs()
+            wanted = training.plan_training(runs, jobs, self._clock())
             for need in wanted:
                 await self._meet(need)
+            for run in runs:
+                await self._warn_of(jobs.get(names.training_job_name(run.run_id)))
         except Conflict:
             return self._settings.resync_seconds
         except (TryAgain, Refused) as trouble:
             logger.warning("cannot serve queued training runs: %s", trouble)
             return self._settings.retry_seconds
         return self._settings.follow_seconds if wanted else self._settings.resync_seconds
+
+    async def _warn_of(self, job: JobView | None) -> None:
+        """Say what keeps a training's pod from running, where the Job is looked at."""
+        found = await self._hindrance(job)
+        if job is not None and found is not None:
+            logger.warning("Job %s waits for its pod: %s", job.name, found)
+            await self._announce(about_job(job, found, self._clock()))
 
     async def _meet(self, need: training.CreateTrainingJob | training.DeleteTrainingJob) -> None:
         if isinstance(need, training.DeleteTrainingJob):
@@ -169,21 +181,33 @@ class Reconciler:
         at_work = seen.regeneration is not None and seen.regeneration.running
         if (run := drop.status.get("trainingRun")) and not drop.finished and not at_work:
             seen = dataclasses.replace(seen, training=await self._service.training_run(run))
-        return seen
+        at_training = seen.training is not None and not seen.training.over
+        awaited = jobs.get(names.training_job_name(run)) if run and at_training else seen.job if at_work else None
+        return dataclasses.replace(seen, hindrance=await self._hindrance(awaited))
+
+    async def _hindrance(self, job: JobView | None) -> str | None:
+        """What keeps a Job's pods from running, once that has lasted."""
+        patience = timedelta(seconds=self._settings.pods_late_seconds)
+        if job is None or job.waits_since is None or self._clock() - job.waits_since < patience:
+            return None
+        pods = await self._cluster.pods_of(job.name)
+        refusals = [] if job.has_all_pods else await self._cluster.warnings_about(job.uid)
+        return hindrance(pods, refusals, self._clock(), patience)
 
     async def _write(self, drop: ContentDrop, status: dict[str, object]) -> ContentDrop:
         """Write the status if it differs; the Event goes first, for a written status would never tell it again."""
         if status == drop.status:
             return drop
         now = self._clock()
-        event = news(drop, status, now)
-        if event is not None:
+        for event in news(drop, status, now):
             await self._announce(event)
         try:
             written = ContentDrop.from_object(
                 await self._cluster.write_status(drop.name, drop.resource_version, status)
             )
         except Refused as refused:
+            if refused.status != 404:
+                raise
             raise Conflict(f"the drop is gone: {refused}") from refused
         if written.finished and not drop.finished:
             self._metrics.finished(written, now)
@@ -206,7 +230,7 @@ class Reconciler:
             decided = plan(drop, Seen(turn=turn, trouble=obstacle), self._clock(), self._settings)
             try:
                 await self._write(drop, decided.status)
-            except (TryAgain, Conflict) as again:
+            except (TryAgain, Conflict, Refused) as again:
                 logger.warning("the trouble of drop %s could not be written down: %s", drop.uid, again)
         asked = trouble.after_seconds if isinstance(trouble, TryAgain) else None
         backoff = self._settings.retry_seconds * 2.0 ** min(failures - 1, 10)

@@ -67,6 +67,12 @@ class RegenerationView:
     model_version: str | None = None
     users_targeted: int | None = None
     users_regenerated: int = 0
+    users_overtaken: int = 0
+    """Users whose lists have a higher number: written by others since, and not replaced."""
+    overtaken_by: str | None = None
+    """Whose lists those are, in words; while it runs, who has written any since."""
+    replaced_by: str | None = None
+    """The drop's next regeneration, where this one ended for it."""
     failed_shards: tuple[int, ...] = ()
     catalogue_coverage_before: float | None = None
     catalogue_coverage_after: float | None = None
@@ -85,11 +91,18 @@ class RegenerationView:
             model_version=body.get("model_version"),
             users_targeted=body.get("users_targeted"),
             users_regenerated=body.get("users_regenerated") or 0,
+            users_overtaken=body.get("users_overtaken") or 0,
+            overtaken_by=_overtaking(body.get("overtaken_by")),
+            replaced_by=body.get("replaced_by"),
             failed_shards=tuple(body.get("failed_shards") or ()),
             catalogue_coverage_before=body.get("catalogue_coverage_before"),
             catalogue_coverage_after=body.get("catalogue_coverage_after"),
             release_coverage=body.get("release_coverage"),
         )
+
+
+def _overtaking(body: Mapping[str, Any] | None) -> str | None:
+    return f"regeneration {body['regeneration_id']} by model {body['model_version']}" if body else None
 
 
 @dataclass(frozen=True)
@@ -107,23 +120,45 @@ class JobView:
     `FailureTarget` come earlier, when pods still run."""
     ended: datetime | None = None
     failed_indexes: str = ""
+    waits_since: datetime | None = None
+    """When it was started, while it has fewer pods at work than it wants."""
+    has_all_pods: bool = True
+    """Whether the pods that it wants exist, at work or not."""
+    namespace: str = ""
 
     @classmethod
     def from_object(cls, obj: Mapping[str, Any]) -> JobView:
         metadata, status = obj["metadata"], obj.get("status") or {}
         terminal = next((c for c in status.get("conditions", ()) if _terminal(c)), None)
         owner: Mapping[str, Any] = next((o for o in metadata.get("ownerReferences", ()) if o.get("controller")), {})
+        is_paused = bool(obj["spec"].get("suspend", False))
+        wanted = 0 if terminal or is_paused else _pods_wanted(obj["spec"], status)
         return cls(
             name=metadata["name"],
             uid=metadata["uid"],
             owner_uid=owner.get("uid"),
             regeneration=metadata.get("annotations", {}).get(names.REGENERATION_ANNOTATION),
-            suspended=bool(obj["spec"].get("suspend", False)),
+            suspended=is_paused,
             deleting="deletionTimestamp" in metadata,
             outcome=terminal["type"] if terminal else None,
-            ended=parse_time(terminal["lastTransitionTime"]) if terminal else None,
+            # A controller of one's own (`managedBy`) may leave the time out.
+            ended=parse_time(terminal.get("lastTransitionTime") or metadata["creationTimestamp"]) if terminal else None,
             failed_indexes=status.get("failedIndexes", ""),
+            waits_since=_started(status) if status.get("ready", 0) < wanted else None,
+            namespace=metadata.get("namespace", ""),
+            has_all_pods=status.get("active", 0) >= wanted,
         )
+
+
+def _started(status: Mapping[str, Any]) -> datetime | None:
+    started = status.get("startTime")
+    return parse_time(started) if started else None
+
+
+def _pods_wanted(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int:
+    failed = len(parse_intervals(status.get("failedIndexes", "")))
+    left = int(spec.get("completions", 1) - status.get("succeeded", 0) - failed)
+    return max(0, min(int(spec.get("parallelism", 1)), left))
 
 
 def _terminal(condition: Mapping[str, Any]) -> bool:

@@ -29,7 +29,7 @@ class ServiceClient:
     def __init__(self, url: str, key_file: Path | None, timeout_seconds: float) -> None:
         self._url = url
         self._key_file = key_file
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -64,22 +64,33 @@ class ServiceClient:
                 raise
             return TrainingRunView(run_id, "failed", "the service does not know this run")
 
-    async def queued_runs(self) -> list[TrainingRunView]:
-        return [TrainingRunView.from_json(row) for row in (await self._call("GET", "/train?state=queued"))["runs"]]
+    async def queued_runs(self, wait_seconds: int = 0) -> list[TrainingRunView]:
+        """The training runs that want a Job; where there is none, the service waits so long for one."""
+        path = "/train?state=queued" + (f"&wait={wait_seconds}" if wait_seconds else "")
+        answer = await self._call("GET", path, wait_seconds=wait_seconds)
+        return [TrainingRunView.from_json(row) for row in answer["runs"]]
 
-    async def open_regeneration(self, drop: ContentDrop, generation: int) -> RegenerationView:
+    async def open_regeneration(
+        self, drop: ContentDrop, generation: int, replaces: str | None = None
+    ) -> RegenerationView:
+        """Open the drop's regeneration, or one in the place of another that was overtaken."""
         body: Json = {"drop_uid": drop.uid, "shards": drop.shards}
         if audience := audience_body(drop):
             body["audience"] = audience
-        key = names.idempotency_key(drop.uid, generation, "regenerate")
+        if replaces is not None:
+            body["replaces"] = replaces
+        step = "regenerate" if replaces is None else f"regenerate-{replaces}"
+        key = names.idempotency_key(drop.uid, generation, step)
         regeneration = RegenerationView.from_json(await self._call("POST", "/regenerations", body, key))
         if not names.is_safe_id(regeneration.id):
             raise _unavailable("the service gave a regeneration an id that may not enter a Job")
         return regeneration
 
     async def regeneration(self, regeneration_id: str) -> RegenerationView | None:
+        """Read a regeneration, or the one that was opened in its place: a status may still name the former one."""
         try:
-            return RegenerationView.from_json(await self._call("GET", f"/regenerations/{_part(regeneration_id)}"))
+            found = RegenerationView.from_json(await self._call("GET", f"/regenerations/{_part(regeneration_id)}"))
+            return await self.regeneration(found.replaced_by) if found.replaced_by else found
         except Refused as refused:
             if refused.status != 404:
                 raise
@@ -94,12 +105,16 @@ class ServiceClient:
         await self._call("POST", f"{path}/fail", {"failed_shards": list(failed_shards)}, key)
         return RegenerationView.from_json(await self._call("GET", path))
 
-    async def _call(self, method: str, path: str, body: Json | None = None, key: str | None = None) -> Json:
+    async def _call(
+        self, method: str, path: str, body: Json | None = None, key: str | None = None, wait_seconds: float = 0.0
+    ) -> Json:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
+            self._session = aiohttp.ClientSession()
         headers = self._authorization() | ({"Idempotency-Key": key} if key else {})
+        timeout = aiohttp.ClientTimeout(total=self._timeout_seconds + wait_seconds)
+        request = self._session.request(method, self._url + path, json=body, headers=headers, timeout=timeout)
         try:
-            async with self._session.request(method, self._url + path, json=body, headers=headers) as response:
+            async with request as response:
                 return _answer(response, await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _unavailable("the service does not answer or is busy") from error

@@ -95,6 +95,20 @@ class OperatorSettings:
             "between looks while a drop is worked on: only the service knows the progress, and it sends no events."
         ),
     )
+    queue_wait_seconds: int = field(
+        default=30,
+        metadata=described(
+            "how long a question for queued training runs stays open at the service, which answers at once when there "
+            "is one. Below the idle limit of most proxies; at 0 a run waits for the next look.",
+            _not_negative(int),
+            "a whole number from 0",
+            unit="seconds",
+        ),
+    )
+    report_seconds: float = field(
+        default=600.0,
+        metadata=seconds("between the lines of the log that say the operator is at work, where nothing else happens."),
+    )
     pause_seconds: float = field(
         default=1.0, metadata=seconds("shortest time between two looks, so that a burst of Job events causes one look.")
     )
@@ -121,6 +135,13 @@ class OperatorSettings:
         metadata=seconds(
             "`retrain: IfStale` trains when the model is older than this. Two hours: one hourly training may fail "
             "unnoticed."
+        ),
+    )
+    pods_late_seconds: float = field(
+        default=120.0,
+        metadata=seconds(
+            "how long pods may be refused or find no place before a drop says so: a node that starts takes a minute "
+            "or two."
         ),
     )
     closing_seconds: float = field(

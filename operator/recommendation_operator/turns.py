@@ -21,6 +21,6 @@ def holder(drops: Iterable[ContentDrop], now: datetime) -> str | None:
 
 
 def _may_work(drop: ContentDrop, now: datetime) -> bool:
-    if drop.finished or drop.deleting or drop.suspended or drop.dry_run:
+    if drop.finished or drop.deleting or drop.suspended or drop.dry_run or drop.flaw is not None:
         return False
     return drop.due <= now or drop.claimed

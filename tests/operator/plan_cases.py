@@ -9,8 +9,9 @@ from typing import Any
 
 from recommendation_operator import actions, names, reasons
 from recommendation_operator.drop import ContentDrop
-from recommendation_operator.plan import Obstacle, Seen, plan
+from recommendation_operator.plan import plan
 from recommendation_operator.records import JobView, Preview, RegenerationView, Registration, TrainingRunView
+from recommendation_operator.seen import Obstacle, Seen
 from recommendation_operator.settings import OperatorSettings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -25,6 +26,7 @@ SPEC: dict[str, Any] = {
 }
 REGISTERED = Registration((), 60.0)
 RUNNING = RegenerationView("r-1", "running", 4, "m-1", 1000, 300)
+OVERTAKEN = dataclasses.replace(RUNNING, overtaken_by="regeneration r-9 by model m-9")
 JOB = JobView(names.regeneration_job_name("u-1", 1), "job-uid", "u-1", "r-1")
 
 
@@ -127,6 +129,13 @@ CASES: list[tuple[str, ContentDrop, Seen, actions.Action | None, str]] = [
         None,
         reasons.TRAINING,
     ),
+    (
+        "a training without a pod says why",
+        claimed(retrain="Always"),
+        Seen(turn=True, training=TrainingRunView("t-1", "queued"), hindrance="exceeded quota"),
+        None,
+        reasons.PODS_WAITING,
+    ),
     *(
         (
             f"after training {state} the lists are remade",
@@ -145,6 +154,13 @@ CASES: list[tuple[str, ContentDrop, Seen, actions.Action | None, str]] = [
         reasons.JOB_RUNNING,
     ),
     ("a Job is followed", following(), Seen(turn=True, regeneration=RUNNING, job=JOB), None, reasons.JOB_RUNNING),
+    (
+        "a Job without pods says why",
+        following(),
+        Seen(turn=True, regeneration=RUNNING, job=JOB, hindrance="exceeded quota"),
+        None,
+        reasons.PODS_WAITING,
+    ),
     (
         "a Job that went away is made again",
         following(),
@@ -199,6 +215,20 @@ CASES: list[tuple[str, ContentDrop, Seen, actions.Action | None, str]] = [
         following(),
         Seen(turn=True, regeneration=RUNNING, job=dataclasses.replace(JOB, suspended=True)),
         actions.SuspendJob(False),
+        reasons.JOB_RUNNING,
+    ),
+    (
+        "a Job in turn whose lists others overtook begins anew",
+        following(),
+        Seen(turn=True, regeneration=OVERTAKEN, job=dataclasses.replace(JOB, suspended=True)),
+        actions.OpenRegeneration(replaces="r-1"),
+        reasons.JOB_RUNNING,
+    ),
+    (
+        "one that is overtaken at work goes on",
+        following(),
+        Seen(turn=True, regeneration=OVERTAKEN, job=JOB),
+        None,
         reasons.JOB_RUNNING,
     ),
     (
@@ -284,6 +314,13 @@ CASES: list[tuple[str, ContentDrop, Seen, actions.Action | None, str]] = [
         Seen(turn=True, refusal=Obstacle(reasons.MODEL_MISSING, "none")),
         None,
         reasons.MODEL_MISSING,
+    ),
+    (
+        "a drop that cannot be read ends",
+        dataclasses.replace(a_drop(), flaw="spec.releaseTime cannot be read"),
+        Seen(turn=True),
+        None,
+        reasons.UNREADABLE,
     ),
     ("a refused drop ends", a_drop(), Seen(refusal=Obstacle(reasons.REJECTED, "no")), None, reasons.REJECTED),
     (

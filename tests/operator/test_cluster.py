@@ -40,6 +40,9 @@ ILLEGAL: dict[str, Json] = {
     "too-long": {"placement": {"durationDays": 91}},
     "zero-days": {"audience": {"activeWithinDays": 0}},
     "year-one": {"releaseTime": "0001-01-01T00:00:00Z"},
+    "month-thirteen": {"releaseTime": "2026-13-45T00:00:00Z"},
+    "no-zone": {"releaseTime": "2026-11-01T00:00:00"},
+    "leap-second": {"releaseTime": "2026-11-01T00:00:60Z"},
 }
 
 
@@ -84,6 +87,7 @@ def test_the_server_keeps_the_promises_of_the_resource(kubectl: str, kubeconfig:
     async def scene() -> None:
         async with a_namespace(kubectl, kubeconfig, tmp_path) as stage:
             await defaults_are_shown(stage)
+            await nulls_and_odd_times_are_taken(stage)
             await nothing_illegal_is_taken(stage)
             await nothing_but_suspend_changes(stage)
             await the_largest_is_taken(stage)
@@ -103,9 +107,22 @@ async def defaults_are_shown(stage: Stage) -> None:
     }
 
 
+async def nulls_and_odd_times_are_taken(stage: Stage) -> None:
+    spec = {"games": [{"id": "g-1"}], "placement": None}
+    times = ("2026-11-01t00:00:00z", "2026-11-01T00:00:00,5Z", "2026-11-01T00:00:00+25:00")
+    drops = [manifest({"spec": spec | {"releaseTime": text}}, f"odd-{place}") for place, text in enumerate(times)]
+    await stage.apply(*drops)
+    stored = [(await stage.get(f"cdrop/odd-{place}"))["spec"] for place in range(len(times))]
+    assert [spec["releaseTime"] for spec in stored] == list(times)
+    assert [spec["placement"]["slots"] for spec in stored] == [2] * len(times)
+    await stage.kubectl("delete", "cdrop", *(f"odd-{place}" for place in range(len(times))))
+
+
 async def nothing_illegal_is_taken(stage: Stage) -> None:
     drops = [manifest({"spec": {"games": [{"id": "g-1"}]} | spec}, name) for name, spec in ILLEGAL.items()]
-    await stage.apply(*drops, refused=True)
+    complaint = await stage.apply(*drops, refused=True)
+    assert 'The ContentDrop "duplicate-games" is invalid: spec.games[1]: Duplicate value: {"id":"g-1"}' in complaint
+    assert 'must be of type date-time: "2026-13-45T00:00:00Z"' in complaint
     assert [drop["metadata"]["name"] for drop in (await stage.get("cdrop"))["items"]] == ["least"]
 
 

@@ -73,6 +73,59 @@ def test_a_minimal_drop_gets_the_defaults() -> None:
     }
 
 
+def test_null_is_as_if_it_were_not_there() -> None:
+    game = {"id": "g-1", "title": None, "similarTo": None}
+    spec = {"games": [game], "placement": None, "audience": None, "releaseTime": None, "shards": None}
+    assert admitted(spec) == admitted({"games": [{"id": "g-1"}]})
+
+
+TAKEN_TIMES = (
+    *("2026-11-01T00:00:00Z", "2026-11-01t00:00:00z", "2026-11-01T00:00:00+05:30", "2026-11-01T00:00:00-00:00"),
+    *("2026-11-01T00:00:00.123456789Z", "2026-11-01T00:00:00,5Z", "2026-11-01T23:59:59+25:00", "2028-02-29T00:00:00Z"),
+)
+REFUSED_TIMES = (
+    *("2026-13-45T00:00:00Z", "2026-02-30T00:00:00Z", "2026-02-29T00:00:00Z", "2026-11-01T00:00:60Z", "tomorrow"),
+    *("2026-11-01T24:00:00Z", "2026-11-01 00:00:00Z", "2026-11-01T00:00Z", "2026-11-01T00:00:00", "2026-11-01"),
+    *("2026-11-01T00:00:00+0100", "2026-11-01T00:00:00 Z", "2026-1-01T00:00:00Z"),
+)
+
+
+@pytest.mark.parametrize("text", TAKEN_TIMES)
+def test_a_time_that_the_real_server_takes(text: str) -> None:
+    assert admitted({"games": [{"id": "g-1"}], "releaseTime": text})["releaseTime"] == text
+
+
+@pytest.mark.parametrize("text", REFUSED_TIMES)
+def test_a_time_that_the_real_server_refuses(text: str) -> None:
+    assert f'must be of type date-time: "{text}"' in refusal({"games": [{"id": "g-1"}], "releaseTime": text})
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"games": [{"id": "g-1"}, {"id": "g-1", "title": "again"}]}, 'spec.games[1]: Duplicate value: {"id":"g-1"}'),
+        ({"games": [{"id": "g", "similarTo": ["a", "a"]}]}, 'spec.games[0].similarTo[1]: Duplicate value: "a"'),
+        ({"games": [{"id": "x" * 129}]}, "spec.games[0].id: Too long: may not be more than 128 bytes"),
+        ({}, "spec.games: Required value"),
+        ({"shards": 0}, "spec.shards: Invalid value: 0: spec.shards in body should be greater than or equal to 1"),
+        (
+            {"shards": "4"},
+            'spec.shards: Invalid value: "string": spec.shards in body must be of type integer: "string"',
+        ),
+        ({"retrain": "No"}, 'spec.retrain: Unsupported value: "No": supported values: "Never", "IfStale", "Always"'),
+    ],
+)
+def test_a_refusal_names_object_and_path(spec: Json, said: str) -> None:
+    whole = spec if not spec else {"games": [{"id": "g-1"}]} | spec
+    assert said in refusal(whole)
+    assert refusal(whole).startswith('ContentDrop.recommendation.gamestore.dev "n" is invalid: ')
+
+
+def test_an_object_of_another_shape_says_that_rules_were_not_checked() -> None:
+    assert "<nil>: Invalid value: null: some validation rules were not checked" in refusal({})
+    assert "not checked" not in refusal({"games": [{"id": "g-1"}, {"id": "g-1"}]})
+
+
 def test_a_partial_placement_gets_the_other_defaults() -> None:
     assert admitted({"games": [{"id": "g"}], "placement": {"slots": 5}})["placement"] == {
         "slots": 5,
@@ -177,8 +230,12 @@ def test_the_largest_legal_drop_fits_into_an_annotation_with_room_to_spare() -> 
 def test_its_names_are_its_own() -> None:
     named = CRD["spec"]["names"]
     assert (named["shortNames"], named["categories"]) == (["cdrop"], ["gamestore"])
-    columns = [column["name"] for column in CRD["spec"]["versions"][0]["additionalPrinterColumns"]]
-    assert columns == ["Succeeded", "Reason", "Users", "Coverage", "Age", "Message"]
+    columns = CRD["spec"]["versions"][0]["additionalPrinterColumns"]
+    shown = [[column["name"] for column in columns if column.get("priority", 0) == wide] for wide in (0, 1)]
+    assert shown == [
+        ["Succeeded", "Reason", "Users", "Of", "Coverage", "Age"],
+        ["Release", "Model", "Message"],
+    ]
 
 
 def test_status_and_spec_are_written_apart() -> None:

@@ -74,7 +74,9 @@ def test_events_tell_the_story_once_each(tmp_path: Path) -> None:
         world.start_operator()
         await world.finished("autumn-release")
         events = sorted(world.store.list("events"), key=lambda event: int(event["metadata"]["resourceVersion"]))
-        assert [event["reason"] for event in events] == ["Starting", "Training", "JobRunning", "AllShardsSucceeded"]
+        assert [event["reason"] for event in events] == [
+            *("Registered", "Starting", "Training", "JobRunning", "AllShardsSucceeded")
+        ]
         assert {event["involvedObject"]["uid"] for event in events} == {uid}
 
     play(tmp_path, scene)

@@ -183,6 +183,68 @@ def test_a_suspended_job_keeps_what_it_did_and_goes_on_as_the_same_job(tmp_path:
     play(tmp_path, scene)
 
 
+def test_a_drop_that_was_overtaken_while_it_was_suspended_begins_anew_by_the_new_model(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.gate.clear()
+        world.apply(a_drop())
+        world.start_operator()
+        await world.until(lambda: world.reason() == "JobRunning")
+        world.change("autumn-release", suspend=True)
+        await world.until(lambda: world.regeneration_jobs()[0]["spec"]["suspend"] and world.store.list("pods") == [])
+        world.service.overtake("m-9")
+        world.gate.set()
+        world.change("autumn-release", suspend=False)
+        await world.finished("autumn-release")
+        assert world.status()["regeneration"] == "r-2"
+        assert (
+            world.condition("autumn-release", "Succeeded")["message"]
+            == "the lists of 1000 users were made by model m-9"
+        )
+        assert (world.status()["modelVersion"], world.status()["usersRegenerated"]) == ("m-9", 1000)
+        assert [record["state"] for record in world.service.regenerations.values()] == ["failed", "succeeded"]
+        assert len(world.regeneration_jobs()) == 1
+
+    play(tmp_path, scene)
+
+
+def test_a_drop_that_is_overtaken_at_work_counts_what_it_wrote_and_says_by_whom(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.gate.clear()
+        world.apply(a_drop())
+        world.start_operator()
+        await world.until(lambda: world.reason() == "JobRunning")
+        world.service.overtake("m-9")
+        world.gate.set()
+        await world.finished("autumn-release")
+        assert world.condition("autumn-release", "Succeeded")["message"] == (
+            "the lists of 0 users were made by model m-1; 1000 users have newer lists: "
+            "regeneration r-beside by model m-9 overtook the drop"
+        )
+        assert world.status()["usersRegenerated"] == 0
+
+    play(tmp_path, scene)
+
+
+LOWER_CASE, A_DAY_AND_AN_HOUR = "2026-11-01t00:00:00z", "2026-11-01T00:00:00+25:00"
+
+
+def test_one_drop_that_cannot_be_read_says_so_and_stops_no_other(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.apply(a_drop("lower-case", releaseTime=LOWER_CASE))
+        world.apply(a_drop("unreadable", releaseTime=A_DAY_AND_AN_HOUR))
+        world.apply(a_drop("beside"))
+        world.service.runs["run-7"] = {"run_id": "run-7", "state": "queued"}
+        world.start_operator()
+        await world.finished("lower-case", "unreadable", "beside")
+        assert [world.reason(name) for name in ("lower-case", "beside")] == ["AllShardsSucceeded"] * 2
+        accepted = world.condition("unreadable", "Accepted")
+        assert (accepted["status"], accepted["reason"]) == ("False", "Unreadable")
+        assert A_DAY_AND_AN_HOUR in accepted["message"]
+        await world.until(lambda: world.service.runs["run-7"]["state"] == "succeeded")
+
+    play(tmp_path, scene)
+
+
 def test_a_dry_run_reports_and_writes_nothing(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         world.apply(a_drop(dryRun=True, releaseTime="2099-01-01T00:00:00Z"))

@@ -13,6 +13,7 @@ LIFE_READS = (
     "GET contentdrops 1",
     "GET jobs 1",
     "GET /train 1",
+    "GET /train?wait 1",
     "GET cronjobs/NAME 1",
     "GET /train/{id} 1",
     "GET /regenerations/{id} 1",
@@ -20,17 +21,18 @@ LIFE_READS = (
 LIFE_WRITES = (
     "PUT /drops/{uid} 1",
     "POST events 1",
+    "POST events 2",
     "PATCH contentdrops/status 1",
     "POST /train 1",
-    "POST events 2",
+    "POST events 3",
     "PATCH contentdrops/status 2",
     "POST jobs 1",
     "PUT /drops/{uid} 2",
     "POST /regenerations 1",
     "POST jobs 2",
-    "POST events 3",
-    "PATCH contentdrops/status 3",
     "POST events 4",
+    "PATCH contentdrops/status 3",
+    "POST events 5",
     "PATCH contentdrops/status 4",
 )
 
@@ -115,6 +117,28 @@ def test_a_deleted_drop_ends_at_the_service_when_telling_it_is(tmp_path: Path, f
         await world.until(lambda: world.service.ended == [uid])
         await world.looks()
         assert world.service.drops == {}
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("fault", [KILL_BEFORE, KILL_AFTER, LOST_REPLY, ERROR_AFTER])
+@pytest.mark.parametrize("call", ["POST /regenerations 2", "DELETE jobs/NAME 1", "PATCH contentdrops/status 4"])
+def test_a_drop_that_was_overtaken_begins_anew_once_when_the_call_is(tmp_path: Path, call: str, fault: str) -> None:
+    async def scene(world: World) -> None:
+        world.faults.arm(call, fault)
+        world.gate.clear()
+        world.apply(a_drop())
+        world.start_operator()
+        await world.until(lambda: world.reason() == "JobRunning")
+        world.change("autumn-release", suspend=True)
+        await world.until(lambda: world.reason() == "Suspended" and world.store.list("pods") == [])
+        world.service.overtake("m-9")
+        world.gate.set()
+        world.change("autumn-release", suspend=False)
+        await world.finished("autumn-release")
+        assert world.reason() == "AllShardsSucceeded"
+        assert world.status()["modelVersion"] == "m-9"
+        assert [record["state"] for record in world.service.regenerations.values()] == ["failed", "succeeded"]
 
     play(tmp_path, scene)
 

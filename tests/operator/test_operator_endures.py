@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fake_faults import BUSY
+from fake_kubernetes import TOKEN
 from world import World, a_drop, play
 
 
@@ -74,6 +75,44 @@ def test_a_watch_wakes_the_operator_long_before_its_next_round(tmp_path: Path) -
         await world.looks(0)
         world.apply(a_drop())
         await world.finished("autumn-release")
+
+    play(tmp_path, scene)
+
+
+def test_a_queued_run_is_seen_long_before_the_next_round_and_kubernetes_is_not_asked_more(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.settings |= {"RESYNC_SECONDS": "600", "FOLLOW_SECONDS": "600"}
+        world.start_operator()
+        await world.until(lambda: world.calls("GET /train?wait") == 1)
+        asked = world.calls("GET contentdrops") + world.calls("GET jobs")
+        run = world.service.queue_run()
+        await world.until(lambda: run["state"] == "succeeded", seconds=3)
+        assert world.calls("GET contentdrops") + world.calls("GET jobs") <= asked + 6  # this look, and the Job's events
+
+    play(tmp_path, scene)
+
+
+def test_a_question_for_queued_runs_that_fails_costs_no_look(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.faults.arm("GET /train?wait 1", BUSY)
+        world.start_operator()
+        await world.until(lambda: world.calls("GET /train?wait") == 2)
+        run = world.service.queue_run()
+        await world.until(lambda: run["state"] == "succeeded")
+
+    play(tmp_path, scene)
+
+
+def test_rights_that_come_a_moment_late_are_waited_for(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        rules = world.cluster.rules[TOKEN]
+        world.cluster.rules[TOKEN] = []
+        world.apply(a_drop())
+        world.start_operator()
+        await world.until(lambda: len(world.cluster.forbidden) >= 3)
+        world.cluster.rules[TOKEN] = rules
+        await world.finished("autumn-release")
+        world.cluster.forbidden.clear()
 
     play(tmp_path, scene)
 

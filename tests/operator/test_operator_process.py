@@ -67,6 +67,25 @@ def test_liveness_follows_the_heartbeat(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_at_rest_it_writes_one_line_now_and_then_and_none_for_probes(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.settings |= {"RESYNC_SECONDS": "0.05", "REPORT_SECONDS": "0.5"}
+        url = f"http://127.0.0.1:{free_port()}/healthz"
+        world.start_operator([f"--liveness={url}"])
+        await world.looks()
+        for _ in range(20):
+            assert (await get(url))[0] == 200
+        await world.until(lambda: "at work" in world.log())
+        lines = [json.loads(line) for line in world.log().splitlines()]
+        assert [
+            line["message"] for line in lines if line["logger"] in ("aiohttp.access", "kopf.activities.probe")
+        ] == []
+        report, *_ = [line["message"] for line in lines if "at work" in line["message"]]
+        assert re.fullmatch(r"at work: \d+ looks in \d+ s; no drops", report)
+
+    play(tmp_path, scene)
+
+
 def test_metrics_tell_of_drops_and_start_at_zero(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         world.start_operator()

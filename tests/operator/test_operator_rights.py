@@ -30,7 +30,11 @@ def test_every_right_is_used_over_the_lives_of_drops(tmp_path: Path) -> None:
         await world.until(lambda: {job["metadata"]["uid"] for job in world.regeneration_jobs()} - {old})
         world.gate.set()
         await world.finished("autumn-release")
+        world.controller.quota = "exceeded quota: pods"
         world.apply(a_drop("trained", retrain="Always"))
+        await world.until(lambda: world.reason("trained") == "PodsWaiting")
+        world.controller.quota = None
+        world.controller.room.set()
         await world.finished("trained")
         granted = {
             (group, resource, verb)

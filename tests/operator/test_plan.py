@@ -21,7 +21,8 @@ from plan_cases import (
 
 from recommendation_operator import actions, names, reasons
 from recommendation_operator.drop import ContentDrop, registration_body
-from recommendation_operator.plan import Obstacle, Seen, plan
+from recommendation_operator.plan import plan
+from recommendation_operator.seen import Obstacle, Seen
 
 
 @pytest.mark.parametrize(("drop", "seen", "action", "reason"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])

@@ -16,7 +16,7 @@ from plan_cases import (
 )
 
 from recommendation_operator.drop import ContentDrop
-from recommendation_operator.plan import Seen
+from recommendation_operator.seen import Seen
 from recommendation_operator.turns import holder
 
 

@@ -253,6 +253,7 @@ regeneration_shards = Table(
     Column("after_user", id_type(), nullable=False),
     Column("users_regenerated", Integer, nullable=False, default=0),
     Column("users_personal", Integer, nullable=False, default=0),
+    Column("users_overtaken", Integer),
     Column("exposure", LargeBinary),
     Column("release_seen", LargeBinary),
     Column("started_at", UtcDateTime),

@@ -44,20 +44,36 @@ WORTH_COPYING = 200
 """Lists from which on COPY, with the table that it needs in between, is faster than one statement."""
 
 
-def store_lists(connection: Connection, lists: Sequence[StoredList]) -> None:
+def store_lists(connection: Connection, lists: Sequence[StoredList]) -> bool:
     """
     Write lists, each over the row of its (user, source) unless that has a higher number.
 
     `batch` and regeneration write so; `generate` by `store_lists_of_those_there`, to the same rule.
+
+    Returns:
+        True where every list was written. False where one was not, or the database does not tell: `newer_lists` does.
     """
     share_with_erasure(connection)
     ordered = sorted(lists, key=attrgetter("user_id", "source"))
     if len(ordered) < WORTH_COPYING:
         insert_rows(connection, user_lists, _as_rows(ordered), _if_higher)
-    else:
-        insert_copied(
-            connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_higher
-        )
+        return False
+    written = insert_copied(
+        connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_higher
+    )
+    return written == len(ordered)
+
+
+def newer_lists(connection: Connection, lists: Sequence[StoredList]) -> list[StoredList]:
+    """Read the rows that stand in the place of some lists, all of one number, because theirs is higher."""
+    columns = user_lists.c
+    places = {(stored.user_id, stored.source) for stored in lists}
+    query = select(*_COLUMNS).where(
+        columns.user_id.in_([user_id for user_id, _ in places]),
+        columns.source.in_({source for _, source in places}),
+        columns.number > max((stored.number for stored in lists), default=0),
+    )
+    return [StoredList(*row) for row in connection.execute(query) if (row.user_id, row.source) in places]
 
 
 def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredList], number: int) -> set[str]:

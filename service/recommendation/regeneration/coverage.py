@@ -92,11 +92,12 @@ def catalogue_coverage_after(connection: Connection, regeneration: Regeneration)
     """
     Return the catalogue coverage once a regeneration is through.
 
-    Lists outside its audience are still those of the last full one, so their games count too. It is the share of the
-    games that were available when it ended.
+    Lists outside its audience, and those of users whom it left out, are still those of the last full one, so their
+    games count too. It is the share of the games that were available when it ended.
     """
     seen = regeneration.exposure()
-    previous = last_full(connection, regeneration.number) if regeneration.active_since is not None else None
+    left_some = regeneration.active_since is not None or regeneration.state == "failed"
+    previous = last_full(connection, regeneration.number) if left_some else None
     if previous is not None:
         seen = Exposure.joined(seen, previous.exposure())
     available = regeneration.games_available

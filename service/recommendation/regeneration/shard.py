@@ -30,7 +30,7 @@ from recommendation.interactions.history import UserBlock
 from recommendation.interactions.stream import stream_users
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.personal_each import RankEach
-from recommendation.lists.store import store_lists
+from recommendation.lists.store import newer_lists, store_lists
 from recommendation.lists.stored import PACKED_ITEM, StoredList
 from recommendation.lists.view import StoreView, with_releases
 from recommendation.regeneration.ending import close_if_done
@@ -218,21 +218,30 @@ def _release_keys(database: Database, drop_uid: str | None, catalogue: Catalogue
 
 
 def _write(work: Work, shard: Shard, users: list[str], lists: list[StoredList], now: datetime) -> Shard:
-    """Write a block's lists and the shard's progress in one transaction."""
+    """
+    Write a block's lists and the shard's progress in one transaction.
+
+    Users are counted whose list was written; coverage is of the lists that stand, also where one of a higher number
+    stayed.
+    """
     regeneration = work.regeneration
     with work.database.writing() as connection:
         share_with_erasure(connection)
         gone = erased_after(connection, users, regeneration.number)
         kept = [stored for stored in lists if stored.user_id not in gone]
-        store_lists(connection, kept)
+        newer = [] if store_lists(connection, kept) else newer_lists(connection, kept)
+        overtaken = {stored.user_id for stored in newer}
+        standing = [*(stored for stored in kept if stored.user_id not in overtaken), *newer]
         after = replace(
             shard,
             state="running",
             after_user=users[-1],
-            users_regenerated=shard.users_regenerated + len(users) - len(gone),
+            users_regenerated=shard.users_regenerated + len(users) - len(gone) - len(overtaken),
             users_personal=shard.users_personal + len(kept),
-            exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(kept, TOP_PLACES))),
-            release_seen=shard.release_seen | work.release.intersection(_keys(kept).tolist() if work.release else ()),
+            users_overtaken=shard.users_overtaken + len(overtaken),
+            exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(standing, TOP_PLACES))),
+            release_seen=shard.release_seen
+            | work.release.intersection(_keys(standing).tolist() if work.release else ()),
         )
         if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
             raise Overtaken

@@ -37,6 +37,7 @@ class Shard:
     after_user: str
     users_regenerated: int
     users_personal: int
+    users_overtaken: int
     exposure: Exposure
     release_seen: frozenset[int]
 
@@ -50,6 +51,7 @@ def shards_of(connection: Connection, regeneration_id: str) -> list[Shard]:
         columns.after_user,
         columns.users_regenerated,
         columns.users_personal,
+        func.coalesce(columns.users_overtaken, 0).label("users_overtaken"),
         columns.exposure,
         columns.release_seen,
     )
@@ -85,6 +87,7 @@ def advance_shard(connection: Connection, regeneration_id: str, before: Shard, a
             after_user=after.after_user,
             users_regenerated=after.users_regenerated,
             users_personal=after.users_personal,
+            users_overtaken=after.users_overtaken,
             exposure=after.exposure.packed(),
             release_seen=_packed(after.release_seen),
             started_at=func.coalesce(columns.started_at, now),
@@ -128,8 +131,13 @@ class Regeneration:
 
     @property
     def users_personal(self) -> int:
-        """Users who got a personal list."""
+        """Users who have a personal list, of this regeneration or a newer one."""
         return sum(shard.users_personal for shard in self.progress)
+
+    @property
+    def users_overtaken(self) -> int:
+        """Users whose list has a higher number, and stayed."""
+        return sum(shard.users_overtaken for shard in self.progress)
 
     @property
     def shards_done(self) -> int:
@@ -184,7 +192,7 @@ def open_regeneration(
     }
     connection.execute(insert(regenerations).values(row))
     empty = {"regeneration_id": row["regeneration_id"], "state": "waiting", "after_user": ""}
-    numbers = {"users_regenerated": 0, "users_personal": 0}
+    numbers = {"users_regenerated": 0, "users_personal": 0, "users_overtaken": 0}
     connection.execute(insert(regeneration_shards), [{**empty, **numbers, "shard": shard} for shard in range(shards)])
     found = get_regeneration(connection, str(row["regeneration_id"]))
     if found is None:

@@ -32,10 +32,18 @@ class Trainer:
         self._children: set[asyncio.subprocess.Process] = set()
         self._tasks: set[asyncio.Task[int]] = set()
         self._wake = asyncio.Event()
+        self._queued = asyncio.Event()
 
     def wake(self) -> None:
         """Say that a run was queued."""
         self._wake.set()
+        self._queued.set()
+        self._queued = asyncio.Event()
+
+    async def wait_for_news(self, seconds: float) -> None:
+        """Return when this process queued a run, or after so many seconds: another replica may have."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._queued.wait(), seconds)
 
     async def watch(self) -> None:
         """Look after runs until cancelled."""

@@ -37,6 +37,10 @@ QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines; their lines are written at DEBUG."""
 
 
+QUIET_READS = ("/drops", "/train")
+"""What the operator GETs every half minute while nothing happens; written at DEBUG too."""
+
+
 UNMATCHED = "unmatched"
 
 
@@ -127,7 +131,7 @@ class AccessLines:
 
     def add(self, route: str, method: str, status: int, seconds: float, context: RequestContext) -> None:
         """Write the line of an answered request when the event loop comes round, at the latest."""
-        level = logging.DEBUG if route in QUIET_ROUTES and status < 500 else logging.INFO
+        level = logging.DEBUG if status < 500 and _is_quiet(route, method) else logging.INFO
         if not access_log.isEnabledFor(level):
             return
         moment = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
@@ -144,6 +148,11 @@ class AccessLines:
         lines, self._lines = self._lines, []
         sys.stderr.write("".join(lines))
         sys.stderr.flush()
+
+
+@lru_cache(maxsize=1024)
+def _is_quiet(route: str, method: str) -> bool:
+    return route in QUIET_ROUTES or (method == "GET" and route.endswith(QUIET_READS))
 
 
 @lru_cache(maxsize=1024)

@@ -143,6 +143,7 @@ class RegenerationIn(Strict):
     drop_uid: Id | None = None
     audience: AudienceIn | None = None
     shards: int = Field(1, ge=1, le=MAX_SHARDS)
+    replaces: Id | None = None
 
 
 class FailIn(Strict):

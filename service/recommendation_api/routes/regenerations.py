@@ -17,6 +17,7 @@ from recommendation.ids import is_id
 from recommendation.regeneration import ending as endings
 from recommendation.regeneration import store as regenerations
 from recommendation.regeneration.coverage import catalogue_coverage_after
+from recommendation.regeneration.overtaking import end_replaced, overtaken_by, replaced_by
 from recommendation.regeneration.store import MAX_SHARDS, Regeneration
 from recommendation.rows import RowError, as_fields, whole_number
 from recommendation_api.http.auth import needs
@@ -39,18 +40,27 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
     openapi_extra={**schemas.one(schemas.RegenerationIn), **schemas.RETRIED},
 )
 async def post_regeneration(request: Request) -> Response:
-    """Open a regeneration, for everyone or an audience; its shards are worked on by Jobs."""
+    """
+    Open a regeneration, for everyone or an audience; its shards are worked on by Jobs.
+
+    `replaces` names one of the same drop that others overtook: it ends, and this one begins with a higher number.
+    """
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
-    fields = as_fields(parse_json(body), frozenset({"drop_uid", "audience", "shards"}), required=())
+    fields = as_fields(parse_json(body), frozenset({"drop_uid", "audience", "shards", "replaces"}), required=())
     shards = whole_number(fields, "shards", 1, MAX_SHARDS, absent=1)
     drop_uid = fields.get("drop_uid")
     if drop_uid is not None and not is_id(drop_uid):
         raise RowError("invalid_drop_uid", "drop_uid should be the uid of a drop")
+    replaced = fields.get("replaces")
+    if replaced is not None and not is_id(replaced):
+        raise RowError("invalid_replaces", "replaces should be the id of a regeneration")
     since = active_since(fields.get("audience"), parts.clock())
 
     def begin(connection: Connection, now: datetime) -> Answer:
         opened = regenerations.open_regeneration(connection, drop_uid, since, shards, now)
+        if replaced is not None:
+            end_replaced(connection, replaced, drop_uid, now)
         location = str(request.url.path).rstrip("/") + f"/{opened.regeneration_id}"
         return Answer(201, orjson.dumps(regeneration_document(connection, opened)), {"Location": location})
 
@@ -104,10 +114,15 @@ def _found(connection: Connection, regeneration_id: str) -> Regeneration:
     return found
 
 
+def _left_out(found: Regeneration) -> int:
+    return max(0, found.users_targeted - found.users_regenerated - found.users_overtaken)
+
+
 def regeneration_document(connection: Connection, found: Regeneration) -> dict[str, Any]:
     """Return a regeneration as it is answered."""
     done = found.state != "running"
     drop = drops.get_drop(connection, found.drop_uid) if found.drop_uid else None
+    newer = overtaken_by(connection, found)
     return {
         "id": found.regeneration_id,
         "state": found.state,
@@ -119,7 +134,10 @@ def regeneration_document(connection: Connection, found: Regeneration) -> dict[s
         "users_targeted": found.users_targeted,
         "users_regenerated": found.users_regenerated,
         "users_personal": found.users_personal,
-        "users_failed": max(0, found.users_targeted - found.users_regenerated) if found.state == "failed" else 0,
+        "users_overtaken": found.users_overtaken,
+        "overtaken_by": vars(newer) if newer else None,
+        "replaced_by": replaced_by(connection, found),
+        "users_failed": _left_out(found) if found.state == "failed" else 0,
         "catalogue_coverage_before": found.catalogue_coverage_before,
         "catalogue_coverage_after": catalogue_coverage_after(connection, found) if done else None,
         "release_coverage": found.release_coverage(drop) if done and drop else None,

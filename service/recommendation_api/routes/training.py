@@ -1,5 +1,8 @@
 """Training runs and model versions."""
 
+import asyncio
+import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -32,6 +35,13 @@ models_router = APIRouter(tags=["training"], dependencies=[needs("admin")])
 State = Literal["queued", "running", "succeeded", "rejected", "failed"]
 
 
+MOST_WAIT_SECONDS = 60
+
+
+LOOK_AGAIN_SECONDS = 1.0
+"""Between looks for a request that waits: a run that another replica queued is found so late at most."""
+
+
 @runs_router.post("/train", status_code=202, responses=answer(RunOut, 202), openapi_extra=schemas.RETRIED)
 async def post_train(request: Request) -> Response:
     """Queue a training, or join the one under way; reads go on meanwhile. `Location` is where to follow it."""
@@ -58,13 +68,28 @@ def get_run(request: Request, run_id: str) -> Response:
 
 
 @runs_router.get("/train", responses=answer(RunsOut))
-def list_runs(
-    request: Request, state: State | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
+async def list_runs(
+    request: Request,
+    state: State | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    wait: Annotated[int, Query(ge=0, le=MOST_WAIT_SECONDS)] = 0,
 ) -> Response:
-    """Read the newest runs, newest first."""
-    with parts_of(request).database.reading() as connection:
-        found = runs.list_runs(connection, state, limit)
+    """
+    Read the newest runs, newest first.
+
+    While there is none, it waits for one, up to `wait` seconds: so the operator learns of a queued run at once.
+    """
+    parts, until = parts_of(request), time.monotonic() + wait
+    found = await asyncio.to_thread(_runs, parts, state, limit)
+    while not found and not parts.is_draining and (left := until - time.monotonic()) > 0:
+        await parts.trainer.wait_for_news(min(left, LOOK_AGAIN_SECONDS))
+        found = await asyncio.to_thread(_runs, parts, state, limit)
     return json_response({"runs": [run_document(run) for run in found]})
+
+
+def _runs(parts: Parts, state: str | None, limit: int) -> Sequence[TrainingRun]:
+    with parts.database.reading() as connection:
+        return runs.list_runs(connection, state, limit)
 
 
 @models_router.get("/models", responses=answer(ModelsOut))

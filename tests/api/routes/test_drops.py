@@ -182,3 +182,36 @@ def games(store: Any) -> dict[str, tuple[Any, ...]]:
     return {
         name: (game.title, game.tags, game.similar_to, game.released_at) for name, game in view.catalogue.by_id.items()
     }
+
+
+def test_a_drop_that_was_overtaken_begins_anew_with_a_higher_number(trained: Any) -> None:
+    put(trained)
+    first = trained.post("/regenerations", {"drop_uid": "uid-1"})
+    beside = trained.post("/regenerations", {})
+    remake(trained, beside)
+    path = f"/regenerations/{first['id']}"
+    newer = {"regeneration_id": beside["id"], "model_version": beside["model_version"]}
+    assert trained.get(path)["overtaken_by"] == newer
+    second = trained.post("/regenerations", {"drop_uid": "uid-1", "replaces": first["id"]})
+    assert second["overtaken_by"] is None
+    assert (trained.get(path)["state"], trained.get(path)["replaced_by"]) == ("failed", second["id"])
+    with pytest.raises(InvalidInput):
+        remake(trained, first)
+    remake(trained, second)
+    done = trained.get(f"/regenerations/{second['id']}")
+    assert (done["users_regenerated"], done["users_overtaken"], done["release_coverage"]) == (16, 0, 1.0)
+
+
+def test_a_drop_beside_which_others_wrote_counts_what_it_wrote(trained: Any) -> None:
+    put(trained)
+    first = trained.post("/regenerations", {"drop_uid": "uid-1"})
+    beside = trained.post("/regenerations", {})
+    remake(trained, beside)
+    remake(trained, first)
+    done = trained.get(f"/regenerations/{first['id']}")
+    assert (done["users_regenerated"], done["users_overtaken"]) == (0, 16)
+    assert done["overtaken_by"]["regeneration_id"] == beside["id"]
+    assert (done["release_coverage"], done["catalogue_coverage_after"]) == (
+        1.0,
+        trained.get(f"/regenerations/{beside['id']}")["catalogue_coverage_after"],
+    )

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ class JobController:
         self.store = store
         self.runner = runner
         self.created: list[str] = []
+        self.quota: str | None = None
+        """What a quota says to every pod; None where there is none."""
+        self.full: str | None = None
+        """What the scheduler says of every pod; None where there is room."""
+        self.room = asyncio.Event()
+        """Ends both."""
         self._work: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -62,6 +69,7 @@ class JobController:
                 continue
             if uid not in self.created:
                 self.created.append(uid)
+                self._expect(job)
             wanted = not job["spec"].get("suspend") and not _ended(job)
             if wanted and uid not in self._work:
                 self._work[uid] = asyncio.create_task(self._serve(job))
@@ -72,10 +80,21 @@ class JobController:
         for uid in set(self._work) - set(jobs):
             self._work.pop(uid).cancel()
 
+    def _expect(self, job: Json) -> None:
+        """Warn, as the CronJob controller does, of a Job that a CronJob controls and did not make."""
+        name = job["metadata"]["name"]
+        for owner in job["metadata"].get("ownerReferences", []):
+            if owner["kind"] == "CronJob" and owner.get("controller"):
+                message = f"Saw a job that the controller did not create or forgot: {name}"
+                warning = {"metadata": {"name": f"{owner['name']}.{name}"}, "type": "Warning", "message": message}
+                self.store.create("events", warning | {"reason": "UnexpectedJob", "involvedObject": owner})
+
     async def _serve(self, job: Json) -> None:
         name, spec = job["metadata"]["name"], job["spec"]
         done = set((job.get("status") or {}).get("doneForTests", []))
         indexes = [i for i in range(spec.get("completions", 1)) if i not in done]
+        if self.quota or self.full:
+            await self._hold_up(job, len(indexes))
         gate = asyncio.Semaphore(spec.get("parallelism", 1))
         failed: list[int] = []
 
@@ -94,6 +113,22 @@ class JobController:
         self._condition(name, early)
         await asyncio.sleep(0)
         self._condition(name, late)
+
+    async def _hold_up(self, job: Json, pods: int) -> None:
+        """Let a Job wait, as if for three minutes by now, for pods that a quota refuses or that no node takes."""
+        metadata, since = job["metadata"], _text(self.store.now() - timedelta(minutes=3))
+        if self.quota:
+            event: Json = {"metadata": {"name": f"{metadata['name']}.1"}, "type": "Warning", "reason": "FailedCreate"}
+            told = {"message": self.quota, "firstTimestamp": since, "lastTimestamp": since}
+            self.store.create("events", event | told | {"involvedObject": {"kind": "Job", "uid": metadata["uid"]}})
+        else:
+            unplaced = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": self.full}
+            status = {"phase": "Pending", "conditions": [unplaced | {"lastTransitionTime": since}]}
+            name = self._start_pod(job, 0, 0)
+            self.store.update("pods", name, lambda pod: pod | {"status": status}, status=True)
+        self._status(metadata["name"], startTime=since, active=0 if self.quota else pods, ready=0)
+        await self.room.wait()
+        self._status(metadata["name"], active=pods, ready=pods)
 
     async def _index(self, job: Json, index: int) -> bool:
         """Run one index until it succeeds, is failed by policy, or has used up its retries."""
@@ -114,7 +149,8 @@ class JobController:
         metadata = job["metadata"]
         name = f"{metadata['name']}-{index}-{attempt}-{self.store.version}"
         owner = {"kind": "Job", "name": metadata["name"], "uid": metadata["uid"], "controller": True}
-        self.store.create("pods", {"metadata": {"name": name, "ownerReferences": [owner]}})
+        labels = {"batch.kubernetes.io/job-name": metadata["name"]}
+        self.store.create("pods", {"metadata": {"name": name, "ownerReferences": [owner], "labels": labels}})
         return name
 
     def _status(self, name: str, **values: Any) -> None:
@@ -124,10 +160,14 @@ class JobController:
             )
 
     def _condition(self, name: str, kind: str) -> None:
-        now = self.store.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = _text(self.store.now())
         stored = (self.store.find("jobs", name) or {}).get("status") or {}
         condition = {"type": kind, "status": "True", "lastTransitionTime": now}
         self._status(name, conditions=[*stored.get("conditions", []), condition])
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _ended(job: Json) -> bool:

@@ -326,5 +326,13 @@ def _user(request: web.Request) -> str:
 def _selected(obj: Json, request: web.Request) -> bool:
     labels = obj["metadata"].get("labels", {})
     wanted = [part.partition("=") for part in request.query.get("labelSelector", "").split(",") if part]
-    _, _, name = request.query.get("fieldSelector", "").partition("metadata.name=")
-    return all(labels.get(key) == value for key, _, value in wanted) and name in ("", obj["metadata"]["name"])
+    fields = [part.partition("=") for part in request.query.get("fieldSelector", "").split(",") if part]
+    return all(labels.get(key) == value for key, _, value in wanted) and all(
+        _field(obj, path) == value for path, _, value in fields
+    )
+
+
+def _field(obj: Json, path: str) -> Any:
+    for part in path.split("."):
+        obj = obj.get(part) or {}
+    return obj

@@ -7,8 +7,7 @@ import re
 from typing import Any
 
 import celpy
-import jsonschema
-import re2
+from fake_messages import BLOCKING, NOT_CHECKED, Cause, causes, duplicate, path_of
 from fake_store import ApiError
 
 Json = dict[str, Any]
@@ -16,72 +15,87 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MUTABLE_JOB_FIELDS = {"suspend", "parallelism", "activeDeadlineSeconds"}
 
 
-def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Any:
-    """Patterns are Go's, which knows Unicode classes; Python's `re` does not."""
-    if isinstance(instance, str) and not re2.search(pattern, instance):
-        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
-_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
-
-
 class CustomResource:
     """One served version of a CRD."""
 
     def __init__(self, crd: Json) -> None:
         self.schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        self._kind, self._group = crd["spec"]["names"]["kind"], crd["spec"]["group"]
         self._programs: dict[str, Any] = {}
         self._cel = celpy.Environment()
 
     def admit(self, new: Json, old: Json | None) -> None:
+        """Fill in and prune an object as it would be stored; raises ApiError 422 where it is refused."""
+        new |= {field: value for field, value in self._shape(new, self.schema).items() if field in ("spec", "status")}
         for field in ("spec", "status"):
-            if field in new:
-                new[field] = self._shape(new[field], self.schema["properties"][field])
-        spec = self.schema["properties"]
-        errors = [f"{e.json_path}: {e.message}" for e in _Validator(self.schema).iter_errors(new)]
-        errors += self._map_lists(new.get("spec"), spec["spec"]) + self._map_lists(new.get("status"), spec["status"])
-        if not errors:  # a server skips rules on an object that is invalid anyway
-            errors = self._rules(new.get("spec"), (old or {}).get("spec"), spec["spec"])
-        if errors:
-            raise ApiError(422, "Invalid", "; ".join(errors))
+            if new.get(field, "") is None:
+                del new[field]
+        found = causes(self.schema, new)
+        for field in ("spec", "status"):
+            found += self._map_lists(new.get(field), self.schema["properties"][field], [field])
+        if any(cause.reason in BLOCKING for cause in found):
+            found.append(Cause("<nil>", "FieldValueInvalid", f"Invalid value: null: {NOT_CHECKED}"))
+        else:
+            rules = self.schema["properties"]["spec"]
+            found += self._rules(new.get("spec"), (old or {}).get("spec"), rules, ["spec"])
+        if found:
+            raise self._refused(new["metadata"].get("name", ""), found)
+
+    def _refused(self, name: str, found: list[Cause]) -> ApiError:
+        words = str(found[0]) if len(found) == 1 else f"[{', '.join(map(str, found))}]"
+        details = {"name": name, "group": self._group, "kind": self._kind}
+        told = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in found]
+        message = f'{self._kind}.{self._group} "{name}" is invalid: {words}'
+        return ApiError(422, "Invalid", message, details | {"causes": told})
 
     def _shape(self, value: Any, schema: Json) -> Any:
-        """Fill in defaults, drop unknown fields."""
+        """Drop unknown fields and nulls, fill in defaults, and write whole numbers without a point, as Go does."""
+        if isinstance(value, float) and schema.get("type") == "integer" and value.is_integer():
+            return int(value)
         if schema.get("type") == "array" and isinstance(value, list):
             return [self._shape(item, schema["items"]) for item in value]
         if schema.get("type") != "object" or not isinstance(value, dict):
             return value
         known = schema.get("properties", {})
-        filled = {name: copy.deepcopy(sub["default"]) for name, sub in known.items() if "default" in sub} | value
+        given = {name: item for name, item in value.items() if item is not None}
+        filled = {name: copy.deepcopy(sub["default"]) for name, sub in known.items() if "default" in sub} | given
         return {name: self._shape(filled[name], known[name]) for name in filled if name in known}
 
-    def _map_lists(self, value: Any, schema: Json) -> list[str]:
-        found: list[str] = []
+    def _map_lists(self, value: Any, schema: Json, path: list[str | int]) -> list[Cause]:
+        found: list[Cause] = []
         if isinstance(value, dict):
             for name, sub in schema.get("properties", {}).items():
                 if name in value:
-                    found += self._map_lists(value[name], sub)
+                    found += self._map_lists(value[name], sub, [*path, name])
         elif isinstance(value, list):
-            keys = schema.get("x-kubernetes-list-map-keys")
-            kind = schema.get("x-kubernetes-list-type")
-            marks = [tuple(item.get(k) for k in keys) if keys else item for item in value] if kind != "atomic" else []
-            if kind in ("map", "set") and len(set(marks)) < len(marks):
-                found.append("Duplicate value")
-            for item in value:
-                found += self._map_lists(item, schema["items"])
+            found += self._duplicates(value, schema, path)
+            for place, item in enumerate(value):
+                found += self._map_lists(item, schema["items"], [*path, place])
         return found
 
-    def _rules(self, new: Any, old: Any, schema: Json) -> list[str]:
+    def _duplicates(self, items: list[Any], schema: Json, path: list[str | int]) -> list[Cause]:
+        keys, kind = schema.get("x-kubernetes-list-map-keys"), schema.get("x-kubernetes-list-type", "atomic")
+        seen: list[Any] = []
+        found = []
+        for place, item in enumerate(items):
+            mark = {key: item.get(key) for key in keys} if keys and isinstance(item, dict) else item
+            if kind in ("map", "set") and mark in seen:
+                found.append(duplicate(path_of([*path, place]), mark))
+            seen.append(mark)
+        return found
+
+    def _rules(self, new: Any, old: Any, schema: Json, path: list[str | int]) -> list[Cause]:
         if new is None:
             return []
-        found = []
+        found: list[Cause] = []
         for validation in schema.get("x-kubernetes-validations", []):
             rule = validation["rule"]
             if ("oldSelf" not in rule or old is not None) and not self._holds(rule, new, old):
-                found.append(validation["message"])
+                words = f'Invalid value: "object": {validation["message"]}'
+                found.append(Cause(path_of(path), "FieldValueInvalid", words))
         for name, sub in schema.get("properties", {}).items():
             if isinstance(new, dict) and name in new:
-                found += self._rules(new[name], old.get(name) if isinstance(old, dict) else None, sub)
+                found += self._rules(new[name], old.get(name) if isinstance(old, dict) else None, sub, [*path, name])
         return found
 
     def _holds(self, rule: str, new: Any, old: Any) -> bool:

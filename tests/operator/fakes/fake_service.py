@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -55,11 +56,18 @@ class FakeService:
         record = self.regenerations[regeneration_id]
         if shard not in record["done"] and record["state"] == "running":
             record["done"].append(shard)
-            record["users_regenerated"] = self.users * len(record["done"]) // record["shards"]
+            reached = self.users * len(record["done"]) // record["shards"]
+            record["users_regenerated" if record["overtaken_by"] is None else "users_overtaken"] = reached
             record["shards_done"] = len(record["done"])
             if record["shards_done"] == record["shards"]:
                 record.update(state="succeeded", catalogue_coverage_after=0.51239, release_coverage=1.0)
         self.ticker.bump()
+
+    def overtake(self, model: str) -> None:
+        """Write everyone's lists by another model, with a number above those of all regenerations so far."""
+        self.model = {"version": model, "age_seconds": 0.0}
+        for record in self.regenerations.values():
+            record["overtaken_by"] = {"regeneration_id": "r-beside", "model_version": model}
 
     def end_run(self, run_id: str) -> None:
         """What a trainer does at the end of its work."""
@@ -80,7 +88,8 @@ class FakeService:
         if request.headers.get("Authorization") != f"Bearer {KEY}":
             return _problem(401, "unauthorized", "no valid key")
         path = request.match_info.route.resource.canonical if request.match_info.route.resource else request.path
-        name = f"{request.method} {path.removeprefix(PREFIX)}"
+        waits = "?wait" if "wait" in request.query else ""
+        name = f"{request.method} {path.removeprefix(PREFIX)}{waits}"
         answer = await self.faults.around(name, request, handler)
         self.ticker.bump()
         return answer
@@ -139,7 +148,13 @@ class FakeService:
             }
         )
 
-    def _train(self, request: web.Request, body: Json) -> Json:
+    def queue_run(self) -> Json:
+        """What an admin does with `POST /train`."""
+        run = self._train()
+        self.ticker.bump()
+        return run
+
+    def _train(self, *_: Any) -> Json:
         for run in self.runs.values():
             if run["state"] in ("queued", "running"):
                 return run
@@ -148,7 +163,18 @@ class FakeService:
         return run
 
     async def _list_runs(self, request: web.Request) -> web.Response:
-        return web.json_response({"runs": [r for r in self.runs.values() if r["state"] == request.query["state"]]})
+        found: list[Json] = []
+        try:
+            async with asyncio.timeout(float(request.query.get("wait", 0)) or None):
+                while True:
+                    changed = self.ticker.next()
+                    found = [run for run in self.runs.values() if run["state"] == request.query["state"]]
+                    if found or "wait" not in request.query:
+                        break
+                    await changed.wait()
+        except TimeoutError:
+            pass
+        return web.json_response({"runs": found})
 
     async def _get_run(self, request: web.Request) -> web.Response:
         run = self.runs.get(request.match_info["id"])
@@ -171,9 +197,14 @@ class FakeService:
             "catalogue_coverage_before": 0.4,
             "catalogue_coverage_after": None,
             "release_coverage": None,
+            "users_overtaken": 0,
+            "overtaken_by": None,
+            "replaced_by": None,
             "done": [],
         }
         self.regenerations[record["id"]] = record
+        if (replaced := self.regenerations.get(body.get("replaces", ""))) and replaced["state"] == "running":
+            replaced.update(state="failed", replaced_by=record["id"])
         return record
 
     async def _get_regeneration(self, request: web.Request) -> web.Response:

@@ -16,9 +16,9 @@ MAX_OBJECT = 1_572_864
 
 
 class ApiError(Exception):
-    def __init__(self, code: int, reason: str, message: str = "") -> None:
+    def __init__(self, code: int, reason: str, message: str = "", details: Json | None = None) -> None:
         super().__init__(f"{code} {reason} {message}")
-        self.code, self.reason, self.message = code, reason, message
+        self.code, self.reason, self.message, self.details = code, reason, message, details
 
     def body(self) -> Json:
         return {
@@ -28,7 +28,7 @@ class ApiError(Exception):
             "reason": self.reason,
             "message": self.message,
             "code": self.code,
-        }
+        } | ({"details": self.details} if self.details else {})
 
 
 class Ticker:

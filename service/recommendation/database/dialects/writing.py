@@ -95,7 +95,7 @@ def insert_copied(
     as_binary: Callable[[], IO[bytes]],
     as_rows: Callable[[], Sequence[Row]],
     finish: Finish,
-) -> None:
+) -> int | None:
     """
     Insert tens of thousands of rows in the order given: by COPY on PostgreSQL, which asks for them in its
     binary format, and as plain rows elsewhere.
@@ -103,18 +103,23 @@ def insert_copied(
     Args:
         names: the columns that are given, in the order of the binary rows.
         finish: adds the ON CONFLICT clause.
+
+    Returns:
+        Rows that were inserted or updated; None where the database does not tell.
     """
     if not is_postgres(connection):
         connection.execute(finish(insert(connection, table)), list(as_rows()))
-        return
+        return None
     # COPY knows no ON CONFLICT: the rows wait in a table of this transaction. It is scanned in the order it was
     # written, so rows of `table` are locked in that order too.
     staged = table.to_metadata(MetaData(), name=f"staged_{table.name}")
     connection.execute(text(f"CREATE TEMP TABLE {staged.name} (LIKE {table.name}) ON COMMIT DROP"))
     _copy(connection, staged, names, as_binary())
     given = select(*(staged.c[name] for name in names))
-    connection.execute(finish(postgresql.insert(table).from_select(list(names), given)))
+    statement = finish(postgresql.insert(table).from_select(list(names), given))
+    written = connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
     connection.execute(text(f"DROP TABLE {staged.name}"))  # the next use may come in the same transaction
+    return written
 
 
 def copy_if_new(connection: Connection, table: Table, names: Sequence[str], as_binary: Callable[[], IO[bytes]]) -> bool:

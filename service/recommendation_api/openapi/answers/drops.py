@@ -63,6 +63,13 @@ class PreviewOut(BaseModel):
     unknown_similar: list[str]
 
 
+class OvertakingOut(BaseModel):
+    """The regeneration whose lists stand in the place of another's, and its model."""
+
+    regeneration_id: str
+    model_version: str
+
+
 class RegenerationOut(BaseModel):
     """A regeneration, as far as it is."""
 
@@ -76,6 +83,9 @@ class RegenerationOut(BaseModel):
     users_targeted: int
     users_regenerated: int
     users_personal: int
+    users_overtaken: int
+    overtaken_by: OvertakingOut | None
+    replaced_by: str | None
     users_failed: int
     catalogue_coverage_before: float | None
     catalogue_coverage_after: float | None
