@@ -2,8 +2,8 @@
 Reads have a bound, as writes have: what comes beyond it is told at once to come back, so that the rest is quick.
 
 A story with two actors: 500 clients send twenty reads each at once. The kubelet asks `/healthz`. 256 of the reads are
-answered; each of the others gets 503, and its connection ends with the reads that stood behind it. So the probe never
-stands behind more than a fraction of a second of work.
+answered; each of the others gets 503, and its connection ends with the reads that stood behind it. So the probe stands
+behind those that were let in, and behind the parsing of the 10,000 heads, which has no bound of its own.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
