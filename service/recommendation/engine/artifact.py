@@ -36,7 +36,7 @@ READABLE_FORMATS = (1,)
 
 
 MOST_STEPS = 10_000
-"""Instructions of a pickle that are obeyed; a model has about 300, however many games it knows."""
+"""Instructions of a pickle that are obeyed; a model needs few, however many games it knows."""
 
 
 MOST_AT_ONCE = 1024 * 1024

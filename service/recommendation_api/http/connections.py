@@ -1,8 +1,8 @@
 """
 The server's side of a connection, bounded before anything of a request is parsed.
 
-Uvicorn bounds none of this with httptools: its header limit holds for h11 only, which takes three times as long for a
-request, and `--limit-concurrency` turns probes away like everything else. So this is httptools' protocol with counts:
+Uvicorn bounds none of this with httptools: its header limit holds for h11 only, which is slower, and
+`--limit-concurrency` turns probes away like everything else. So this is httptools' protocol with counts:
 
     uvicorn recommendation_api.main:app --http recommendation_api.http.connections:Connection
 
@@ -34,7 +34,7 @@ HEAD_SECONDS = 10.0
 
 
 MOST_CONNECTIONS = 2000
-"""Connections of a process, where its file limit allows so many; each takes about 20 kB."""
+"""Connections of a process, where its file limit allows so many."""
 
 
 SPARE_FILES = 256

@@ -12,7 +12,7 @@ from recommendation_api.http.access_log import QUIET_ROUTES
 from recommendation_api.problems import Problem, problem_response
 
 MOST_READS = 256
-"""Reads that are answered or wait at a time in a process: about a quarter of a second of work for one processor."""
+"""Reads that are answered or wait at a time in a process."""
 
 
 class ReadTurns:

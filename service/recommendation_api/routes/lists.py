@@ -142,7 +142,7 @@ async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 
         raise no_model()
     model = view.live.model
     row = int(model.games.rows([game_id])[0])
-    # Half a million games take 20 ms, which other requests do not wait for.
+    # A large model takes so long that other requests should not wait for it.
     if row < 0:
         items = []
     elif len(model.games) > MANY_GAMES:
