@@ -34,5 +34,9 @@ class StoreUnavailable(RecommendationError):
     """The database cannot be reached or cannot answer in time; trying again later may help."""
 
 
+class LockHeld(StoreUnavailable):
+    """Another transaction holds what this one needs; nothing was written, and it may be tried again until that ends."""
+
+
 class TransactionLost(StoreUnavailable):
     """The database ended one of several transactions that waited for each other; the same once more may do."""

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from recommendation.clock import SteadyClock
 from recommendation.database.database import Database
+from recommendation.errors import LockHeld
 from recommendation.interactions.ingest import Ingest, Ingested, Outcome, ingest
 from recommendation.interactions.ingest_at_once import LoopIngests
 from recommendation.lists.generate import generate_lists
@@ -21,6 +22,7 @@ from recommendation_api.background.relay import Relay
 from recommendation_api.background.trainer import Trainer
 from recommendation_api.background.view import ViewHolder
 from recommendation_api.batching.batcher import Batcher
+from recommendation_api.batching.held import LOCK_WAIT_MS, Held
 from recommendation_api.batching.reads import (
     GENERATIONS_AT_ONCE,
     MOST_GENERATED_TOGETHER,
@@ -32,6 +34,9 @@ from recommendation_api.batching.turns import WriteTurns
 from recommendation_api.batching.writes import EventWrites, Statement, statement_is_possible
 from recommendation_api.keys import KeyRing
 from recommendation_api.telemetry.metrics import Metrics
+
+MOST_ERASURES_WAITING = 8
+"""One erasure at a time waits for jobs, on a connection; more than these are told to come back."""
 
 
 @dataclass
@@ -49,6 +54,10 @@ class Parts:
     generating: Batcher[str, UserState]
     """Generates and stores a user's list, and reads what is kept of them."""
     writes: WriteTurns
+    erasing: WriteTurns
+    """Of erasures, which may have to wait for jobs."""
+    held: Held
+    """Where requests wait that another transaction's lock holds up."""
     event_writes: EventWrites
     """Writes events, those of several requests at once."""
     trainer: Trainer
@@ -103,10 +112,19 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     metrics.watch_view(lambda: views.last_view)
     metrics.training_suspended.set(settings.training_suspended)
     writes = WriteTurns(settings.max_concurrent_writes, settings.max_waiting_writes)
+    held = Held(settings.statement_timeout_ms / 1000)
     list_settings = ListSettings(settings.list_length, settings.half_life_days)
 
-    async def generate(user_ids: Sequence[str]) -> Mapping[str, UserState]:
-        return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
+    async def generate(user_ids: Sequence[str]) -> Mapping[str, UserState | Exception]:
+        try:
+            return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
+        except LockHeld as error:
+            if len(user_ids) == 1:
+                return {user_ids[0]: error}
+        found: dict[str, UserState | Exception] = {}
+        for user_id in user_ids:
+            found |= await generate([user_id])
+        return found
 
     return Parts(
         settings=settings,
@@ -118,7 +136,9 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         loop_ingests=loop_ingests,
         generating=reads_together(generate, ReadPolicy(GENERATIONS_AT_ONCE, MOST_GENERATED_TOGETHER)),
         writes=writes,
-        event_writes=_event_writes(settings, database, loop_ingests, views, writes, clock),
+        erasing=WriteTurns(1, MOST_ERASURES_WAITING),
+        held=held,
+        event_writes=_event_writes(settings, database, loop_ingests, views, writes, held, clock),
         trainer=Trainer(settings, database, clock),
         relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
@@ -133,7 +153,7 @@ def _stores(settings: Settings, announces: bool) -> tuple[Database, LoopReads, L
     url, readers = settings.database_url, _readers(settings)
     pool_size = settings.database_pool_size - LoopReads.connections(url, readers)
     has_statement = statement_is_possible(url, pool_size, announces)
-    database = Database(url, pool_size - has_statement, settings.statement_timeout_ms, announces)
+    database = Database(url, pool_size - has_statement, settings.statement_timeout_ms, announces, LOCK_WAIT_MS)
     loop_reads = LoopReads(database, readers, settings.half_life_days is not None)
     return database, loop_reads, LoopIngests(database, settings.owning_events) if has_statement else None
 
@@ -149,6 +169,7 @@ def _event_writes(
     loop_ingests: LoopIngests | None,
     views: ViewHolder,
     writes: WriteTurns,
+    held: Held,
     clock: SteadyClock,
 ) -> EventWrites:
     def write_events(requests: Sequence[Ingest]) -> Sequence[Outcome]:
@@ -157,7 +178,7 @@ def _event_writes(
             return ingest(connection, requests, settings.owning_events, now, known_games)
 
     statement = None if loop_ingests is None else _statement(loop_ingests, views, clock)
-    return EventWrites(write_events, writes, statement)
+    return EventWrites(write_events, writes, statement, held=held)
 
 
 def _statement(loop_ingests: LoopIngests, views: ViewHolder, clock: SteadyClock) -> Statement:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from recommendation.database.dialects import connections as connecting
 from recommendation.database.dialects.on_loop import gives_sign, open_connection
 from recommendation.database.dialects.watch import Watch
-from recommendation.errors import SettingsError, StoreUnavailable, TransactionLost
+from recommendation.errors import LockHeld, SettingsError, StoreUnavailable, TransactionLost
 
 POOL_WAIT_SECONDS = 5
 """How long a request waits for a connection before it is told to come back."""
@@ -26,7 +26,12 @@ class Database:
     """The store. Making one connects to nothing; the first statement does."""
 
     def __init__(
-        self, url: str, pool_size: int = 10, statement_timeout_ms: int | None = None, announces: bool = False
+        self,
+        url: str,
+        pool_size: int = 10,
+        statement_timeout_ms: int | None = None,
+        announces: bool = False,
+        lock_wait_ms: int | None = None,
     ) -> None:
         """
         Args:
@@ -34,6 +39,7 @@ class Database:
                 much longer either, and not for half as long where the server gives no sign of life
                 (`dialects.watch`). None: no limit, as jobs have it.
             announces: a broker is set: what is written is announced in the same transaction (`announcements.outbox`).
+            lock_wait_ms: how long requests wait for a lock at a time (`locks.wait_briefly`); None: as long as it takes.
         """
         try:
             options = connecting.engine_options(url, pool_size, POOL_WAIT_SECONDS, statement_timeout_ms)
@@ -48,7 +54,7 @@ class Database:
                 "write postgresql://user:password@host:5432/name or sqlite:///file.db"
             ) from None
         # Every connection knows it, so no writer can forget to say whether to announce.
-        self.engine.update_execution_options(announces=announces)
+        self.engine.update_execution_options(announces=announces, lock_wait_ms=lock_wait_ms)
         connecting.prepare(self.engine)
         self._watch = self._watching(statement_timeout_ms)
 
@@ -171,6 +177,8 @@ def translated() -> Iterator[None]:
             raise TransactionLost(
                 "the database ended this transaction before it was done; try again in a moment"
             ) from error
+        if connecting.is_lock_held(named):
+            raise LockHeld("another transaction holds what this request needs; try again in a moment") from error
         if connecting.is_transient(named):
             raise StoreUnavailable("the database does not answer; try again in a moment") from error
         raise

@@ -8,13 +8,13 @@ notices a holder that vanished within half a minute and gives the lock to the ne
 import fcntl
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Integer, Select, func, select, text
+from sqlalchemy import Connection, Dialect, Engine, Integer, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from recommendation.database.database import Database
@@ -27,13 +27,23 @@ _MIGRATION = 7_201_002
 
 
 _ERASURE = 7_201_003
+"""Shared by requests, for moments."""
+
+
+_ERASURE_OF_JOBS = 7_201_007
+"""Shared by jobs, for as long as a transaction of theirs takes."""
+
+
+_USERS_PARTS = 64
+"""Users share so many locks, by a hash of their ids: as many as a server has room for in each transaction
+(https://www.postgresql.org/docs/current/runtime-config-locks.html)."""
+
+
+ERASURE_WAIT_SECONDS = 10
+"""How long the erasure of a person waits for jobs."""
 
 
 _POPULAR = 7_201_004
-
-
-SHARE_WITH_ERASURE = f"SELECT pg_advisory_xact_lock_shared({_ERASURE})"
-"""What `share_with_erasure` sends to PostgreSQL, for callers that send more in the same round trip."""
 
 
 _OUTBOX = 7_201_005
@@ -98,16 +108,57 @@ def migration_lock(connection: Connection) -> Iterator[None]:
         yield
 
 
-def share_with_erasure(connection: Connection) -> None:
-    """Until the transaction ends, let other list writers work but no erasure; SQLite has one writer anyway."""
+def wait_briefly(connection: Connection) -> None:
+    """
+    Until the transaction ends, wait for no lock longer than this database's requests do, if they have a bound.
+
+    A statement that would wait longer fails with LockHeld: the request gives back its turn, and tries again.
+    """
+    wait_ms = _lock_wait_ms(connection)
+    if is_postgres(connection) and wait_ms is not None:
+        connection.exec_driver_sql(_bounded(wait_ms))
+
+
+def share_with_erasure(connection: Connection, users: Iterable[str] | None) -> None:
+    """
+    Until the transaction ends, let other writers work but no erasure of these users; SQLite has one writer anyway.
+
+    Args:
+        users: whom the transaction writes of; None for everyone.
+    """
     if is_postgres(connection):
-        connection.exec_driver_sql(SHARE_WITH_ERASURE)
+        connection.exec_driver_sql(sharing_with_erasure(connection, users))
 
 
-def read_sharing_with_erasure(connection: Connection, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Any]:
+def sharing_with_erasure(store: Connection | Engine, users: Iterable[str] | None) -> str:
+    """Return what `share_with_erasure` sends to PostgreSQL, for callers that send more in the same round trip."""
+    wait_ms = _lock_wait_ms(store)
+    lock = _ERASURE_OF_JOBS if wait_ms is None else _ERASURE
+    parts = range(_USERS_PARTS) if users is None else sorted(set(map(_part, users)))
+    share = f"SELECT pg_advisory_xact_lock_shared({lock}, unnest('{{{','.join(map(str, parts))}}}'::int[]))"
+    return share if wait_ms is None else f"{_bounded(wait_ms)}; {share}"
+
+
+def _lock_wait_ms(store: Connection | Engine) -> int | None:
+    wait_ms: int | None = store.get_execution_options().get("lock_wait_ms")
+    return wait_ms
+
+
+def _bounded(wait_ms: int) -> str:
+    return f"SET LOCAL lock_timeout = {wait_ms}"
+
+
+def _part(user_id: str) -> int:
+    return zlib.crc32(user_id.encode()) % _USERS_PARTS
+
+
+def read_sharing_with_erasure(
+    connection: Connection, query: Select[Any], given: Mapping[str, Any], users: Iterable[str]
+) -> Sequence[Any]:
     """Do as `share_with_erasure`, and then read, seeing all that erasures before wrote: in one round trip."""
     if is_postgres(connection):
-        return connection.exec_driver_sql(f"{SHARE_WITH_ERASURE}; {_text(query, connection.dialect)}", given).all()
+        share = sharing_with_erasure(connection, users)
+        return connection.exec_driver_sql(f"{share}; {_text(query, connection.dialect)}", given).all()
     return connection.execute(query, given).all()
 
 
@@ -116,15 +167,23 @@ def _text(query: Select[Any], dialect: Dialect) -> str:
     return str(query.compile(dialect=dialect))
 
 
-def exclude_list_writers(connection: Connection) -> None:
+def exclude_writers_of(connection: Connection, user_id: str) -> None:
     """
-    Until the transaction ends, keep list writers out.
+    Until the transaction ends, keep those out who write of a user.
 
     Otherwise: a list writer sees that Ann has interactions. We erase Ann and commit. The writer stores her list, and
     she is back.
+
+    Jobs and requests share two locks. A job holds its lock for seconds. An erasure that waited in line at a lock of
+    both would let no later request pass, so it first waits for jobs, and then for the moments of requests.
     """
-    if is_postgres(connection):
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_ERASURE})"))
+    if not is_postgres(connection):
+        return
+    part, wait_ms = _part(user_id), _lock_wait_ms(connection)
+    steps = [f"SELECT pg_advisory_xact_lock({lock}, {part})" for lock in (_ERASURE_OF_JOBS, _ERASURE)]
+    if wait_ms is not None:
+        steps = [_bounded(1000 * ERASURE_WAIT_SECONDS), steps[0], _bounded(wait_ms), steps[1]]
+    connection.exec_driver_sql("; ".join(steps))
 
 
 def wait_for_outbox_order(connection: Connection, users: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 from recommendation.database.database import Database
 from recommendation.database.dialects.writing import insert
 from recommendation.database.in_parts import rows_among
-from recommendation.database.locks import exclude_list_writers, read_sharing_with_erasure, share_with_erasure
+from recommendation.database.locks import exclude_writers_of, read_sharing_with_erasure, share_with_erasure
 from recommendation.database.tables import (
     erasures,
     feedback,
@@ -33,7 +33,7 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
     Events count again that happened after this, and after the newest event that was erased: a client's clock may have
     run ahead, and its retry must not bring the person back.
     """
-    exclude_list_writers(connection)
+    exclude_writers_of(connection, user_id)
     bar = max(now, _newest_event(connection, user_id) or now)
     receipt = {
         str(table.name): int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
@@ -75,7 +75,7 @@ def erased_since(connection: Connection, users: Collection[str], since: datetime
 
     To be called in the writing transaction, before it locks a row.
     """
-    rows = read_sharing_with_erasure(connection, _SINCE, {"since": since})
+    rows = read_sharing_with_erasure(connection, _SINCE, {"since": since}, users)
     return among({bytes(row.user_digest): row.erased_at for row in rows}, users)
 
 
@@ -122,7 +122,7 @@ def wait_for_erasures(database: Database) -> None:
     Those that begin later take later numbers.
     """
     with database.writing() as connection:
-        share_with_erasure(connection)
+        share_with_erasure(connection, None)
 
 
 def forget_erasures(connection: Connection, before: datetime) -> int:

@@ -12,25 +12,26 @@ filters the pairs in the order in which they are given, where a join might not k
 """
 
 import asyncio
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Table, and_, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, String, Table, and_, bindparam, cast, func, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from recommendation.database.database import Database, translated
-from recommendation.database.dialects.arrays import array_text
+from recommendation.database.dialects.arrays import array_text, array_type
 from recommendation.database.dialects.connections import is_sqlite_url
 from recommendation.database.dialects.on_loop import LoopConnection, Rows
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.database.dialects.writing import Finish, columns_of_arrays, compiled, given_arrays, only_new
 from recommendation.database.idempotency import Answer, answer_columns
-from recommendation.database.locks import SHARE_WITH_ERASURE
+from recommendation.database.locks import sharing_with_erasure
 from recommendation.database.tables import erasures, idempotent_answers, user_game_interactions
-from recommendation.errors import TransactionLost
+from recommendation.errors import LockHeld, TransactionLost
+from recommendation.interactions.erasures import user_digest
 from recommendation.interactions.ingest import Ingest, Ingested
 from recommendation.interactions.pairs import PairChange, fold
 from recommendation.interactions.store import Recorded, adding, pair_columns
@@ -42,10 +43,10 @@ def counting_statement(answers: Table, erasures: Table, pairs: Table, finish: Fi
     Put the statement together.
 
     It takes rows of `answers`, with `since`, the time of the request's first event, and a null key where there is none;
-    and rows of `pairs`, with `request`, the place of their request from 1 on. It returns the places of the requests
-    that it counted, and leaves out those whose key was used before and those with an event from before an erasure. It
-    has to run in a transaction that keeps erasures off, behind the statement that does so: a statement sees what was
-    committed when it began.
+    rows of `pairs`, with `request`, the place of their request from 1 on; and the digests of all their users. It
+    returns the places of the requests that it counted, and leaves out those whose key was used before and those with an
+    event from before an erasure of any of these users. It has to run in a transaction that keeps erasures off, behind
+    the statement that does so: a statement sees what was committed when it began.
 
     Args:
         finish: adds to the insert of pairs what becomes of one that is there already.
@@ -61,7 +62,9 @@ def counting_statement(answers: Table, erasures: Table, pairs: Table, finish: Fi
 def _requests(answers: Table, erasures: Table) -> Any:
     erased_at = erasures.c.erased_at
     given = columns_of_arrays({**{c.name: c.type for c in answers.c}, "since": erased_at.type}, numbered="place")
-    last = select(func.max(erased_at)).scalar_subquery()
+    digest = erasures.c.user_digest
+    users = cast(bindparam("users_array", type_=String), ARRAY(array_type(digest.type)))
+    last = select(func.max(erased_at)).where(digest == func.any(users)).scalar_subquery()
     return (
         select(*(column.label(name) for name, column in given.items()))
         .where(or_(last.is_(None), given["since"] > last))
@@ -131,13 +134,16 @@ class LoopIngests:
 
         Raises:
             StoreUnavailable: the database cannot be reached, or cannot answer in time.
+            LockHeld: another transaction holds what the one request needs.
         """
         group = _Counted(requests, self._owning_events)
         done: set[int] = set()
         if group.requests:
             try:
-                rows = await self._rows(group.arrays(now))
-            except (TransactionLost, DBAPIError):
+                rows = await self._rows(group.arrays(now), group.users)
+            except (TransactionLost, LockHeld, DBAPIError) as error:
+                if isinstance(error, LockHeld) and len(requests) == 1:
+                    raise
                 rows = []  # whichever of them it was: step by step each has its own answer
             done = {id(group.requests[place - 1]) for (place,) in rows}
         return [_counted(request) if id(request) in done else None for request in requests]
@@ -147,13 +153,14 @@ class LoopIngests:
         if self._held is not None:
             self._held.close()
 
-    async def _rows(self, arrays: dict[str, str]) -> Rows:
+    async def _rows(self, arrays: dict[str, str], users: Collection[str]) -> Rows:
         connection = self._held
         if connection is None or not connection.is_usable:
             connection = self._held = await self._opened(arrays)
+        share = sharing_with_erasure(self._database.engine, users)
         with translated():
             try:
-                return await connection.run(f"{SHARE_WITH_ERASURE}; {_COUNTING.execution(arrays)}", arrays)
+                return await connection.run(f"{share}; {_COUNTING.execution(arrays)}", arrays)
             except DBAPIError as error:
                 if _COUNTING.gives_up_after(error):
                     raise TransactionLost("the statement was given to another session") from error
@@ -186,6 +193,11 @@ class _Counted:
                 place = len(self.requests)
                 self._changes += [(change.user_id, change.game_id, place, change) for change in changes]
 
+    @property
+    def users(self) -> set[str]:
+        """Users of these requests."""
+        return {user_id for user_id, _, _, _ in self._changes}
+
     def arrays(self, now: datetime) -> dict[str, str]:
         """Write the statement's parameters."""
         self._changes.sort(key=itemgetter(0, 1))
@@ -194,6 +206,7 @@ class _Counted:
             **given_arrays(
                 idempotent_answers, answer_columns([(one.key, _expected(one)) for one in self.requests], now)
             ),
+            "users_array": array_text(erasures.c.user_digest.type, list(map(user_digest, self.users))),
             "since_array": array_text(erasures.c.erased_at.type, first),
             "request_array": array_text(BigInteger(), [place for _, _, place, _ in self._changes]),
             **given_arrays(user_game_interactions, pair_columns([change for _, _, _, change in self._changes])),

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from recommendation.catalogue.store import ensure_games
 from recommendation.database.dialects.writing import as_given, insert_columns, insert_new, insert_rows
 from recommendation.database.in_parts import rows_among
+from recommendation.database.locks import wait_briefly
 from recommendation.database.tables import event_ids, feedback, user_game_interactions
 from recommendation.errors import InvalidInput
 from recommendation.interactions.erasures import erased_since
@@ -111,6 +112,7 @@ def erased_among(connection: Connection, batches: Iterable[Sequence[Indexed]]) -
     """
     events = [event for batch in batches for _, event in batch]
     if not events:
+        wait_briefly(connection)
         return {}
     return erased_since(connection, {event.user_id for event in events}, min(event.occurred_at for event in events))
 

@@ -30,7 +30,7 @@ from recommendation.database.dialects.writing import (
     insert_rows,
     only_new,
 )
-from recommendation.database.locks import SHARE_WITH_ERASURE, share_with_erasure
+from recommendation.database.locks import share_with_erasure, sharing_with_erasure
 from recommendation.database.tables import erasures, user_game_interactions, user_lists
 from recommendation.database.versions import bump, next_number
 from recommendation.interactions.erasures import still_there, user_digest
@@ -53,7 +53,7 @@ def store_lists(connection: Connection, lists: Sequence[StoredList]) -> bool:
     Returns:
         True where every list was written. False where one was not, or the database does not tell: `newer_lists` does.
     """
-    share_with_erasure(connection)
+    share_with_erasure(connection, {stored.user_id for stored in lists})
     ordered = sorted(lists, key=attrgetter("user_id", "source"))
     if len(ordered) < WORTH_COPYING:
         insert_rows(connection, user_lists, _as_rows(ordered), _if_higher)
@@ -100,7 +100,8 @@ def store_lists_of_those_there(connection: Connection, lists: Sequence[StoredLis
         **given_arrays(user_lists, columns),
         "user_digest_array": array_text(erasures.c.user_digest.type, digests),
     }
-    return {user_id for (user_id,) in _of_those_there().rows(connection, given, SHARE_WITH_ERASURE)}
+    share = sharing_with_erasure(connection, [stored.user_id for stored in ordered])
+    return {user_id for (user_id,) in _of_those_there().rows(connection, given, share)}
 
 
 @lru_cache(maxsize=1)
@@ -196,7 +197,7 @@ def store_first_party(
 
     An item that expired is dropped in passing.
     """
-    share_with_erasure(connection)
+    share_with_erasure(connection, {user_id for user_id, _ in given})
     old = _locked(connection, given, now)
     # Taken under the locks: of two writers of one list the later in line gets the higher number.
     number = next_number(connection)

@@ -226,7 +226,7 @@ def _write(work: Work, shard: Shard, users: list[str], lists: list[StoredList], 
     """
     regeneration = work.regeneration
     with work.database.writing() as connection:
-        share_with_erasure(connection)
+        share_with_erasure(connection, users)
         gone = erased_after(connection, users, regeneration.number)
         kept = [stored for stored in lists if stored.user_id not in gone]
         newer = [] if store_lists(connection, kept) else newer_lists(connection, kept)

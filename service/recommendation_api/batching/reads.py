@@ -61,16 +61,16 @@ def _always(_user_id: str) -> bool:
 
 
 def reads_together(
-    read_users: Callable[[Sequence[str]], Awaitable[Mapping[str, State]]], policy: ReadPolicy
+    read_users: Callable[[Sequence[str]], Awaitable[Mapping[str, State | Exception]]], policy: ReadPolicy
 ) -> Batcher[str, State]:
     """
     Return a batcher that is asked for single users and reads several at once.
 
     Args:
-        read_users: reads users, none of them twice, in the order of their ids.
+        read_users: reads users, none of them twice, in the order of their ids; an error is one user's.
     """
 
-    async def read(user_ids: Sequence[str]) -> Sequence[State]:
+    async def read(user_ids: Sequence[str]) -> Sequence[State | Exception]:
         found = await read_users(sorted(set(user_ids)))
         return [found[user_id] for user_id in user_ids]
 

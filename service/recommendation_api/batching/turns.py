@@ -1,13 +1,17 @@
 """Writes take turns, so that a flood of them leaves threads and connections to reads; too many are turned away."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
+from recommendation.errors import TransactionLost
 from recommendation_api.problems import Problem
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -15,6 +19,19 @@ Result = TypeVar("Result")
 def too_many_writes() -> Problem:
     """Return the problem of a write that is turned away."""
     return Problem(429, "too_many_writes", "too many writes at once; try again in a moment", {"Retry-After": "1"})
+
+
+TRIES = 3
+
+
+def tried_again(work: Callable[[], Result]) -> Result:
+    """Do the work of one transaction, up to `TRIES` times where it is lost to another (a deadlock, say)."""
+    for _ in range(TRIES - 1):
+        try:
+            return work()
+        except TransactionLost:
+            log.info("a transaction was lost to another and is done again")
+    return work()
 
 
 class WriteTurns:

@@ -7,24 +7,21 @@ would have waited for on the disk anyway.
 
 There are two ways (docs/decisions/ingests-share-transactions.md), and `EventWrites.take` is where a request is sent one
 of them: all at once, by one statement that the event loop waits for; or step by step, in a thread. A group that is held
-up, by another session's lock, holds up no other: behind the statement, requests go step by step; behind a thread,
-another thread takes them.
+up, by a slow server, holds up no other: behind the statement, requests go step by step; behind a thread, another thread
+takes them. One that another transaction's lock holds up leaves its group, and waits alone (`batching.held`).
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from recommendation.errors import StoreUnavailable, TransactionLost
+from recommendation.errors import LockHeld, StoreUnavailable
 from recommendation.interactions.ingest import Ingest, Ingested, Outcome
 from recommendation.interactions.ingest_at_once import LoopIngests
 from recommendation_api.batching.batcher import Batcher
-from recommendation_api.batching.turns import WriteTurns
-
-log = logging.getLogger(__name__)
-
+from recommendation_api.batching.held import Held
+from recommendation_api.batching.turns import WriteTurns, tried_again
 
 MOST_REQUESTS = 64
 """What goes together at most: a group's locks are held until its commit."""
@@ -35,7 +32,7 @@ MOST_EVENTS = 2_000
 
 
 PATIENCE_SECONDS = 0.1
-"""How long a group may be held up, by another session's lock, before others go another way."""
+"""How long a group may take before others go another way."""
 
 
 CROWD, MOST_GATHERING_SECONDS = 3, 0.005
@@ -44,9 +41,6 @@ CROWD, MOST_GATHERING_SECONDS = 3, 0.005
 
 WRITERS = 3
 """One writes, so that groups are large; while it is held up another does."""
-
-
-TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -131,6 +125,7 @@ class EventWrites:
         turns: WriteTurns,
         statement: Statement | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
+        held: Held | None = None,
     ) -> None:
         """
         Start nothing yet.
@@ -139,10 +134,12 @@ class EventWrites:
             write: carries out requests step by step in one transaction, in a thread.
             turns: counts the requests that wait, and gives each group its turn among all writes.
             statement: the other way, where there is one.
+            held: where requests wait that another transaction's lock holds up.
         """
         self._write = write
+        self._held = held or Held()
         self._turns = turns
-        self._threads = ThreadPoolExecutor(WRITERS, "ingest")
+        self._threads = ThreadPoolExecutor(WRITERS + 1, "ingest")  # and one for those that were held up
         by_steps = WritePolicy(WRITERS, joins_a_transaction, False, patience_seconds)
         self._by_steps: Batcher[Ingest, Ingested] = Batcher(self._in_a_thread, by_steps, turns.turn)
         self._takes: Callable[[Ingest], bool] = lambda request: False
@@ -162,12 +159,25 @@ class EventWrites:
             KeyReusedError: its key was used for another request.
             StoreUnavailable: nothing of it was written, as far as is known.
         """
+        users = {event.user_id for _, event in request.events}
+        user_id = users.pop() if len(users) == 1 else None
+        return await self._held.run(lambda: self._among_others(request), lambda: self._in_turn(request), user_id)
+
+    async def _among_others(self, request: Ingest) -> Ingested:
         with self._turns.admitted():
             if self._takes(request) and not self._at_once.is_held_up:
                 ingested = await self._at_once.ask(request)
                 if ingested is not None:
                     return ingested
             return await self._by_steps.ask(request)
+
+    async def _in_turn(self, request: Ingest) -> Ingested:
+        with self._turns.admitted():
+            async with self._turns.turn:
+                (outcome,) = await self._in_a_thread([request])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def close(self) -> None:
         """Let the threads go."""
@@ -177,21 +187,29 @@ class EventWrites:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._carry_out, requests)
 
     def _carry_out(self, requests: Sequence[Ingest]) -> Sequence[Outcome | Exception]:
-        for _ in range(TRIES - 1):
-            try:
-                return self._together(requests)
-            except TransactionLost:
-                log.info("a transaction was lost to another and is done again")
-        return self._together(requests)
+        return tried_again(lambda: self._together(requests))
 
     def _together(self, requests: Sequence[Ingest]) -> Sequence[Outcome | Exception]:
         try:
             return self._write(requests)
-        except StoreUnavailable:
-            raise
         except Exception as error:
+            if isinstance(error, StoreUnavailable) and not isinstance(error, LockHeld):
+                raise
             # One of them cannot be done. Nothing was written, and alone each of the others can.
-            return [error] if len(requests) == 1 else [self._alone(request) for request in requests]
+            return [error] if len(requests) == 1 else self._each_alone(requests)
+
+    def _each_alone(self, requests: Sequence[Ingest]) -> list[Outcome | Exception]:
+        held_up: dict[str, LockHeld] = {}
+        outcomes = []
+        for request in requests:
+            users = {event.user_id for _, event in request.events}
+            # One wait for a user is enough: the others of the group wait as long.
+            known = next((held_up[user_id] for user_id in users if user_id in held_up), None)
+            outcome = known or self._alone(request)
+            if isinstance(outcome, LockHeld) and len(users) == 1:
+                held_up[users.pop()] = outcome
+            outcomes.append(outcome)
+        return outcomes
 
     def _alone(self, request: Ingest) -> Outcome | Exception:
         try:

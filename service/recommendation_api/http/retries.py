@@ -10,19 +10,29 @@ from starlette.responses import Response
 
 from recommendation.database import idempotency
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS, Answer, RequestKey
+from recommendation.database.locks import wait_briefly
 from recommendation.rows import Rejection
+from recommendation_api.batching.turns import WriteTurns, tried_again
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
 
-async def once(request: Request, content: bytes, work: Callable[[Connection, datetime], Answer]) -> tuple[Answer, bool]:
+async def once(
+    request: Request,
+    content: bytes,
+    work: Callable[[Connection, datetime], Answer],
+    user_id: str | None = None,
+    turns: WriteTurns | None = None,
+) -> tuple[Answer, bool]:
     """
     Do a write in one transaction, once per `Idempotency-Key`.
 
     Args:
         request: names the key, its holder and the route.
         content: the body, which tells a retry from another request under the same key.
-        work: what to do; its answer is kept with it.
+        work: what to do; its answer is kept with it. Where the transaction is lost to another it is done again.
+        user_id: the one user whom it is for, '' for everyone at once; None where it is for several or for none.
+        turns: whose turn it takes; that of all writes, if none is given.
 
     Returns:
         The answer, and whether it is a replay.
@@ -37,15 +47,19 @@ async def once(request: Request, content: bytes, work: Callable[[Connection, dat
     def in_transaction() -> tuple[Answer, bool]:
         now = parts.clock()
         with parts.database.writing() as connection:
+            wait_briefly(connection)
             return idempotency.once(connection, key, now, work)
 
-    answered_once = await parts.writes.run(in_transaction)
+    async def in_turn() -> tuple[Answer, bool]:
+        return await (turns or parts.writes).run(lambda: tried_again(in_transaction))
+
+    answered_once = await parts.held.run(in_turn, in_turn, user_id)
     parts.written()
     return answered_once
 
 
 async def once_and_shown(
-    request: Request, content: bytes, work: Callable[[Connection, datetime], Answer]
+    request: Request, content: bytes, work: Callable[[Connection, datetime], Answer], user_id: str | None = None
 ) -> tuple[Answer, bool]:
     """
     Do as `once`, and return when every later read of this process shows it.
@@ -53,7 +67,7 @@ async def once_and_shown(
     Raises:
         StoreUnavailable: also where it is done, but could not be read back; a retry is a replay.
     """
-    answered_once = await once(request, content, work)
+    answered_once = await once(request, content, work, user_id)
     await parts_of(request).views.settle()
     return answered_once
 

@@ -45,16 +45,17 @@ async def post_batch(request: Request) -> Response:
     if mode not in ("merge", "replace"):
         raise Problem(422, "invalid_mode", "mode should be 'merge' or 'replace'")
     lists, refused = _parse_lists(rows)
+    users = {user_id for user_id, _ in lists}
 
     def store(connection: Connection, now: datetime) -> Answer:
-        share_with_erasure(connection)  # before any row, as every writer: or two could wait for each other
+        share_with_erasure(connection, users)  # before any row, as every writer: or two could wait for each other
         games = {item.game_id for items in lists.values() for item in items}
         new_games = ensure_games(connection, games, now, parts.views.last_view.catalogue.by_id)
         if lists:
             store_first_party(connection, lists, mode == "replace", now)
         return batch_answer(sum(map(len, lists.values())), refused, 0, new_games=new_games)
 
-    answer, replayed = await once_and_shown(request, body, store)
+    answer, replayed = await once_and_shown(request, body, store, next(iter(users)) if len(users) == 1 else None)
     return answered(answer, replayed)
 
 
@@ -69,7 +70,7 @@ async def remove_list(request: Request, user_id: schemas.UserId, source: schemas
         delete_list(connection, user_id, named, now)
         return Answer(204, b"")
 
-    answer, replayed = await once_and_shown(request, b"", remove)
+    answer, replayed = await once_and_shown(request, b"", remove, user_id)
     return answered(answer, replayed)
 
 

@@ -88,12 +88,15 @@ async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20)
 
 
 async def _made_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
+    async def generate_now() -> UserState:
+        return await parts.generating.ask(user_id)
+
     await parts.views.catch_up()
     if parts.views.view.live is None:
         raise no_model()
     if parts.generating.waiting >= parts.settings.max_waiting_writes:
         raise too_many_writes()
-    state = await parts.generating.ask(user_id)
+    state = await parts.held.run(generate_now, generate_now, user_id)
     view = parts.views.view
     return list_body(make_page(parts, view, state, page), page.limit, view.catalogue)
 

@@ -29,7 +29,7 @@ async def erase(request: Request, user_id: schemas.UserId) -> Response:
     def work(connection: Connection, now: datetime) -> Answer:
         return Answer(200, orjson.dumps({"erased": erase_user(connection, user_id, now)}))
 
-    answer, replayed = await once(request, b"", work)
+    answer, replayed = await once(request, b"", work, user_id, parts_of(request).erasing)
     return answered(answer, replayed)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from recommendation.database.idempotency import Answer, RequestKey
 from recommendation.errors import InvalidInput, StoreUnavailable, TransactionLost
 from recommendation.interactions.ingest import Ingest, Ingested
-from recommendation_api.batching.turns import WriteTurns
-from recommendation_api.batching.writes import TRIES, EventWrites
+from recommendation_api.batching.turns import TRIES, WriteTurns
+from recommendation_api.batching.writes import EventWrites
 from recommendation_api.problems import Problem
 
 

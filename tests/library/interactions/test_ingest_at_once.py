@@ -133,7 +133,7 @@ def test_of_two_with_one_key_or_one_pair_in_a_group_one_is_left(store: Database)
     assert sum(row[3] for row in pairs(store)) == 2
 
 
-def test_one_with_an_event_from_before_any_erasure_is_left(store: Database) -> None:
+def test_one_with_an_event_from_before_an_erasure_of_a_user_of_its_group_is_left(store: Database) -> None:
     with store.writing() as connection:
         erase_user(connection, "ann", START)
     before = request(event("bob", "g", occurred_at=START.isoformat()), event("bob", "g1"), key="k")
@@ -141,6 +141,7 @@ def test_one_with_an_event_from_before_any_erasure_is_left(store: Database) -> N
         request(event(user, "g2", occurred_at=(START + timedelta(seconds=1)).isoformat())) for user in ("ann", "c")
     ]
     assert counted(store, [before, *after]) == [[None, "1 0 0", "1 0 0"]]
+    assert counted(store, [request(event("d", "g", occurred_at=START.isoformat()))]) == [["1 0 0"]]
     assert step_by_step(store, before) == ["2 0 0"]
 
 

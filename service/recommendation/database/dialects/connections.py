@@ -26,6 +26,9 @@ _WORTH_ANOTHER_TRY = ("40001", "40P01", "26000", "42P05")
 """Serialisation failure; deadlock; a prepared statement that is unknown in the session, or there already."""
 
 
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
 def driver_url(url: str) -> URL:
     """Return the URL with our driver: plain `postgresql://` means psycopg2 whatever SQLAlchemy would pick."""
     parsed = make_url(url)
@@ -218,6 +221,11 @@ def _is_of_connection(error: BaseException | None) -> bool:
 def is_worth_another_try(error: DBAPIError) -> bool:
     """Tell whether a transaction was ended for a cause that is gone when it is done again at once."""
     return getattr(error.orig, "pgcode", None) in _WORTH_ANOTHER_TRY
+
+
+def is_lock_held(error: DBAPIError) -> bool:
+    """Tell whether another transaction held a lock for longer than this one waits."""
+    return getattr(error.orig, "pgcode", None) == _LOCK_NOT_AVAILABLE
 
 
 @contextmanager

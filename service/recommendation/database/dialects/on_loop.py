@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import Any
 
 import psycopg2
-from psycopg2 import extensions
+from psycopg2 import errors, extensions
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -184,7 +184,8 @@ class LoopConnection:
     def _end(self, error: psycopg2.Error) -> None:
         """Tell who waits; a connection after whose error nothing is known of it is closed."""
         answer, self._answer = self._answer, None
-        is_connection_lost = bool(self._connection.closed) or isinstance(error, psycopg2.OperationalError)
+        is_lost = isinstance(error, psycopg2.OperationalError) and not isinstance(error, errors.LockNotAvailable)
+        is_connection_lost = bool(self._connection.closed) or is_lost
         if is_connection_lost:
             self._unwatch()
         if is_connection_lost and not self._connection.closed:
