@@ -136,6 +136,46 @@ class Settings:
             reason="length of a personal list; a hundred fill five pages and take 1.2 kB a user.",
         ),
     )
+    list_max_items: int = field(
+        default=500,
+        metadata=whole(
+            "RECOMMENDATION_LIST_MAX_ITEMS",
+            1,
+            10_000,
+            unit="items",
+            reason="in one of the shop's own lists, of one source for one user or for everyone; 25 pages.",
+        ),
+    )
+    list_max_sources: int = field(
+        default=10,
+        metadata=whole(
+            "RECOMMENDATION_LIST_MAX_SOURCES",
+            1,
+            1_000,
+            unit="sources",
+            reason="of the shop's own lists for one user, and for everyone; a read takes all of them in.",
+        ),
+    )
+    lists_max_items: int = field(
+        default=2_000,
+        metadata=whole(
+            "RECOMMENDATION_LISTS_MAX_ITEMS",
+            1,
+            100_000,
+            unit="items",
+            reason="in all of the shop's own lists for one user, and for everyone; a read takes in a user's own items.",
+        ),
+    )
+    lists_max_pins: int = field(
+        default=100,
+        metadata=whole(
+            "RECOMMENDATION_LISTS_MAX_PINS",
+            0,
+            1_000,
+            unit="items",
+            reason="with a position among these; the longest page has so many places, and each read seats all pins.",
+        ),
+    )
     weights: Weights = field(
         default_factory=lambda: parse_weights(""),
         metadata=described(

@@ -11,6 +11,7 @@ from recommendation.database.database import Database
 from recommendation.errors import LockHeld
 from recommendation.interactions.ingest import Ingest, Ingested, Outcome, ingest
 from recommendation.interactions.ingest_at_once import LoopIngests
+from recommendation.lists.first_party import USUAL_BOUNDS, Bounds
 from recommendation.lists.generate import generate_lists
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.reads import LoopReads
@@ -69,6 +70,8 @@ class Parts:
     is_ready: bool = False
     is_draining: bool = False
     list_settings: ListSettings = field(default_factory=ListSettings)
+    list_bounds: Bounds = USUAL_BOUNDS
+    """How much the shop may recommend by itself."""
 
     def written(self) -> None:
         """Tell the other parts that something was committed."""
@@ -145,6 +148,9 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         keys=keys,
         clock=clock,
         list_settings=list_settings,
+        list_bounds=Bounds(
+            settings.list_max_items, settings.list_max_sources, settings.lists_max_items, settings.lists_max_pins
+        ),
     )
 
 

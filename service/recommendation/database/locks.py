@@ -52,6 +52,9 @@ _OUTBOX = 7_201_005
 _OUTBOX_ORDER = 7_201_006
 
 
+_EVERYONE = 7_201_008
+
+
 _ORDERS = 256
 
 
@@ -184,6 +187,12 @@ def exclude_writers_of(connection: Connection, user_id: str) -> None:
     if wait_ms is not None:
         steps = [_bounded(1000 * ERASURE_WAIT_SECONDS), steps[0], _bounded(wait_ms), steps[1]]
     connection.exec_driver_sql("; ".join(steps))
+
+
+def take_turn_at_lists_of_everyone(connection: Connection) -> None:
+    """Until the transaction ends, let no other write lists for everyone: their bounds hold for all of them together."""
+    if is_postgres(connection):
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_EVERYONE})"))
 
 
 def wait_for_outbox_order(connection: Connection, users: Collection[str]) -> None:

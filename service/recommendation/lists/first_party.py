@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,54 @@ _RULE = re.compile(r"rule:[A-Za-z0-9._-]{1,64}")
 
 
 BATCH_FIELDS = frozenset({"user_id", "game_id", "score", "source", "reason", "position", "expires_at"})
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much the shop may recommend to one user, or to everyone: each read takes all of it into account."""
+
+    of_list: int = 500
+    """Items in one list, of one source."""
+    sources: int = 10
+    """Lists with an item that has not expired."""
+    in_all: int = 2_000
+    """Items in all of these lists together."""
+    pins: int = 100
+    """Items with a position among them."""
+
+    def refusal(
+        self, source: str, new: Sequence["FirstPartyItem"], lists: Mapping[str, Sequence["FirstPartyItem"]]
+    ) -> str | None:
+        """
+        Tell why a list may not take the place of the one of its source; None if it may.
+
+        Args:
+            lists: the present ones, by source. What was too large before may stay or become smaller.
+        """
+        if not new:
+            return None
+        old = lists.get(source, ())
+        others = [item for name, items in lists.items() if name != source for item in items]
+        number = sum(1 for items in lists.values() if items)
+        for what, bound, size, was, setting in (
+            ("items in a list", self.of_list, len(new), len(old), "RECOMMENDATION_LIST_MAX_ITEMS"),
+            ("sources", self.sources, number + (not old), number, "RECOMMENDATION_LIST_MAX_SOURCES"),
+            ("items", self.in_all, len(others) + len(new), len(others) + len(old), "RECOMMENDATION_LISTS_MAX_ITEMS"),
+            ("pins", self.pins, _pins(others, new), _pins(others, old), "RECOMMENDATION_LISTS_MAX_PINS"),
+        ):
+            if size > max(bound, was):
+                return (
+                    f"{size} {what} would be more than the {bound} that one user, or everyone, may have ({setting}); "
+                    "take others off first: replace a list by a shorter one, or delete it"
+                )
+        return None
+
+
+USUAL_BOUNDS = Bounds()
+
+
+def _pins(*lists: Sequence["FirstPartyItem"]) -> int:
+    return sum(item.position is not None for items in lists for item in items)
 
 
 @dataclass(frozen=True, slots=True)

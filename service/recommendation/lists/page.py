@@ -4,7 +4,7 @@ The active list of a user: what `GET /user/{id}` answers.
 A pure function of the user's rows and the shared view, so that replicas agree and the same list has the same ETag.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -12,14 +12,13 @@ from typing import NamedTuple
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.catalogue.games import Game
 from recommendation.engine.model import LiveModel
-from recommendation.lists.first_party import FirstPartyItem, FirstPartyList
-from recommendation.lists.order import Candidate, Origin, Placement, Reason, order, source_class, source_rank
+from recommendation.lists.first_party import FirstPartyList
+from recommendation.lists.order import Candidate, Origin, Placement, Reason, order, source_class
 from recommendation.lists.personal import ListSettings, personal_list
+from recommendation.lists.shops_own import REASONS, Entry, ShopsOwn
 from recommendation.lists.stored import StoredList, unpack
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
-
-_FIRST_PARTY_REASONS = {"editorial": "Picked by the store", "rule": "Picked by a rule of the store"}
 
 
 @dataclass(frozen=True)
@@ -202,38 +201,33 @@ class _Sources:
                 reason = Reason("popular", f"Popular: {users} player{'s' if users != 1 else ''}")
                 yield Candidate(game, float(users), reason, origin)
 
-    def first_party(self, state: UserState, request: PageRequest) -> list[list[Candidate]]:
-        """Return the shop's own candidates, a list for each class of source; a user's own item wins over everyone's."""
-        if not self.view.everyone and state.lists.keys() <= {"cf"}:
+    def first_party(self, state: UserState, request: PageRequest) -> list[Iterable[Candidate]]:
+        """Return the shop's own candidates: of each class of source its pins, and then the others, read as needed."""
+        everyone = self.view.own_of_everyone
+        if not everyone.named and state.lists.keys() <= {"cf"}:
             return []
-        found: dict[tuple[str, str], tuple[FirstPartyItem, datetime]] = {}
-        own = {s: FirstPartyList.of(row) for s, row in state.lists.items() if source_class(s) in _FIRST_PARTY_REASONS}
-        for source, given in (*self.view.everyone.items(), *own.items()):
-            for item in given.items:
-                found[source, item.game_id] = item, given.generated_at
-        classes: dict[int, list[Candidate]] = {0: [], 1: []}
-        for (source, game_id), (item, generated_at) in found.items():
-            game = self._on_sale(game_id)
-            if game and request.wants(source) and (item.expires_at is None or item.expires_at > self.now):
-                classes[source_rank(source)].append(_candidate(game, source, item, generated_at))
-        return [sorted(group, key=lambda c: (-c.score, c.game_id)) for group in classes.values()]
+        lists = {s: FirstPartyList.of(row) for s, row in state.lists.items() if source_class(s) in REASONS}
+        found: list[Iterable[Candidate]] = []
+        for pins, others in ShopsOwn.of(lists, self.view.catalogue.by_id).beside(everyone):
+            found += [list(self._usable(pins, request)), self._usable(others, request)]
+        return found
+
+    def _usable(self, entries: Iterable[Entry], request: PageRequest) -> Iterator[Candidate]:
+        listed, hidden, now = self.view.listed(self.now), self.hidden, self.now
+        for _, game_id, source, candidate in entries:
+            expires_at = candidate.origin.expires_at
+            if (
+                game_id not in hidden
+                and candidate.game.key in listed
+                and (expires_at is None or expires_at > now)
+                and request.wants(source)
+            ):
+                yield candidate
 
     def _on_sale(self, game_id: str) -> Game | None:
         """Return a game that the page may hold, None for any other."""
         game = self.view.catalogue.by_id.get(game_id)
         return None if game is None or game_id in self.hidden else self.view.listed(self.now).get(game.key)
-
-
-def _candidate(game: Game, source: str, item: FirstPartyItem, generated_at: datetime) -> Candidate:
-    kind = source_class(source)
-    return Candidate(
-        game,
-        item.score,
-        Reason(kind, item.reason or _FIRST_PARTY_REASONS[kind]),
-        Origin(source, generated_at=generated_at, expires_at=item.expires_at),
-        item.position,
-        item.updated,
-    )
 
 
 def _placements(personal: Sequence[Candidate], view: StoreView, request: PageRequest, now: datetime) -> list[Placement]:

@@ -1,5 +1,6 @@
 """Lists in the store: one row per (user, source), replaced only by a higher number."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,14 +31,29 @@ from recommendation.database.dialects.writing import (
     insert_rows,
     only_new,
 )
-from recommendation.database.locks import share_with_erasure, sharing_with_erasure
+from recommendation.database.locks import (
+    share_with_erasure,
+    sharing_with_erasure,
+    take_turn_at_lists_of_everyone,
+)
 from recommendation.database.tables import erasures, user_game_interactions, user_lists
 from recommendation.database.versions import bump, next_number
 from recommendation.interactions.erasures import still_there, user_digest
-from recommendation.lists.first_party import FirstPartyItem, decode_first_party, encode_first_party, merged
+from recommendation.lists.first_party import (
+    USUAL_BOUNDS,
+    Bounds,
+    FirstPartyItem,
+    decode_first_party,
+    encode_first_party,
+    merged,
+)
 from recommendation.lists.stored import EVERYONE, StoredList
 
 UserSource = tuple[str, str]
+
+
+_MADE_BY_US = ("cf", "drop")
+"""Sources of rows that are not the shop's."""
 
 
 WORTH_COPYING = 200
@@ -191,41 +207,84 @@ def store_first_party(
     given: Mapping[UserSource, Sequence[FirstPartyItem]],
     replace_whole: bool,
     now: datetime,
-) -> None:
+    bounds: Bounds = USUAL_BOUNDS,
+) -> dict[UserSource, str]:
     """
     Write what the shop recommends, per (user, source): over the items of the same games, or in place of all.
 
-    An item that expired is dropped in passing.
+    Items that expired are dropped in passing, and so are lists that hold no others.
+
+    Returns:
+        Why a list would be more than the bounds allow, for each that stays as it was. Two writes of a user's very first
+        lists at one moment do not see each other, and may bring up to twice as much; everyone's are written in turn.
     """
-    share_with_erasure(connection, {user_id for user_id, _ in given})
+    owners = sorted({user_id for user_id, _ in given})
+    share_with_erasure(connection, owners)
+    if EVERYONE in owners:
+        take_turn_at_lists_of_everyone(connection)
     old = _locked(connection, given, now)
     # Taken under the locks: of two writers of one list the later in line gets the higher number.
     number = next_number(connection)
-    lists = []
-    for (user_id, source), items in given.items():
-        new = [replace(item, updated=number) for item in items]
-        kept = merged([] if replace_whole else old[user_id, source], new)
-        alive = [item for item in kept if item.expires_at is None or item.expires_at > now]
-        lists.append(StoredList(user_id, source, number, now, encode_first_party(alive)))
-    store_lists(connection, lists)
-    if any(user_id == EVERYONE for user_id, _ in given):
+    refused: dict[UserSource, str] = {}
+    written: set[UserSource] = set()
+    for user_id, source in sorted(given):
+        new = [replace(item, updated=number) for item in given[user_id, source]]
+        kept = _alive(merged([] if replace_whole else old[user_id][source], new), now)
+        refusal = bounds.refusal(source, kept, old[user_id])
+        if refusal is None:
+            old[user_id][source] = kept
+            written.add((user_id, source))
+        else:
+            refused[user_id, source] = refusal
+    store_lists(
+        connection,
+        [
+            StoredList(user_id, source, number, now, encode_first_party(old[user_id][source]))
+            for user_id, source in written
+            if old[user_id][source]
+        ],
+    )
+    _drop(connection, [(user_id, source) for user_id, lists in old.items() for source in lists if not lists[source]])
+    if EVERYONE in owners:
         bump(connection, "everyone", now)
+    return refused
+
+
+def _alive(items: Iterable[FirstPartyItem], now: datetime) -> list[FirstPartyItem]:
+    return [item for item in items if item.expires_at is None or item.expires_at > now]
 
 
 def _locked(
     connection: Connection, wanted: Iterable[UserSource], now: datetime
-) -> dict[UserSource, list[FirstPartyItem]]:
-    """Read the lists that are changed, made empty where they were not there, and keep others from changing them."""
+) -> dict[str, dict[str, list[FirstPartyItem]]]:
+    """
+    Read the shop's own lists of the users, those that are wanted made empty where they were not there.
+
+    Others are kept from changing them.
+
+    Returns:
+        The items that have not expired, by user and source.
+    """
     nothing = encode_first_party(())
     empty = [StoredList(user_id, source, 0, now, nothing) for user_id, source in sorted(wanted)]
     insert_rows(connection, user_lists, _as_rows(empty), only_new)
+    columns = user_lists.c
     query = (
-        select(user_lists.c.user_id, user_lists.c.source, user_lists.c["items"])
-        .where(tuple_(user_lists.c.user_id, user_lists.c.source).in_(sorted(wanted)))
-        .order_by(user_lists.c.user_id, user_lists.c.source)
+        select(columns.user_id, columns.source, columns["items"])
+        .where(columns.user_id.in_(sorted({user_id for user_id, _ in wanted})), columns.source.not_in(_MADE_BY_US))
+        .order_by(columns.user_id, columns.source)
         .with_for_update()
     )
-    return {(user_id, source): decode_first_party(items) for user_id, source, items in connection.execute(query)}
+    found: dict[str, dict[str, list[FirstPartyItem]]] = defaultdict(dict)
+    for user_id, source, items in connection.execute(query):
+        found[user_id][source] = _alive(decode_first_party(items), now)
+    return found
+
+
+def _drop(connection: Connection, empty: Sequence[UserSource]) -> None:
+    if empty:
+        of_these = tuple_(user_lists.c.user_id, user_lists.c.source).in_(sorted(empty))
+        connection.execute(delete(user_lists).where(of_these))
 
 
 def delete_list(connection: Connection, user_id: str, source: str, now: datetime) -> bool:

@@ -22,6 +22,7 @@ from recommendation.engine.model import LiveModel
 from recommendation.engine.releases import KNOWN_WELL, Release, extended
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
+from recommendation.lists.shops_own import ShopsOwn
 
 
 def with_releases(live: LiveModel, catalogue: Catalogue) -> LiveModel:
@@ -89,9 +90,14 @@ class StoreView:
 
     def warm(self) -> None:
         """Compute now what the first reader would wait for otherwise: milliseconds for a large catalogue."""
-        _ = self.listed(self._since), self.unlisted_rows, self.keys
+        _ = self.listed(self._since), self.unlisted_rows, self.keys, self.own_of_everyone
         if self.live is not None:
             self.live.model.warm()
+
+    @cached_property
+    def own_of_everyone(self) -> ShopsOwn:
+        """What the shop recommends to everyone, in order."""
+        return ShopsOwn.of(self.everyone, self.catalogue.by_id)
 
     @cached_property
     def unlisted_rows(self) -> npt.NDArray[np.int32]:

@@ -33,7 +33,8 @@ async def post_batch(request: Request) -> Response:
     Upsert the shop's own recommendations, for one user or (without `user_id`) for everyone.
 
     `mode` is `merge` (over the items of the same games) or `replace` (the whole list), for each user and source that
-    the request names; where one of its rows is rejected, that list stays as it was.
+    the request names; where one of its rows is rejected, that list stays as it was. So does a list that would be more
+    than one user, or everyone, may have: `lists_full` names the bound and its setting.
 
     A game that was never heard of becomes known, as with its first interaction, so that a shop can open with lists of
     its own; `new_games` names them, and an id that was mistyped is among them.
@@ -45,15 +46,17 @@ async def post_batch(request: Request) -> Response:
     if mode not in ("merge", "replace"):
         raise Problem(422, "invalid_mode", "mode should be 'merge' or 'replace'")
     lists, refused = _parse_lists(rows)
+    given = {pair: [item for _, item in items] for pair, items in lists.items()}
     users = {user_id for user_id, _ in lists}
 
     def store(connection: Connection, now: datetime) -> Answer:
         share_with_erasure(connection, users)  # before any row, as every writer: or two could wait for each other
-        games = {item.game_id for items in lists.values() for item in items}
+        games = {item.game_id for items in given.values() for item in items}
         new_games = ensure_games(connection, games, now, parts.views.last_view.catalogue.by_id)
-        if lists:
-            store_first_party(connection, lists, mode == "replace", now)
-        return batch_answer(sum(map(len, lists.values())), refused, 0, new_games=new_games)
+        full = store_first_party(connection, given, mode == "replace", now, parts.list_bounds) if given else {}
+        more = [Rejection(index, "lists_full", full[pair]) for pair in full for index, _ in lists[pair]]
+        accepted = sum(len(items) for pair, items in lists.items() if pair not in full)
+        return batch_answer(accepted, [*refused, *more], 0, new_games=new_games)
 
     answer, replayed = await once_and_shown(request, body, store, next(iter(users)) if len(users) == 1 else None)
     return answered(answer, replayed)
@@ -96,7 +99,7 @@ async def put_catalogue(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-def _parse_lists(rows: list[Any]) -> tuple[dict[tuple[str, str], list[FirstPartyItem]], list[Rejection]]:
+def _parse_lists(rows: list[Any]) -> tuple[dict[tuple[str, str], list[tuple[int, FirstPartyItem]]], list[Rejection]]:
     """Sort rows into lists; a list with a rejected row is left out whole, and its other rows are rejected too."""
     lists: dict[tuple[str, str], list[tuple[int, FirstPartyItem]]] = defaultdict(list)
     parsed, refused = parse_each(rows, lambda row, _index: parse_first_party(row))
@@ -106,7 +109,7 @@ def _parse_lists(rows: list[Any]) -> tuple[dict[tuple[str, str], list[FirstParty
     for pair in spoiled & lists.keys():
         detail = "another row of the same user and source was rejected, so their list stays as it was"
         refused += [Rejection(index, "list_unchanged", detail) for index, _ in lists.pop(pair)]
-    return {pair: [item for _, item in items] for pair, items in lists.items()}, refused
+    return lists, refused
 
 
 def _pair_of(row: Any) -> tuple[Any, Any]:
