@@ -38,7 +38,6 @@ def play(url: str, folder: Path, replicas: int, server: OwnPostgres | None, roun
     assert ledger.wrongs == [], f"{hint}\n{told}"
 
 
-@pytest.mark.faults
 @pytest.mark.postgres
 def test_a_short_time_of_chaos_on_postgres_loses_doubles_and_leaks_nothing(
     own_postgres: OwnPostgres, tmp_path: Path
