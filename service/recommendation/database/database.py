@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import PendingRollbackError
+from sqlalchemy.exc import InvalidRequestError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from recommendation.database.dialects import connections as connecting
@@ -20,6 +20,10 @@ POOL_WAIT_SECONDS = 5
 
 GRACE_SECONDS = 2.0
 """So much longer than a statement may take its answer is waited for, until the server's process is taken for frozen."""
+
+
+ENDED_AGAIN = "This connection is closed"
+"""What SQLAlchemy's pool says where each connection that it opened had ended before it could be handed out."""
 
 
 class Database:
@@ -167,7 +171,9 @@ def translated() -> Iterator[None]:
         yield
     except PoolTimeout:
         raise StoreUnavailable("every database connection is in use; try again in a moment") from None
-    except PendingRollbackError as error:
+    except InvalidRequestError as error:
+        if not isinstance(error, PendingRollbackError) and str(error) != ENDED_AGAIN:
+            raise
         raise StoreUnavailable("the connection to the database was lost; try again in a moment") from error
     except Exception as error:
         named = connecting.driver_error(error)

@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg2
 import pytest
-from sqlalchemy import Connection, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, event, select, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from recommendation.database.database import Database
 from recommendation.database.dialects.binary_copy import whole_copy
@@ -159,6 +159,19 @@ def test_whatever_is_done_when_it_ends_the_error_says_to_come_back_and_no_place_
         assert checked_out(database) == 0, use
         for _ in range(PLACES):
             database.ping()
+
+
+def test_sessions_that_end_as_soon_as_they_begin_are_no_fault_of_ours(database: Database) -> None:
+    def refuse(*_: Any) -> None:
+        raise DisconnectionError("it has ended again")
+
+    event.listen(database.engine, "checkout", refuse)
+    for _ in range(PLACES + 1):
+        with pytest.raises(StoreUnavailable):
+            database.ping()
+        assert checked_out(database) == 0
+    event.remove(database.engine, "checkout", refuse)
+    database.ping()
 
 
 def test_a_training_whose_lock_ends_with_its_session_gives_its_place_back(database: Database) -> None:
