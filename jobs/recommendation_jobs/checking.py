@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommendation.interactions.events import check_quantity, fingerprint
 from recommendation.rows import EARLIEST, FUTURE_ALLOWED, RowError
-from recommendation.weights import Weights
+from recommendation.weights import DEFAULT_OWNING, Weights
 from recommendation_jobs.columns import MISSING, Coded, Codes, Flags, Micros, time_text, times, to_micros
 from recommendation_jobs.mapping import Facet, Mapping
 
@@ -73,6 +73,7 @@ class Weigher:
     """Scores by event type and quantity as written; each combination is worked out once."""
 
     weights: Weights
+    owning_events: frozenset[str] = DEFAULT_OWNING
     _known: dict[tuple[str, bytes | None], int] = field(default_factory=dict)
 
     def __call__(self, event_type: str, quantity: bytes | None) -> int:
@@ -89,7 +90,7 @@ class Weigher:
             return _UNKNOWN_TYPE
         try:
             number = as_number(quantity)
-            check_quantity(number)
+            check_quantity(number, event_type, self.owning_events)
         except (RowError, ValueError):
             return _BAD_QUANTITY
         return self.weights.millionths(event_type, number)

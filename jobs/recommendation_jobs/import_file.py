@@ -126,7 +126,7 @@ class _Import:
     _known_games: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._weigher = Weigher(self.settings.weights)
+        self._weigher = Weigher(self.settings.weights, self.settings.owning_events)
 
     def count_by_users(self, bar: Progress) -> None:
         """

@@ -24,7 +24,7 @@ from recommendation.environment import (
     whole,
 )
 from recommendation.errors import SettingsError
-from recommendation.weights import WEIGHTLESS, Weights, parse_weights
+from recommendation.weights import DEFAULT_OWNING, WEIGHTLESS, Weights, parse_weights
 
 DATABASES = ("postgresql", "postgres", "sqlite")
 """Schemes of `RECOMMENDATION_DATABASE_URL`, before a `+driver`."""
@@ -189,7 +189,7 @@ class Settings:
         ),
     )
     owning_events: frozenset[str] = field(
-        default=frozenset({"purchased", "played"}),
+        default=DEFAULT_OWNING,
         metadata=described(
             "RECOMMENDATION_OWNING_EVENTS",
             "events that make a game owned; a user who played a game has it.",

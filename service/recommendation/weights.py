@@ -36,6 +36,10 @@ WEIGHTLESS = ("refunded", "dismissed")
 """Events that change what a user owns or hides, never a score."""
 
 
+DEFAULT_OWNING = frozenset({"purchased", "played"})
+"""Events that make a game owned, unless `RECOMMENDATION_OWNING_EVENTS` says otherwise."""
+
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 

@@ -72,6 +72,18 @@ def test_a_wide_file_needs_no_more_than_its_event_type(database: Database, tmp_p
     assert files.titles(database) == {"Deep Harbour": "Deep Harbour", "Tower": "Tower"}
 
 
+def test_games_of_a_library_that_were_never_started_are_owned_and_weigh_nothing(
+    database: Database, tmp_path: Path
+) -> None:
+    rows = [f"u{user},g{game},{0 if game % 2 else 1.5}" for user in range(12) for game in range(6)]
+    file = files.write(tmp_path / "library.csv", "user_id,game_id,hours", *rows)
+    assert files.run_import(database, file, "--event-type", "played") == exits.DONE
+    found = files.pairs(database)
+    assert len(found) == 72
+    assert all(pair["owned"] for pair in found.values())
+    assert {pair["score_millionths"] for (_, game), pair in found.items() if game == "g1"} == {0}
+
+
 def test_filled_columns_of_a_wide_file_are_events(database: Database, tmp_path: Path) -> None:
     file = files.write(tmp_path / "w.csv", "who,app_id,h,bought", "u,g,2,1", "u,h,,1", "v,g,4,")
     options = ("--user-column", "who", "--event", "played=h", "--event", "purchased=bought", "--no-titles")
@@ -125,7 +137,7 @@ def test_bad_rows_are_told_by_code_and_line_and_sink_nothing(
         "u,g,dismissed,1,,",
         "",
         "u,g,played,nan,,",
-        "u,g,played,0,,",
+        "u,g,viewed,0,,",
         "u,g,played,1000001,,",
         "u,g,played,1_0,,",
         "a/b,g,played,1,,",

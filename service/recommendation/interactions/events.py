@@ -2,13 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from recommendation.clock import TICK
 from recommendation.rows import Rejection, RowError, as_fields, moment, optional_id, parse_each, required_id
-from recommendation.weights import MAX_QUANTITY, MAX_SCORE, Weights
+from recommendation.weights import DEFAULT_OWNING, MAX_QUANTITY, MAX_SCORE, Weights
 
 MAX_BATCH = 10_000
 
@@ -29,7 +29,7 @@ INTERACTION_FIELDS = frozenset({"user_id", "game_id", "event_type", "quantity", 
 
 
 def parse_interactions(
-    rows: Sequence[object], weights: Weights, first_moment: datetime
+    rows: Sequence[object], weights: Weights, first_moment: datetime, owning_events: Container[str] = DEFAULT_OWNING
 ) -> tuple[list[tuple[int, Interaction]], list[Rejection]]:
     """
     Check and weigh a batch.
@@ -39,14 +39,19 @@ def parse_interactions(
         weights: the event types that are known.
         first_moment: the server's time; row `i` without a time of its own gets it plus `i` microseconds, so that a
             purchase and its refund in one batch keep their order.
+        owning_events: event types that make a game owned; those may have the quantity 0.
 
     Returns:
         The interactions with their index, and the rejections, both in order of index.
     """
-    return parse_each(rows, lambda row, index: parse_interaction(row, weights, first_moment + index * TICK))
+    return parse_each(
+        rows, lambda row, index: parse_interaction(row, weights, first_moment + index * TICK, owning_events)
+    )
 
 
-def parse_interaction(row: object, weights: Weights, now: datetime) -> Interaction:
+def parse_interaction(
+    row: object, weights: Weights, now: datetime, owning_events: Container[str] = DEFAULT_OWNING
+) -> Interaction:
     """
     Check and weigh one row.
 
@@ -59,7 +64,7 @@ def parse_interaction(row: object, weights: Weights, now: datetime) -> Interacti
         known = ", ".join(name for name in weights.names if name != "dismissed")
         raise RowError("unknown_event_type", f"event_type should be one of {known}")
     quantity = fields.get("quantity", 1)
-    check_quantity(quantity)
+    check_quantity(quantity, event_type, owning_events)
     score = weights.millionths(event_type, quantity)
     if score > MAX_SCORE:
         raise RowError("invalid_quantity", "weight x quantity is larger than a score can hold")
@@ -75,16 +80,22 @@ def parse_interaction(row: object, weights: Weights, now: datetime) -> Interacti
     )
 
 
-def check_quantity(quantity: object) -> None:
+def check_quantity(quantity: object, event_type: str, owning_events: Container[str]) -> None:
     """
     Check the quantity of an event: a number above 0, at most a million.
+
+    What makes a game owned, or ends that, may have the quantity 0: a library lists games that were never started, and
+    they are owned all the same. Such an event weighs nothing.
 
     Raises:
         RowError: it is none.
     """
     number = isinstance(quantity, int | float) and not isinstance(quantity, bool)
-    if not number or not math.isfinite(quantity) or not 0 < quantity <= MAX_QUANTITY:  # type: ignore[arg-type, operator]
-        raise RowError("invalid_quantity", f"quantity should be a number above 0 and at most {MAX_QUANTITY}")
+    if number and math.isfinite(quantity) and 0 < quantity <= MAX_QUANTITY:  # type: ignore[arg-type, operator]
+        return
+    if number and quantity == 0 and (event_type in owning_events or event_type == "refunded"):
+        return
+    raise RowError("invalid_quantity", f"quantity should be a number above 0 and at most {MAX_QUANTITY}")
 
 
 def fingerprint(kind: str, fields: dict[str, Any]) -> bytes:

@@ -40,7 +40,8 @@ async def post_interactions(request: Request) -> Response:
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
     rows, _ = parse_rows(body, "events")
-    events, refused = parse_interactions(rows, parts.settings.weights, parts.clock.reserve(len(rows)))
+    settings, first_moment = parts.settings, parts.clock.reserve(len(rows))
+    events, refused = parse_interactions(rows, settings.weights, first_moment, settings.owning_events)
 
     def end(_connection: Connection, done: Recorded) -> Answer:
         return batch_answer(len(done.accepted), [*refused, *done.rejected], done.duplicates)

@@ -38,10 +38,24 @@ def test_what_is_no_object_is_said_to_be_none(row: Any) -> None:
         ]
 
 
+@pytest.mark.parametrize("event_type", ["played", "purchased", "refunded"])
+@pytest.mark.parametrize("quantity", [0, 0.0, -0.0])
+def test_an_event_that_makes_a_game_owned_or_ends_that_may_weigh_nothing(event_type: str, quantity: float) -> None:
+    event = parse_interaction({**EVENT, "event_type": event_type, "quantity": quantity}, WEIGHTS, NOW)
+    assert event.score == 0
+
+
+def test_what_makes_a_game_owned_is_a_setting() -> None:
+    event = {**EVENT, "event_type": "wishlisted", "quantity": 0}
+    assert parse_interaction(event, WEIGHTS, NOW, frozenset({"wishlisted"})).score == 0
+    with pytest.raises(RowError):
+        parse_interaction(event, WEIGHTS, NOW)
+
+
 @pytest.mark.parametrize("quantity", [0, -1, 1_000_001, float("nan"), float("inf"), True, "2", None.__class__, [1]])
 def test_a_quantity_that_is_no_number_above_0_and_at_most_a_million_is_refused(quantity: object) -> None:
     with pytest.raises(RowError) as refused:
-        parse_interaction({**EVENT, "quantity": quantity}, WEIGHTS, NOW)
+        parse_interaction({**EVENT, "event_type": "viewed", "quantity": quantity}, WEIGHTS, NOW)
     assert refused.value.code == "invalid_quantity"
 
 
