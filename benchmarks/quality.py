@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from recommendation.engine.settings import EngineSettings
-from recommendation.evaluation.data import Columns, Dataset, Split, dataset, random_split, read_csv
+from recommendation.evaluation.data import Dataset, Split, dataset, random_split
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.peers import (
     als_candidates,
@@ -32,6 +32,7 @@ from recommendation.evaluation.peers import (
     searched,
 )
 from recommendation.evaluation.rankers import Engine, Popularity, Ranker
+from recommendation_jobs.evaluation.reading import Columns, read_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / os.environ.get("RECOMMENDATION_TEST_DATA", "../shared/data")

@@ -1,7 +1,5 @@
-"""A catalogue from a file: JSON lines, or CSV with tags and similar games parted by `|`."""
+"""A catalogue from a file: JSON lines, or rows of text with tags and similar games parted by `|`; or Parquet."""
 
-import csv
-import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,61 +10,92 @@ from recommendation.catalogue.store import put_games
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
-from recommendation.rows import RowError
+from recommendation.rows import GAME_COLUMNS, RowError
+from recommendation_jobs.columns import Coded, time_text
+from recommendation_jobs.moments import UNREADABLE, Times
+from recommendation_jobs.reading.dialect import Told, plain_name
 from recommendation_jobs.report import Report
+from recommendation_jobs.source import Source
 
 _GAMES_AT_ONCE = 1000
 _LISTS = ("tags", "similar_to")
+_NAMES = {
+    "game_id": tuple(name for name in GAME_COLUMNS if "title" not in name),
+    "title": ("title", "name", "game_title"),
+    "tags": ("tags", "genres"),
+    "released_at": ("released_at", "release_date", "released"),
+    "available": ("available",),
+    "similar_to": ("similar_to",),
+}
+"""Column names by which each field is found, likeliest first; other columns are not read."""
+_YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
+_TIMES = Times(without_zone_are_utc=True)
 
 
-def import_catalogue(path: Path, database: Database, report: Report) -> None:
+def import_catalogue(path: Path, database: Database, report: Report, told: Told | None = None) -> None:
     """
     Write what a file says of games, as `PUT /games` would; reading it again changes nothing.
 
     Raises:
         InvalidInput: the file cannot be read, or is no catalogue.
     """
-    games = _games(path, report)
+    games = _games(Source(path, told), report)
     while part := list(islice(games, _GAMES_AT_ONCE)):
         with database.writing() as connection:
             put_games(connection, part, utc_now())
         report.accepted += len(part)
 
 
-def _games(path: Path, report: Report) -> Iterator[GameChange]:
-    for line, row in _rows(path):
+def _games(file: Source, report: Report) -> Iterator[GameChange]:
+    for line, row in _rows(file):
         try:
             yield parse_change(row)
         except RowError as error:
-            report.refuse(error.code, [line])
+            report.refuse(error.code, [line], details=[error.detail])
+    for code, lines, count in (
+        ("malformed_row", file.malformed_lines, len(file.malformed)),
+        ("unclosed_quote", file.unclosed[:10], len(file.unclosed)),
+    ):
+        if count:
+            report.refuse(code, lines, count)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                reader = csv.DictReader(file, strict=True)
-                if "game_id" not in (reader.fieldnames or ()):
-                    raise InvalidInput(
-                        f"{path}: no column is called game_id; known are {', '.join(sorted(GAME_FIELDS))}"
-                    )
-                yield from ((reader.line_num, _from_csv(row)) for row in reader)
-            else:
-                yield from ((number, _from_json(line)) for number, line in enumerate(file, 1) if line.strip())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path}: cannot be read ({error})") from error
+def _rows(file: Source) -> Iterator[tuple[int, Any]]:
+    if file.dialect.kind == "json":
+        for line, game in file.objects():
+            if game is None or game:
+                yield line, game if game is None else {field: game[field] for field in GAME_FIELDS if field in game}
+        return
+    columns = _columns(file)
+    first = 0
+    for table in file.tables(list(columns.values()), _GAMES_AT_ONCE):
+        coded = {field: Coded.of_ids(table.column(name), name, whole=False) for field, name in columns.items()}
+        for row in range(table.num_rows):
+            texts = {field: text for field, column in coded.items() if (text := column.text(row)) is not None}
+            if texts:
+                yield file.line(first + row), {field: _value(field, text) for field, text in texts.items()}
+        first += table.num_rows
 
 
-def _from_json(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None  # no object: refused under the same code as any other value
+def _columns(file: Source) -> dict[str, str]:
+    by_name = {plain_name(name): name for name in reversed(file.columns)}
+    columns = {
+        field: by_name[found]
+        for field, names in _NAMES.items()
+        if (found := next((name for name in names if name in by_name), None)) is not None
+    }
+    if "game_id" not in columns:
+        known, there = ", ".join(sorted(GAME_FIELDS)), ", ".join(file.columns[:50])
+        raise InvalidInput(f"{file.path}: no column is called game_id ({there}); known are {known}")
+    return columns
 
 
-def _from_csv(row: dict[str | None, Any]) -> dict[str, Any]:
-    game: dict[str, Any] = {str(name): value for name, value in row.items() if value}
-    game |= {name: game[name].split("|") for name in _LISTS if name in game}
-    if (available := game.get("available")) in ("true", "false"):
-        game["available"] = available == "true"
-    return game
+def _value(field: str, text: str) -> Any:
+    if field in _LISTS:
+        return text.split("|")
+    if field == "available":
+        return text.lower() in _YES if text.lower() in (*_YES, *_NO) else text
+    if field == "released_at":
+        moment = _TIMES.moment(text)
+        return text if moment == UNREADABLE else time_text(moment)
+    return text

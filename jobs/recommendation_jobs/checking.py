@@ -9,11 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from recommendation.ids import ID_RULE
 from recommendation.interactions.events import check_quantity, fingerprint
 from recommendation.rows import EARLIEST, FUTURE_ALLOWED, RowError
-from recommendation.weights import DEFAULT_OWNING, Weights
-from recommendation_jobs.columns import MISSING, Coded, Codes, Flags, Micros, time_text, times, to_micros
-from recommendation_jobs.mapping import Facet, Mapping
+from recommendation.weights import DEFAULT_OWNING, MAX_QUANTITY, Weights
+from recommendation_jobs.columns import MISSING, Coded, Codes, Flags, Micros, time_text, to_micros
+from recommendation_jobs.mapping import Facet, Mapping, our_type
+from recommendation_jobs.moments import UNREADABLE
 
 CODES = (
     "missing_field",
@@ -26,7 +28,10 @@ CODES = (
 )
 """Why a row is refused, in the order in which a single event is checked."""
 
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d.\d\d:.*(Z|[+-]\d\d:?\d\d)", re.IGNORECASE)
 _NUMBER = re.compile(rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\s*")
+_YES, _NO = (b"true", b"yes"), (b"false", b"no")
+"""How spreadsheets write that something is so, or not."""
 _UNKNOWN_TYPE, _BAD_QUANTITY = -1, -2
 _MOST_REMEMBERED = 200_000
 
@@ -103,7 +108,7 @@ def as_number(text: bytes | None) -> int | float:
     Raises:
         ValueError: it is no number.
     """
-    if text is None:
+    if text is None or text.strip().lower() in _YES:
         return 1
     if not _NUMBER.fullmatch(text):
         raise ValueError("no number")
@@ -133,6 +138,14 @@ class Checked:
     event_ids: Coded | None
     _chunk: "_Chunk"
 
+    def amount(self, place: int) -> str:
+        """The quantity of one event, however it is written."""
+        return self._chunk.amount(int(self.events.rows[place]), self.events.type_names[self.events.types[place]])
+
+    def detail(self, code: str, row: int) -> str:
+        """Say what a refused row holds, and what would be taken."""
+        return self._chunk.detail(code, row)
+
     def fingerprint(self, place: int) -> bytes:
         """Digest what the file says under the event id of one event, as for an event that came by HTTP."""
         chunk, row = self._chunk, int(self.events.rows[place])
@@ -153,13 +166,13 @@ class _Chunk:
         self._weigher = weigher
         self._table = table
         self._coded: dict[str, Coded] = {}
-        self.users = self._column(mapping.user_column)
-        self.games = self._column(mapping.game_column)
+        self.users = self._ids(mapping.user_column)
+        self.games = self._ids(mapping.game_column)
         self.event_ids = self._column(mapping.event_id_column) if mapping.event_id_column else None
         own_time = to_micros(begun) + first_row + np.arange(table.num_rows)
         self.occurred, readable = own_time, np.ones(table.num_rows, bool)
         if mapping.time_column:
-            self.occurred, readable = times(table.column(mapping.time_column), own_time, mapping.times_are_utc)
+            self.occurred, readable = mapping.times.read(table.column(mapping.time_column), own_time)
         latest = np.maximum(own_time, to_micros(begun + FUTURE_ALLOWED))
         self._in_time = readable & (self.occurred >= to_micros(EARLIEST)) & (self.occurred <= latest)
 
@@ -208,7 +221,9 @@ class _Chunk:
     def _rows(self, facet: Facet) -> Codes:
         """Rows that tell of an event; a row with nothing in it is a blank line and tells of none."""
         if facet.where_filled and facet.quantity_column:
-            return np.flatnonzero(~self._column(facet.quantity_column).missing)
+            column = self._column(facet.quantity_column)
+            says_no = np.array([value.lower() in _NO for value in column.values] + [True], bool)
+            return np.flatnonzero(~says_no[column.codes])
         blank = np.ones(self._table.num_rows, bool)
         for name in self._mapping.columns:
             if name != self._mapping.time_column:
@@ -219,7 +234,8 @@ class _Chunk:
         if facet.event_type is not None:
             return np.full(len(rows), names.setdefault(facet.event_type, len(names))), np.zeros(len(rows), bool)
         column = self._column(self._mapping.event_type_column or "")
-        places = np.array([names.setdefault(text, len(names)) for text in column.texts] + [0], np.int64)
+        ours = map(self._type, column.texts)
+        places = np.array([names.setdefault(text, len(names)) for text in ours] + [0], np.int64)
         return places[column.codes[rows]], column.missing[rows]
 
     def _weigh(self, facet: Facet, rows: Codes, types: Codes, names: list[str]) -> NDArray[np.int64]:
@@ -232,6 +248,16 @@ class _Chunk:
         known = ((names[which // width], quantities[which % width]) for which in both.tolist())
         return np.array([self._weigher(*combination) for combination in known], np.int64)[place]
 
+    def amount(self, row: int, event_type: str) -> str:
+        """The quantity of a row's event of a type, however it is written."""
+        columns = [column for name, column in self._mapping.events if name == event_type]
+        columns += [self._mapping.quantity_column] if self._mapping.quantity_column else []
+        texts = (self._column(column).text(row) for column in columns)
+        return " ".join(repr(float(as_number(text.encode()))) for text in texts if text is not None) or "1.0"
+
+    def _type(self, text: str) -> str:
+        return our_type(text, self._weigher.weights) if self._mapping.synonyms else text
+
     def quantity(self, row: int) -> int | float | None:
         """The quantity of a row of an event file, None where it gives none."""
         column = self._mapping.quantity_column
@@ -243,9 +269,42 @@ class _Chunk:
         column = self._mapping.time_column
         if column is None or not self._table.column(column)[row].is_valid:
             return None
-        if pa.types.is_timestamp(self._table.schema.field(column).type):
-            return time_text(int(self.occurred[row]))
-        return self._column(column).text(row)
+        text = self._column(column).text(row)
+        if text is None or _RFC_3339.fullmatch(text):
+            return text
+        return time_text(int(self.occurred[row]))
+
+    def detail(self, code: str, row: int) -> str:
+        """Say what a refused row holds, and what would be taken; with ids of users, so for the terminal alone."""
+        names, allowed = self._told_by(code)
+        texts = [(name, self._column(name).text(row) or "") for name in names if name is not None]
+        if code == "invalid_occurred_at" and texts:
+            in_time = self._mapping.times.moment(texts[0][1]) != UNREADABLE
+            allowed = "should lie between 1970 and now" if in_time else self._mapping.times.reason(texts[0][1])
+        return f"{', '.join(f'{name} {text[:80]!r}' for name, text in texts)} {allowed}"
+
+    def _told_by(self, code: str) -> tuple[list[str | None], str]:
+        """Return the columns that a refusal is about, and what they may hold."""
+        mapping, known = self._mapping, [name for name in self._weigher.weights.names if name != "dismissed"]
+        quantities = [mapping.quantity_column, *(column for _, column in mapping.events)]
+        ids = f"should be {ID_RULE}"
+        required = [mapping.user_column, mapping.game_column, mapping.event_type_column]
+        told: dict[str, tuple[list[str | None], str]] = {
+            "missing_field": (required, "should all be filled"),
+            "unknown_event_type": ([mapping.event_type_column], f"should be one of {', '.join(known)}"),
+            "invalid_quantity": (quantities, f"should be a number above 0 and at most {MAX_QUANTITY}"),
+            "invalid_event_id": ([mapping.event_id_column], ids),
+            "invalid_user_id": ([mapping.user_column], ids),
+            "invalid_game_id": ([mapping.game_column], ids),
+            "invalid_occurred_at": ([mapping.time_column], ""),
+            "event_id_conflict": ([mapping.event_id_column], "was used for other content"),
+        }
+        return told.get(code, ([], ""))
+
+    def _ids(self, name: str) -> Coded:
+        if name not in self._coded:
+            self._coded[name] = Coded.of_ids(self._table.column(name), name, name in self._mapping.whole_ids)
+        return self._coded[name]
 
     def _column(self, name: str) -> Coded:
         if name not in self._coded:

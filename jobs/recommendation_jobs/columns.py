@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 from numpy.typing import NDArray
 
-from recommendation.clock import parse_rfc3339, rfc3339
+from recommendation.clock import rfc3339
+from recommendation.errors import InvalidInput
 from recommendation.ids import is_id
 
 Codes = NDArray[np.int64]
@@ -22,9 +23,10 @@ Micros = NDArray[np.int64]
 MISSING = -1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_UNREADABLE = np.iinfo(np.int64).min
-_PLAIN_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
-"""Times that Arrow reads as we do; the others are read one by one."""
+_EXACT = 2.0**53
+"""Up to here a floating-point number is the whole number that was meant."""
+WHOLE = re.compile(rb"[+-]?\d+\.0*")
+"""An id that a floating-point column made of a whole number."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,27 @@ class Coded:
         codes = encoded.indices.fill_null(MISSING).to_numpy(zero_copy_only=False).astype(np.int64)
         empty = np.array([not value for value in values] + [False], bool)
         return cls(values, np.where(empty[codes], MISSING, codes))
+
+    @classmethod
+    def of_ids(cls, column: pa.ChunkedArray, name: str, whole: bool) -> "Coded":
+        """
+        Take a column of ids, as `of` does; those of a floating-point column are the whole numbers that were meant.
+
+        Args:
+            name: what the column is called.
+            whole: whether texts such as `12.0` are whole numbers too.
+
+        Raises:
+            InvalidInput: names the column, in which ids are no longer what they were.
+        """
+        is_number = pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+        coded = cls.of(_whole_numbers(column, name) if is_number else column)
+        if not whole or is_number:
+            return coded
+        if any(_is_inexact(value) for value in coded.values):
+            raise damaged(name)
+        values = [value.partition(b".")[0] if WHOLE.fullmatch(value) else value for value in coded.values]
+        return cls(values, coded.codes) if len(set(values)) == len(values) else cls.of(_as_rows(values, coded.codes))
 
     @property
     def missing(self) -> Flags:
@@ -78,51 +101,6 @@ class Coded:
         return None if code == MISSING else self.texts[code]
 
 
-def times(column: pa.ChunkedArray, missing: Micros, without_zone_is_utc: bool) -> tuple[Micros, Flags]:
-    """
-    Read a column of times.
-
-    Args:
-        column: RFC 3339 texts, or Arrow times.
-        missing: what rows without a time get; shape (rows,).
-
-    Returns:
-        The times, and which rows could be read.
-    """
-    if pa.types.is_timestamp(column.type):
-        zoned = column.type.tz is not None or without_zone_is_utc
-        moments = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
-        empty = column.is_null().to_numpy()
-        return np.where(empty, missing, moments.fill_null(0).to_numpy()), empty | zoned
-    coded = Coded.of(column)
-    distinct = np.append(_moments(coded, without_zone_is_utc), 0)
-    moments = np.where(coded.missing, missing, distinct[coded.codes])
-    return moments, coded.missing | (moments != _UNREADABLE)
-
-
-def _moments(coded: Coded, without_zone_is_utc: bool) -> Micros:
-    texts = pa.array(coded.texts, pa.string())
-    plain = pa_compute.match_substring_regex(texts, _PLAIN_TIME).to_numpy(zero_copy_only=False)
-    moments = np.full(len(texts), _UNREADABLE)
-    try:
-        known = texts.filter(pa.array(plain)).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-        moments[plain] = known.to_numpy()
-    except pa.ArrowInvalid:
-        plain = np.zeros(len(texts), bool)  # one of them is no time, such as the 31st of June
-    for place in np.flatnonzero(~plain):
-        moments[place] = _moment(coded.texts[place], without_zone_is_utc)
-    return moments
-
-
-def _moment(text: str, without_zone_is_utc: bool) -> int:
-    try:
-        if without_zone_is_utc and not re.search(r"(Z|[+-]\d\d:?\d\d)$", text, re.IGNORECASE):
-            text += "Z"
-        return (parse_rfc3339(text) - EPOCH) // _MICROSECOND
-    except (ValueError, OverflowError):
-        return _UNREADABLE
-
-
 def time_text(micros: int) -> str:
     """Write a time that the file holds as a number."""
     return rfc3339(EPOCH + micros * _MICROSECOND)
@@ -145,3 +123,28 @@ def _decoded(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return ""
+
+
+def _whole_numbers(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return floating-point ids as the integers that they were before a missing value made them floating-point."""
+    numbers = column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()
+    known = ~np.isnan(numbers)
+    if np.any(np.abs(numbers[known]) > _EXACT) or np.any(numbers[known] != np.floor(numbers[known])):
+        raise damaged(name)
+    return pa.chunked_array([pa.array(np.where(known, numbers, 0).astype(np.int64), mask=~known)])
+
+
+def _is_inexact(value: bytes) -> bool:
+    return bool(WHOLE.fullmatch(value)) and abs(float(value)) > _EXACT
+
+
+def damaged(name: str) -> InvalidInput:
+    """Return what to raise for a column whose ids are no longer what they were."""
+    return InvalidInput(
+        f"column {name!r} holds ids as floating-point numbers that are not whole, or beyond 2^53, where they are no "
+        "longer exact: write the file again with that column as text or whole numbers"
+    )
+
+
+def _as_rows(values: list[bytes], codes: Codes) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(values, pa.binary()).take(pa.array(codes, mask=codes == MISSING))])

@@ -2,22 +2,55 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from recommendation.errors import InvalidInput
 from recommendation.rows import GAME_COLUMNS, QUANTITY_COLUMNS, USER_COLUMNS
 from recommendation.weights import Weights
+from recommendation_jobs.columns import WHOLE, damaged
+from recommendation_jobs.moments import Times
+from recommendation_jobs.reading.dialect import plain_name
 
 NAMES = {
     "user": USER_COLUMNS,
     "game": GAME_COLUMNS,
-    "event type": ("event_type", "event", "type", "action", "behavior"),
+    "event type": (
+        "event_type",
+        "event",
+        "type",
+        "action",
+        "behavior",
+        "behavior_name",
+        "feedback_type",
+        "feedbacktype",
+    ),
     "quantity": QUANTITY_COLUMNS,
-    "time": ("occurred_at", "timestamp"),
+    "time": ("occurred_at", "timestamp", "time_stamp", "date", "datetime"),
     "event id": ("event_id",),
 }
-"""Column names by which each part is guessed, likeliest first; capitals do not matter."""
+"""Column names by which each part is guessed, likeliest first; capitals, spaces and hyphens do not matter."""
+
+SYNONYMS = {
+    "purchased": ("purchase", "buy", "bought", "order", "transaction"),
+    "played": ("play", "playtime"),
+    "wishlisted": ("wishlist", "bookmark", "like", "star"),
+    "clicked": ("click",),
+    "viewed": ("view", "read", "detail_view", "detail_views"),
+    "refunded": ("refund", "return"),
+}
+"""What other systems call our event types; each is told when it is met."""
+
+
+SHAPES = {
+    "gorse": None,
+    "recombee": None,
+    "movielens": "played",
+    "steam": "played",
+    "lastfm": "played",
+}
+"""Files that other systems and public collections give, by name, and the event type of their rows where none tells."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +81,14 @@ class Mapping:
     """Whether games' ids are names that people read."""
     times_are_utc: bool
     """Whether a time without a zone is in UTC; else it is refused."""
+    time_format: str | None = None
+    """How times are written; None where each tells itself."""
+    whole_ids: tuple[str, ...] = ()
+    """Columns of ids that were written as `12.0` and mean `12`."""
+    synonyms: bool = True
+    """Whether event types may go by other names (see `SYNONYMS`)."""
+    guesses: tuple[str, ...] = ()
+    """What was guessed, in sentences that name the option that says otherwise."""
 
     @property
     def facets(self) -> tuple[Facet, ...]:
@@ -64,9 +105,27 @@ class Mapping:
         return list(dict.fromkeys(name for name in named if name is not None))
 
     @property
+    def times(self) -> Times:
+        """How times are to be read."""
+        return Times(self.times_are_utc, self.time_format)
+
+    @property
     def identity(self) -> bytes:
         """The mapping as bytes, for the digest of an import."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
+        fields = {name: value for name, value in asdict(self).items() if name != "guesses"}
+        return json.dumps(fields, sort_keys=True).encode()
+
+
+@dataclass(frozen=True)
+class FirstRows:
+    """The first rows of a text file."""
+
+    rows: Sequence[Sequence[str]] = ()
+    has_header: bool = True
+
+    def values(self, place: int) -> list[str]:
+        """What they have in a column, without what is empty."""
+        return [row[place] for row in self.rows if len(row) > place and row[place]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +133,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for part in NAMES:
         option = f"--{part.replace(' ', '-')}-column"
         parser.add_argument(option, metavar="NAME", help=f"default: {' or '.join(NAMES[part][:3])}")
+        parser.add_argument(
+            f"--no-guess-{part.replace(' ', '-')}", action="store_true", help=f"no column is the {part} unless named"
+        )
+    parser.add_argument("--no-guess-ids", action="store_true", help="ids such as 12.0 stay as they stand")
+    parser.add_argument("--no-guess-types", action="store_true", help="event types go by our names only")
+    parser.add_argument(
+        "--from", dest="shape", choices=sorted(SHAPES), help="the file is one of these: rows without a type are played"
+    )
     parser.add_argument("--event-type", metavar="TYPE", help="the event type of every row, such as played")
     parser.add_argument(
         "--event",
@@ -88,57 +155,117 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="new games are called by their id; default: unless the game column is game_id",
     )
     parser.add_argument("--times-are-utc", action="store_true", help="times without a zone are in UTC")
+    parser.add_argument(
+        "--time-format",
+        metavar="FORMAT",
+        help="seconds, milliseconds, microseconds or nanoseconds since 1970, days of a spreadsheet, or as %%d/%%m/%%Y",
+    )
 
 
-def mapping_from(options: argparse.Namespace, columns: Sequence[str], weights: Weights) -> Mapping:
+def mapping_from(
+    options: argparse.Namespace, columns: Sequence[str], weights: Weights, sample: FirstRows | None = None
+) -> Mapping:
     """
     Find out what the columns of a file mean.
 
+    Args:
+        sample: the first rows, where the file has no header or its ids are texts.
+
     Raises:
-        InvalidInput: a part is missing or named wrongly; the message lists what the file has.
+        InvalidInput: parts are missing or named wrongly; one message lists them all, and what the file has.
     """
-    found = _Finder(options, columns)
+    found = Finder(options, columns, sample or FirstRows())
     events = tuple(_event(part, weights) for part in options.event)
     if options.event_type is not None:
         _check_type(options.event_type, weights)
     told = options.event_type is not None or bool(events)
+    user_column = found.required("user", "--user-column NAME")
     game_column = found.required("game", "--game-column NAME")
+    event_type, event_type_column = options.event_type, None
+    if not told and (event_type_column := found.optional("event type")) is None:
+        event_type = SHAPES.get(options.shape or "")
+        if event_type is None:
+            found.miss("event type", "--event-type TYPE, such as played")
+        found.guesses.append(f"every row is {event_type} (--event-type says otherwise)")
+    found.insist()
     mapping = Mapping(
-        user_column=found.required("user", "--user-column NAME"),
+        user_column=user_column,
         game_column=game_column,
-        event_type=options.event_type,
-        event_type_column=None if told else found.required("event type", "--event-type TYPE, such as played"),
+        event_type=event_type,
+        event_type_column=event_type_column,
         quantity_column=None if events else found.optional("quantity"),
         events=events,
         time_column=found.optional("time"),
         event_id_column=None if events else found.optional("event id"),
-        titles=game_column.lower() != "game_id" if options.titles is None else options.titles,
+        titles=plain_name(game_column) != "game_id" if options.titles is None else options.titles,
         times_are_utc=options.times_are_utc,
+        time_format=options.time_format,
+        whole_ids=tuple(name for name in (user_column, game_column) if found.is_whole(name)),
+        synonyms=not options.no_guess_types,
+        guesses=tuple(found.guesses),
     )
     _check_consistent(options, mapping, found)
     return mapping
 
 
-class _Finder:
-    def __init__(self, options: argparse.Namespace, columns: Sequence[str]) -> None:
+class Finder:
+    """Looks for the columns of a file by the options, by their names, or by what the first rows hold."""
+
+    def __init__(self, options: argparse.Namespace, columns: Sequence[str], sample: FirstRows) -> None:
         self.options = options
         self.columns = columns
-        self._by_lower = {name.lower(): name for name in reversed(columns)}
+        self.sample = sample
+        self.guesses: list[str] = []
+        self._missing: list[str] = []
+        self._by_name = {plain_name(name): name for name in reversed(columns)}
+        self._by_place = {} if sample.has_header else _places(sample)
 
-    def optional(self, part: str) -> str | None:
-        given: str | None = getattr(self.options, f"{part.replace(' ', '_')}_column")
+    def optional(self, part: str, names: Sequence[str] | None = None) -> str | None:
+        """Return the column of a part, None where there is none."""
+        word = part.replace(" ", "_")
+        given: str | None = getattr(self.options, f"{word}_column")
         if given is not None:
             self.check(given)
             return given
-        return next((self._by_lower[name] for name in NAMES[part] if name in self._by_lower), None)
+        if getattr(self.options, f"no_guess_{word}", False):
+            return None
+        found = self._by_place.get(part) or next(
+            (self._by_name[name] for name in names or NAMES[part] if name in self._by_name), None
+        )
+        if found is not None and found.lower() != (names or NAMES[part])[0]:
+            self.guesses.append(f"column {found!r} is the {part} (--{part.replace(' ', '-')}-column says otherwise)")
+        return found
 
     def required(self, part: str, remedy: str) -> str:
+        """Return the column of a part; `insist` refuses the file where there is none."""
         name = self.optional(part)
         if name is None:
-            raise InvalidInput(f"no column tells the {part}: give {remedy} ({self.listing})")
-        return name
+            self.miss(part, remedy)
+        return name or ""
+
+    def miss(self, part: str, remedy: str) -> None:
+        """Note that a part is missing, and what to give."""
+        self._missing.append(f"no column tells the {part}: give {remedy}")
+
+    def insist(self) -> None:
+        """Raise InvalidInput with everything that is missing."""
+        if self._missing:
+            raise InvalidInput(f"{'; '.join(self._missing)} ({self.listing})")
+
+    def is_whole(self, name: str) -> bool:
+        """Tell whether the ids of a column were written as floating-point numbers; refuse it where they are damaged."""
+        if self.options.no_guess_ids:
+            return False
+        values = self.sample.values(self.columns.index(name))
+        if any(re.fullmatch(r"\d\.\d+[eE]\+?\d{1,3}", value) for value in values):
+            raise damaged(name)
+        whole = bool(values) and all(WHOLE.fullmatch(value.encode()) for value in values)
+        if whole:
+            self.guesses.append(f"ids of {name!r} end in .0 and are whole numbers (--no-guess-ids keeps them)")
+        return whole
 
     def check(self, name: str) -> None:
+        """Raise InvalidInput unless a column is there, and once."""
         if name not in self.columns:
             raise InvalidInput(f"there is no column {name!r} ({self.listing})")
         if self.columns.count(name) > 1:
@@ -146,10 +273,57 @@ class _Finder:
 
     @property
     def listing(self) -> str:
-        return f"the file has the columns {', '.join(self.columns[:50])}"
+        """What the file has."""
+        also = "; if the first line is a row, give --no-header" if self.sample.has_header and self.sample.rows else ""
+        return f"the file has the columns {', '.join(self.columns[:50])}{also}"
 
 
-def _check_consistent(options: argparse.Namespace, mapping: Mapping, found: _Finder) -> None:
+def _places(sample: FirstRows) -> dict[str, str]:
+    """Guess the columns of a file without a header by what they hold, from left to right: a user, a game, a number."""
+    width = max(map(len, sample.rows), default=0)
+    left = list(range(width))
+    found = {}
+    for part, tells in (("time", _is_time), ("event type", _is_type)):
+        place = next((place for place in reversed(left) if _all(tells, sample.values(place))), None)
+        if place is not None and len(left) > 2:
+            found[part] = str(place + 1)
+            left.remove(place)
+    found |= {part: str(place + 1) for part, place in zip(("user", "game"), left, strict=False)}
+    if len(left) > 2 and _all(_is_number, sample.values(left[2])):
+        found["quantity"] = str(left[2] + 1)
+    return found
+
+
+def _all(tells: Callable[[str], bool], values: Sequence[str]) -> bool:
+    return bool(values) and all(map(tells, values))
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"\d+(\.\d*)?", text))
+
+
+def _is_time(text: str) -> bool:
+    """Tell whether a text is a date, or a number since 1970 from 1995 on: smaller ones may be ids."""
+    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d.*|([89]\d{8}|1\d{9})(\d{3}){0,3}(\.\d*)?", text))
+
+
+def _is_type(text: str) -> bool:
+    return text.lower() in KNOWN_TYPES
+
+
+KNOWN_TYPES = frozenset(SYNONYMS) | {other for others in SYNONYMS.values() for other in others}
+"""Our event types and what others call them."""
+
+
+def our_type(text: str, weights: Weights) -> str:
+    """Return what we call an event type: `purchased` for `Purchase`; a text that is none comes back as it is."""
+    if text in weights:
+        return text
+    lowered = plain_name(text)
+    return next((ours for ours, others in SYNONYMS.items() if lowered == ours or lowered in others), text)
+
+
+def _check_consistent(options: argparse.Namespace, mapping: Mapping, found: Finder) -> None:
     for name in mapping.columns:
         found.check(name)
     if options.event_type is not None and (options.event or options.event_type_column):

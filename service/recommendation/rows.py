@@ -22,12 +22,15 @@ USER_COLUMNS = (
 
 
 GAME_COLUMNS = (
-    "game_id", "game", "gameid", "app_id", "appid", "item_id", "itemid", "item", "title", "game_title",
+    "game_id", "game", "gameid", "app_id", "appid", "item_id", "itemid", "item", "movie_id", "movieid",
+    "artist_id", "artistid", "product_id", "title", "game_title",
 )  # fmt: skip
 """The same for games. An id comes before a title, so that a file with both is read by id."""
 
 
-QUANTITY_COLUMNS = ("quantity", "hours", "hours_played", "playtime")
+QUANTITY_COLUMNS = (
+    "quantity", "hours", "hours_played", "playtime", "playtime_forever", "rating", "weight"
+)  # fmt: skip
 """The same for how much of an event there was."""
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from real_data import STEAM, needs_steam
 
-from recommendation.evaluation.data import Columns, random_split, read_csv
+from recommendation.evaluation.data import random_split
 from recommendation.evaluation.peers import ease_fits
 from recommendation_jobs import evaluate
+from recommendation_jobs.evaluation.reading import Columns, read_csv
 
 MEASURES = {
     "ndcg@10",

@@ -167,7 +167,10 @@ def test_bad_rows_are_told_by_code_and_line_and_sink_nothing(
 def test_a_file_without_a_usable_row_is_refused(database: Database, tmp_path: Path) -> None:
     file = files.write(tmp_path / "none.csv", "user_id,game_id,event_type", "u,g,stolen")
     assert files.run_import(database, file) == exits.DO_NOT_TRY_AGAIN
-    assert files.run_import(database, files.write(tmp_path / "e", "user_id,game_id,event_type")) == 42
+
+
+def test_a_file_of_a_day_on_which_nothing_happened_is_no_failure(database: Database, tmp_path: Path) -> None:
+    assert files.run_import(database, files.write(tmp_path / "e", "user_id,game_id,event_type")) == exits.DONE
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8bcut", b"PAR1cut", b"\xff\xfe\x00"])
@@ -212,7 +215,9 @@ def test_a_file_is_counted_once_however_often_it_is_imported(database: Database,
     assert before["u", "g"]["score_millionths"] == 15_000_000
     assert files.run_import(database, file, "--event-type", "viewed") == exits.DONE
     assert files.scores(database) == {("u", "g"): 16_500_000}
-    assert files.run_import(database, file, "--event-type", "viewed", weights="viewed:1") == exits.DONE
+    with pytest.raises(InvalidInput, match="--again"):
+        files.run_import(database, file, "--event-type", "viewed", weights="viewed:1")
+    assert files.run_import(database, file, "--event-type", "viewed", "--again", weights="viewed:1") == exits.DONE
     assert files.scores(database) == {("u", "g"): 21_500_000}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InvalidInput
+from recommendation_jobs.reading import dialect
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="interactions, one a line; .gz is unpacked")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="interactions, in any file that `import` takes")
     parser.add_argument("--train", type=Path, metavar="FILE", help="with --test: a split of your own")
     parser.add_argument("--test", type=Path, metavar="FILE", help="the held-out pairs")
     parser.add_argument("--database", action="store_true", help="the pairs of RECOMMENDATION_DATABASE_URL")
@@ -50,6 +51,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
             if what != "time"
             else "column of the time: seconds since 1970, or RFC 3339",
         )
+    dialect.add_arguments(parser)
     parser.add_argument(
         "--split",
         choices=("random", "temporal"),

@@ -10,12 +10,14 @@ from recommendation.clock import utc_now
 from recommendation.database.database import Database
 from recommendation.engine.model import LiveModel
 from recommendation.errors import InvalidInput, ModelMissing
-from recommendation.evaluation.data import Columns, Dataset, Split, given_split, leave_last_out, random_split, read_csv
+from recommendation.evaluation.data import Dataset, Split, given_split, leave_last_out, random_split
 from recommendation.evaluation.gate import is_gate_user
 from recommendation.matrix.extract import read_timed_matrix
 from recommendation.settings import Settings, load_settings
 from recommendation.training.models import live_version, load_model
+from recommendation_jobs.evaluation.reading import Columns, read_csv
 from recommendation_jobs.evaluation.trial import Trial
+from recommendation_jobs.reading.dialect import told_by
 from recommendation_jobs.store import opened
 
 
@@ -39,9 +41,9 @@ def read_inputs(options: argparse.Namespace) -> Inputs:
     if options.database:
         found = _from_database(options, load_settings())
     elif options.csv:
-        found = Inputs(Trial(_split(read_csv(options.csv, _columns(options)), options), options.k))
+        found = Inputs(Trial(_split(read_csv(options.csv, _columns(options), told_by(options)), options), options.k))
     else:
-        files = [read_csv(path, _columns(options)).matrix for path in (options.train, options.test)]
+        files = [read_csv(path, _columns(options), told_by(options)).matrix for path in (options.train, options.test)]
         found = Inputs(Trial(given_split(files[0], files[1]), options.k))
     if not len(found.trial.split.users):
         whom = "gate user" if found.live else "user"

@@ -271,7 +271,12 @@ import_chunks = Table(
     Column("rows_rejected", big, nullable=False),
     Column("committed_at", UtcDateTime, nullable=False),
 )
-"""Chunks of a file that were counted, keyed by the digest of file and mapping."""
+"""
+Chunks of a file that were counted, keyed by the digest of file and mapping.
+
+Rows whose `chunk` is below -1 are keyed by the digest of an imported row instead: by them the same rows are known in
+another file. Their `chunk` tells one import from another.
+"""
 
 
 popular_games = Table(

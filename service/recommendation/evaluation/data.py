@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,23 +13,6 @@ from recommendation.engine.ndcg import HELD_OUT_SHARE, MIN_PAIRS
 from recommendation.errors import InvalidInput
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
-from recommendation.rows import GAME_COLUMNS, QUANTITY_COLUMNS, USER_COLUMNS
-
-_GUESSES = {
-    "user": USER_COLUMNS,
-    "game": GAME_COLUMNS,
-    "score": ("score", *QUANTITY_COLUMNS, "weight", "rating", "value"),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """Names of a file's columns; None means a guess for user, game and score, and no column for the time."""
-
-    user: str | None = None
-    game: str | None = None
-    score: str | None = None
-    time: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,26 +49,6 @@ class Split:
             np.concatenate([self.train.scores, back.scores]),
         )
         return Split(train, self.held_out.only_pairs(asked))
-
-
-def read_csv(path: Path, columns: Columns) -> Dataset:
-    """
-    Read a file of one interaction a line (`.gz` is unpacked); ids are text as they stand.
-
-    Raises:
-        InvalidInput: names the missing column or the unusable line.
-    """
-    with _opened(path) as file:
-        lines = csv.reader(file)
-        header = next(lines, None)
-        if header is None:
-            raise InvalidInput(f"{path} is empty; its first line must name the columns")
-        places = _places(path, header, columns)
-        rows = list(_rows(path, lines, places))
-    if not rows:
-        raise InvalidInput(f"{path} has no line after its header")
-    users, games, scores, times = zip(*rows, strict=True)
-    return dataset(users, games, np.array(scores), None if columns.time is None else np.array(times))
 
 
 def dataset(
@@ -140,62 +98,3 @@ def _under(matrix: InteractionMatrix, users: Vocabulary, games: Vocabulary) -> I
     user_rows = users.rows(matrix.users.all_ids)[matrix.user_rows]
     game_rows = games.rows(matrix.games.all_ids)[matrix.indices]
     return InteractionMatrix.from_codes(users, games, user_rows, game_rows, matrix.scores)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8-sig", newline="") as file
-        ):
-            yield file
-    except (OSError, UnicodeDecodeError, EOFError, csv.Error) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from error
-
-
-def _places(path: Path, header: list[str], columns: Columns) -> tuple[int, int, int | None, int | None]:
-    user, game = _place(path, header, "user", columns.user), _place(path, header, "game", columns.game)
-    if user is None or game is None:
-        what = "user" if user is None else "game"
-        raise InvalidInput(f"{path} has columns {', '.join(header)}: name the one of the {what} with --{what}-column")
-    if user == game:
-        raise InvalidInput(f"{path}: user and game cannot both be column {header[user]}")
-    score = _place(path, header, "score", columns.score)
-    return user, game, score, _place(path, header, "time", columns.time)
-
-
-def _place(path: Path, header: list[str], what: str, name: str | None) -> int | None:
-    if name is not None:
-        if name not in header:
-            raise InvalidInput(f"{path} has no column {name!r}: its columns are {', '.join(header)}")
-        return header.index(name)
-    lowered = [one.strip().lower() for one in header]
-    return next((lowered.index(guess) for guess in _GUESSES.get(what, ()) if guess in lowered), None)
-
-
-def _rows(
-    path: Path, lines: Any, places: tuple[int, int, int | None, int | None]
-) -> Iterator[tuple[str, str, float, float]]:
-    user, game, score, time = places
-    for number, line in enumerate(lines, start=2):
-        if not line:
-            continue
-        try:
-            amount = 1.0 if score is None else float(line[score])
-            when = 0.0 if time is None else _seconds(line[time])
-            if not np.isfinite(amount):
-                raise ValueError(f"score {line[score or 0]!r} is not finite")
-            yield line[user], line[game], amount, when
-        except (ValueError, IndexError) as error:
-            raise InvalidInput(f"{path}, line {number}: {error}") from error
-
-
-def _seconds(text: str) -> float:
-    """A number of seconds, or a time as RFC 3339 writes it; without a zone it is UTC."""
-    try:
-        return float(text)
-    except ValueError:
-        moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

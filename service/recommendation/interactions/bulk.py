@@ -5,16 +5,17 @@ Only jobs import this module: it speaks Arrow, which the API's image does not ca
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from recommendation.database.dialects.table_copy import table_copy
 from recommendation.database.dialects.writing import copy_if_new, insert, insert_copied
+from recommendation.database.in_parts import rows_among
 from recommendation.database.tables import import_chunks, user_game_interactions
 from recommendation.errors import InvalidInput
 from recommendation.interactions.store import adding
@@ -31,10 +32,7 @@ def begin_import(connection: Connection, digest: str, now: datetime) -> tuple[da
         When it was first started, to the microsecond and the same for every resumption; and the chunks counted so far.
     """
     claim_chunk(connection, digest, _BEGUN, now)
-    chunks = import_chunks.c
-    rows = connection.execute(select(chunks.chunk, chunks.committed_at).where(chunks.import_digest == digest)).all()
-    begun = next(row.committed_at for row in rows if row.chunk == _BEGUN)
-    return begun, frozenset(row.chunk for row in rows if row.chunk != _BEGUN)
+    return begun_before(connection, digest) or (now, frozenset())
 
 
 def claim_chunk(connection: Connection, digest: str, chunk: int, now: datetime) -> bool:
@@ -70,6 +68,74 @@ def imported(connection: Connection, digest: str) -> tuple[int, int]:
     totals = select(func.sum(chunks.rows_accepted), func.sum(chunks.rows_rejected))
     accepted, rejected = connection.execute(totals.where(chunks.import_digest == digest)).one()
     return int(accepted or 0), int(rejected or 0)
+
+
+def note_keys(connection: Connection, digest: str, keys: Sequence[str], now: datetime) -> None:
+    """Remember keys of an import: some of its rows, or all together."""
+    number = _number_of(digest)
+    rows = [
+        {"import_digest": key, "chunk": number, "rows_accepted": 0, "rows_rejected": 0, "committed_at": now}
+        for key in keys
+    ]
+    if rows:
+        connection.execute(insert(connection, import_chunks).on_conflict_do_nothing(), rows)
+
+
+def known_keys(connection: Connection, digest: str, keys: Sequence[str]) -> set[str]:
+    """Return which keys other imports left."""
+    chunks = import_chunks.c
+    others = select(chunks.import_digest).where(chunks.chunk != _number_of(digest), chunks.chunk < _BEGUN)
+    return {row.import_digest for row in rows_among(connection, others, chunks.import_digest, list(keys))}
+
+
+def _number_of(digest: str) -> int:
+    """Return a number below those of chunks, by which the keys of an import are told from those of others."""
+    return _BEGUN - 1 - int(digest[:7], 16)
+
+
+def begun_before(connection: Connection, digest: str) -> tuple[datetime, frozenset[int]] | None:
+    """Return what `begin_import` would of an import that was started, None of one that was not."""
+    chunks = import_chunks.c
+    rows = connection.execute(select(chunks.chunk, chunks.committed_at).where(chunks.import_digest == digest)).all()
+    begun = next((row.committed_at for row in rows if row.chunk == _BEGUN), None)
+    return None if begun is None else (begun, frozenset(row.chunk for row in rows if row.chunk != _BEGUN))
+
+
+def take_back(connection: Connection, digest: str, chunk: int, pairs: pa.Table) -> int:
+    """
+    Take a counted chunk out of its rows again; rows of which nothing is left go.
+
+    What other events made of a row stays, with the times and flags that it has.
+
+    Returns:
+        How many events were taken back; those of people who were erased meanwhile are gone already.
+    """
+    chunks, rows = import_chunks.c, user_game_interactions.c
+    gone = delete(import_chunks).where(chunks.import_digest == digest, chunks.chunk == chunk)
+    if not connection.execute(gone).rowcount or not pairs.num_rows:
+        return 0
+    of_pair = (rows.user_id == bindparam("user"), rows.game_id == bindparam("game"), rows.events >= bindparam("count"))
+    statement = (
+        update(user_game_interactions)
+        .where(*of_pair, rows.score_millionths >= bindparam("score"))
+        .values(score_millionths=rows.score_millionths - bindparam("score"), events=rows.events - bindparam("count"))
+    )
+    taken = 0
+    columns = (pairs[name].to_pylist() for name in ("user_id", "game_id", "score_millionths", "events"))
+    for user, game, score, count in zip(*columns, strict=True):
+        found = connection.execute(statement, {"user": user, "game": game, "score": score, "count": count}).rowcount
+        taken += count if found else 0
+    users = pairs["user_id"]
+    between = rows.user_id.between(users[0].as_py(), users[-1].as_py())
+    connection.execute(delete(user_game_interactions).where(between, rows.events == 0))
+    return taken
+
+
+def forget_import(connection: Connection, digest: str) -> None:
+    """Forget an import of which nothing is counted any more, and its keys."""
+    chunks = import_chunks.c
+    is_its = (chunks.import_digest == digest) | (chunks.chunk == _number_of(digest))
+    connection.execute(delete(import_chunks).where(is_its))
 
 
 def merge_table(connection: Connection, pairs: pa.Table) -> None:

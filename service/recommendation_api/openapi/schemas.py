@@ -60,9 +60,7 @@ class InteractionIn(Strict):
     user_id: Id
     game_id: Id
     event_type: str = Field(description="purchased, played, wishlisted, clicked, viewed, refunded, or one of your own")
-    quantity: float = Field(
-        1, ge=0, le=MAX_QUANTITY, description="0 only where it makes a game owned, or ends that"
-    )
+    quantity: float = Field(1, ge=0, le=MAX_QUANTITY, description="0 only where it makes a game owned, or ends that")
     occurred_at: Moment | None = None
     event_id: Id | None = None
 

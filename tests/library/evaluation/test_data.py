@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from recommendation.errors import InvalidInput
-from recommendation.evaluation.data import Columns, Split, dataset, given_split, leave_last_out, random_split, read_csv
+from recommendation.evaluation.data import Split, dataset, given_split, leave_last_out, random_split
+from recommendation_jobs.evaluation.reading import Columns, read_csv
 
 
 def pairs(matrix) -> set[tuple[str, str]]:

@@ -7,9 +7,9 @@ from real_data import STEAM, needs_steam
 from recommendation.engine.fit import fit
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation import gate
-from recommendation.evaluation.data import Columns, read_csv
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
+from recommendation_jobs.evaluation.reading import Columns, read_csv
 
 BUDGET = Settings().gate_budget
 SETTINGS = EngineSettings(weighting="log", ridge=10.0, link_share=1.0)

@@ -19,11 +19,12 @@ from shops import LONG_AGO, Api, Shop
 from recommendation.clock import SteadyClock, rfc3339, utc_now
 from recommendation.database.tables import model_artifacts, user_game_interactions, user_lists
 from recommendation.engine.settings import EngineSettings
-from recommendation.evaluation.data import Columns, dataset, read_csv
+from recommendation.evaluation.data import dataset
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
 from recommendation.training import models
 from recommendation_jobs import train as train_job
+from recommendation_jobs.evaluation.reading import Columns, read_csv
 from stores import random_store
 
 USERS = 120
