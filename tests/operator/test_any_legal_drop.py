@@ -30,7 +30,7 @@ from recommendation_operator.settings import OperatorSettings
 from recommendation_operator.status import CONDITION_TYPES
 
 Json = dict[str, Any]
-OBJECTS = int(os.environ.get("RECOMMENDATION_FUZZ_OBJECTS", "200"))
+OBJECTS = int(os.environ.get("RECOMMENDATION_FUZZ_OBJECTS", "40"))
 CRD = CustomResource(read_chart("contentdrops.yaml"))
 FIELDS = CRD.schema["properties"]
 NOW, CREATED = datetime(2026, 11, 28, 12, tzinfo=UTC), "2026-11-28T11:00:00Z"
