@@ -1,12 +1,15 @@
-"""The whole fit, with its choices by the data, beside implicit's ALS."""
+"""The fit of a given choice, without the search for it, beside implicit's ALS, which is given its settings too."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from benchmarks import data
 from benchmarks.harness import Result, Sizes, compare, seconds
+from recommendation.engine.choice import Choice
 from recommendation.engine.fit import fit
 from recommendation.engine.settings import EngineSettings
 from recommendation.matrix.matrix import InteractionMatrix
@@ -26,7 +29,7 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
         pairs.games,
         pairs.scores / 1e6,
     )
-    settings = EngineSettings(components=sizes["components"])
+    settings = EngineSettings(**asdict(Choice(components=sizes["components"])))
     weights = csr_matrix((matrix.scores, matrix.indices, matrix.indptr), shape=matrix.shape, dtype=np.float32)
     result = compare(
         "fit",

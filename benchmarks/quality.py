@@ -42,7 +42,7 @@ SEARCH_SEED = 1
 K = 10
 SHOWN = ("ndcg@10", "recall@20", "hit_rate@10", "catalogue_coverage@10")
 
-DEFAULT = f"ours {EngineSettings.components}"
+DEFAULT = "ours auto"
 LARGE = "ours 512"
 REQUIRED = (
     (DEFAULT, "ALS-64", 0.97),

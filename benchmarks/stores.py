@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import text
@@ -17,6 +17,7 @@ from benchmarks.harness import ROOT
 from benchmarks.postgres import Server, psql
 from recommendation.clock import SteadyClock, utc_now
 from recommendation.database.database import Database
+from recommendation.engine.choice import Choice
 from recommendation.engine.settings import EngineSettings
 from recommendation.lists.first_party import FirstPartyItem
 from recommendation.lists.store import store_first_party
@@ -93,7 +94,7 @@ def reading_store(server: Server, users: int, games: int, owned: int) -> str:
 
 def train_quickly(url: str) -> None:
     """Train as `train` does, but with fixed choices instead of trying them on the data: saves minutes."""
-    engine = EngineSettings(weighting="log", ridge=10.0, link_share=1.0)
+    engine = EngineSettings(**asdict(Choice()))
     settings = Settings(database_url=url, model_path=ROOT / ".tools" / "models" / "cf.pkl", engine=engine)
     database = Database(url)
     outcome = train(database, settings, SteadyClock(), None, lambda stage: None)

@@ -10,7 +10,7 @@ from recommendation.engine.ndcg import MIN_USERS
 from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InvalidInput, RecommendationError, StoreUnavailable
 from recommendation.evaluation.rankers import Fitted, Popularity
-from recommendation.evaluation.report import matplotlib_is_installed, table
+from recommendation.evaluation.report import decision_text, matplotlib_is_installed, table
 from recommendation_jobs import exits
 from recommendation_jobs.evaluation.arguments import add_arguments, check_arguments
 from recommendation_jobs.evaluation.inputs import Inputs, read_inputs
@@ -28,17 +28,21 @@ def run(options: argparse.Namespace) -> int:
     given = read_inputs(options)
     trial = given.trial
     settings = EngineSettings(components=options.components, min_interactions=options.min_interactions)
-    ours = trial.lists(trial.engine(settings))
+    fitted = trial.engine(settings).fitted(trial.split.train)
+    ours = trial.lists(fitted)
+    decision = fitted.model.decision
     results: dict[str, Any] = {
         "model": trial.measures(ours),
+        "decision": decision,
         "popularity": trial.reached(Popularity()),
         **_live(given),
         "peers": dict(measured_peers(trial, options.seed)) if options.peers else {},
     }
-    print(trial.headline(settings))
+    print(trial.headline(fitted.model))
+    print(decision_text(decision))
     measured = {name: results[name] for name in ("model", "popularity", "live") if name in results}
     print(table(measured | results["peers"]))
-    points = list(trial.sweep(settings)) if options.sweep else []
+    points = list(trial.sweep(EngineSettings(**decision["chosen"]))) if options.sweep else []
     if points:
         results["sweep"] = [{"what": point.what, "value": point.value, **point.measures} for point in points]
         print(table({f"{point.what} {point.value}": point.measures for point in points}))

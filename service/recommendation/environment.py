@@ -121,6 +121,20 @@ def whole(name: str, least: int, most: int, *, unit: str, reason: str) -> Metada
     )
 
 
+def whole_or_auto(name: str, least: int, most: int, *, unit: str, reason: str) -> Metadata:
+    """Describe a whole number that the data may choose: with `auto`, the default, the value is None."""
+    return described(
+        name,
+        reason,
+        f"auto, or a whole number from {least} to {most}",
+        unit=unit,
+        parse=lambda text: None if text == "auto" else _whole(text),
+        allows=lambda value: value is None or least <= value <= most,
+        show=lambda value: "auto" if value is None else value,
+        if_none="auto",
+    )
+
+
 def number(name: str, least: float, most: float, *, unit: str, reason: str, zero_is_off: bool = False) -> Metadata:
     """Describe a number. With `zero_is_off`, 0 is also taken: the value is None then."""
     return described(

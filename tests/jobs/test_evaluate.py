@@ -46,10 +46,28 @@ def test_the_results_have_the_agreed_shape_and_the_model_beats_popularity(store,
     out = tmp_path / "out.json"
     assert evaluate.main(["--csv", str(store), *NAMES, "--components", "4", "--json", str(out)]) == 0
     results = json.loads(out.read_text())
-    assert set(results) == {"model", "popularity", "peers"}
+    assert set(results) == {"model", "decision", "popularity", "peers"}
     assert set(results["model"]) == set(results["popularity"]) == MEASURES
     assert results["peers"] == {}
     assert results["model"]["ndcg@10"] > results["popularity"]["ndcg@10"]
+
+
+def test_what_was_tried_and_chosen_is_printed_and_a_number_is_meant_exactly(store, tmp_path, capsys) -> None:
+    out = tmp_path / "out.json"
+    given = ["--components", "4", "--min-interactions", "3", "--json", str(out)]
+    assert evaluate.main(["--csv", str(store), *NAMES, *given]) == 0
+    decision = json.loads(out.read_text())["decision"]
+    assert (decision["chosen"]["components"], decision["chosen"]["min_interactions"]) == (4, 3)
+    assert {one["step"] for one in decision["tried"]} == {"neighbours", "link_share", "ridge"}
+    printed = capsys.readouterr().out
+    assert "chosen on an inner holdout of 200 users: min_interactions 3, components 4, " in printed
+    assert "tried ridge 30.0: ndcg@10 0." in printed
+
+
+def test_a_number_that_no_setting_takes_is_refused(store, capsys) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main(["--csv", str(store), *NAMES, "--components", "1"])
+    assert "should be auto, or a whole number from 2 to 4096" in capsys.readouterr().err
 
 
 def test_two_runs_write_the_same(store, tmp_path) -> None:

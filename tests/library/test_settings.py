@@ -60,15 +60,21 @@ def test_what_is_built_without_an_environment_is_checked_too() -> None:
     for wrong in ({"popular_days": 0}, {"owning_events": frozenset({"sneezed"})}, {"half_life_days": 0.001}):
         with pytest.raises(SettingsError):
             Settings(**wrong)  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match=r"^CF_N_COMPONENTS: 1 should be a whole number from 2 to 4096$"):
+    with pytest.raises(SettingsError, match=r"^CF_N_COMPONENTS: 1 should be auto, or a whole number from 2 to 4096$"):
         EngineSettings(components=1)
+
+
+def test_auto_is_what_is_meant_where_nothing_is_set() -> None:
+    given = {"CF_N_COMPONENTS": "auto", "CF_MIN_INTERACTIONS": "auto"}
+    assert load_settings(given).engine == load_settings({}).engine == EngineSettings()
 
 
 def test_each_setting_says_its_value_and_who_gave_it() -> None:
     settings = load_settings({"CF_N_COMPONENTS": "7", "RECOMMENDATION_DOCS": "true", "RECOMMENDATION_CONSOLE": " "})
     found = {one.setting.name: (one.value, one.default, one.source) for one in in_force(settings)}
     assert set(found) == set(BAD)
-    assert found["CF_N_COMPONENTS"] == (7, 40, "environment")
+    assert found["CF_N_COMPONENTS"] == (7, "auto", "environment")
+    assert found["CF_MIN_INTERACTIONS"] == ("auto", "auto", "default")
     assert found["RECOMMENDATION_DOCS"] == (True, True, "environment")
     assert found["RECOMMENDATION_CONSOLE"] == (True, True, "default")
     assert found["INTERACTION_HALF_LIFE_DAYS"] == (None, None, "default")

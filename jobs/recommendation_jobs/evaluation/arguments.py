@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from recommendation.engine.settings import EngineSettings
-from recommendation.errors import InvalidInput
+from recommendation.environment import settings_of
+from recommendation.errors import InvalidInput, SettingsError
 from recommendation_jobs.reading import dialect
 
 
@@ -14,12 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `evaluate` to a parser."""
     _add_data(parser)
     parser.add_argument("--k", type=int, default=10, help="length of the lists that are measured")
-    parser.add_argument("--components", type=int, default=EngineSettings.components, help="latent factors")
+    parser.add_argument(
+        "--components",
+        type=_setting("components"),
+        metavar="N",
+        help="latent factors; auto, the default, chooses them by the data",
+    )
     parser.add_argument(
         "--min-interactions",
-        type=int,
-        default=EngineSettings.min_interactions,
-        help="users and games with fewer pairs are left out of the fit",
+        type=_setting("min_interactions"),
+        metavar="N",
+        help="users and games with fewer pairs are left out of the fit; auto, the default, chooses by the data",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the split")
     parser.add_argument(
@@ -31,6 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the results there")
     parser.add_argument("--rankings", type=Path, metavar="OUT", help="write the lists: user_id,rank,game_id")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw PNG plots there (needs matplotlib)")
+
+
+def _setting(name: str) -> Callable[[str], Any]:
+    """Return a reader of values as the environment gives them."""
+
+    def read(text: str) -> Any:
+        try:
+            return settings_of(EngineSettings)[name].read(text)
+        except SettingsError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from recommendation.engine.model import Model
 from recommendation.engine.ndcg import Lists
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.data import Split
@@ -59,11 +60,11 @@ class Trial:
                 changed = self.engine(replace(settings, **{what: value}))
                 yield SweepPoint(what, str(value), self.reached(changed))
 
-    def headline(self, settings: EngineSettings) -> str:
+    def headline(self, model: Model) -> str:
         """How many pairs there are to learn from and to measure by."""
         train, held_out = self.split.train, self.split.held_out
         available = np.count_nonzero(train.pairs_per_game())
         return (
             f"{train.pairs} pairs to learn from, {held_out.pairs} held out for {len(self.split.users)} users, "
-            f"{available} games, {settings.components} components"
+            f"{available} games, {model.components} components"
         )

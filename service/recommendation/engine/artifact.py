@@ -78,6 +78,7 @@ def dump(model: Model, metadata: dict[str, Any]) -> bytes:
         "entry_score": float(model.entry_score),
         "ridge": float(model.ridge),
         "link_share": float(model.link_share),
+        "decision": model.decision,
         "game_blob": model.games.blob,
         "game_offsets": model.games.offsets,
         "factors": model.factors,
@@ -88,8 +89,9 @@ def dump(model: Model, metadata: dict[str, Any]) -> bytes:
         "link_strengths": model.links.strengths,
         "pairs": model.pairs,
     }
-    _refuse_unless(_plain(metadata), "the metadata holds something other than text, numbers, lists and dicts")
-    payload["metadata"] = _copied(metadata)
+    for what in ("metadata", "decision"):
+        _refuse_unless(_plain(payload[what]), f"the {what} holds something other than text, numbers, lists and dicts")
+        payload[what] = _copied(payload[what])
     buffer = io.BytesIO()
     joblib.dump(payload, buffer)
     return buffer.getvalue()
@@ -152,10 +154,13 @@ def _model(payload: dict[str, Any]) -> Model:
         links=SparseLinks(arrays["link_indptr"], arrays["link_targets"], arrays["link_strengths"]),
         pairs=arrays["pairs"],
         weighting=payload["weighting"],
+        # Releases before this record wrote the same format without it, and read past it.
+        decision=payload.get("decision", {}),
         **numbers,
     )
     _refuse_unless(_consistent(model), "its arrays do not fit together")
     _refuse_unless(_scores_are_finite(model), "its numbers are so large that scores would not be finite")
+    _refuse_unless(isinstance(model.decision, dict) and _plain(model.decision), "its decision is not plain")
     return model
 
 

@@ -1,101 +1,17 @@
-"""
-Fitting the factor model: a truncated SVD of the scaled matrix, used as a ridge regression in its subspace.
-
-With W the weighted, row- and column-scaled matrix and W = U S V' its truncated SVD, the ridge regression of every
-game on all others, restricted to the span of V, has weights V f V' with f = s^2 / (s^2 + lambda). A game must
-not explain itself; that gives the factor 1 / (1 - h_j), h_j = sum_c V_jc^2 f_c (Steck, Embarrassingly Shallow
-Autoencoders for Sparse Data, WWW 2019, of which this is the low-rank form).
-"""
+"""Fitting the factor model: choose what the settings leave open, factorise, add links."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from sklearn.decomposition import TruncatedSVD
-
+from recommendation.engine.choice import Choice, Decision
 from recommendation.engine.entry import entry_score
-from recommendation.engine.holdout import InnerHoldout, inner_holdout
+from recommendation.engine.factors import Factorised, assemble, components_for, factorised, with_residual
 from recommendation.engine.model import Model
-from recommendation.engine.residual import Residual, strongest
+from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
-from recommendation.engine.weighting import pair_weights, user_scales
-from recommendation.errors import InsufficientData, RecommendationError
 from recommendation.matrix.matrix import InteractionMatrix
-
-MIN_COMPONENTS = 2
-
-
-SELF_EXPLAINED_AT_MOST = 0.999
-"""Bound of h_j: a game that the factors explain completely would otherwise divide by 0."""
-
-
-EXACT_PAIRS = 3_000_000
-"""Up to so many pairs ARPACK computes the factors to the last bit. With more it would take longer than the rest of the
-fit, and subspace iteration (`randomized`) finds nearly the same subspace in half the time."""
-
-
-ITERATIONS = 4
-"""Iterations of the randomized solver: with 2, lists get visibly worse where components are few; with 5 they do not."""
-
-
-RIDGES = (3.0, 30.0, 100.0)
-"""Ridges tried beside the default."""
-
-
-LINK_SHARES = (0.0, 0.5)
-"""Shares of links tried beside the default."""
-
-
-MARGINS = {"weighting": 0.01, "link_share": 0.01, "ridge": 0.02}
-"""By what share of NDCG@10 a value must beat the one chosen so far. The holdout leaves less data to fit, and less data
-favours a larger ridge: the ridge's margin is larger for that."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The settings that the fit may choose by the data."""
-
-    weighting: str
-    ridge: float
-    link_share: float
-
-
-DEFAULT = Choice("log", 10.0, 1.0)
-"""Used where the data is too little to choose by, or no other value is clearly better."""
-
-
-class UnusableFactors(RecommendationError):
-    """The factorisation produced numbers that are not finite."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scaled:
-    """The matrix that is factorised."""
-
-    weights: csr_array
-    """Weights after row and column scaling; float32, shape (users, games)."""
-    column_scales: NDArray[np.float64]
-    """What each column was multiplied by; shape (games,)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Factorised:
-    """The expensive part of a fit: everything that does not depend on ridge and share of links."""
-
-    matrix: InteractionMatrix
-    scaled: Scaled
-    singular: NDArray[np.float64]
-    """Singular values, descending; shape (components,)."""
-    vectors: NDArray[np.float32]
-    """Right singular vectors; shape (games, components)."""
-    weighting: str
-    residual: Residual
-    """What the factors leave out; empty until `with_residual`, because it takes longer than the factors."""
 
 
 def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
@@ -106,144 +22,31 @@ def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
         InsufficientData: fewer than three users or games are left to fit.
         UnusableFactors: the factors are not finite.
     """
-    kept = matrix.at_least(settings.min_interactions)
-    components_for(kept, settings.components)
-    likely = settings.weighting or DEFAULT.weighting
+    decision, parts = _decided(matrix, settings)
+    choice = decision.choice
+    if choice.link_share > 0:
+        parts = with_residual(parts, choice.neighbours)
+    model = assemble(parts, settings, choice)
+    return replace(model, entry_score=entry_score(model, parts.matrix), decision=decision.as_json())
+
+
+def _decided(matrix: InteractionMatrix, settings: EngineSettings) -> tuple[Decision, Factorised]:
+    """Return the choice, and the factors of everything that it keeps."""
+    if settings.min_interactions is None or settings.components is None:
+        decision = choose(matrix, settings)
+        return decision, _factors(matrix, settings, decision.choice)
+    likely = Choice.given(settings)
+    kept = matrix.at_least(likely.min_interactions)
+    components_for(kept, likely.components)
     with ThreadPoolExecutor(1) as pool:
         # Factorise with the likely weighting while `choose` runs: it takes longest and is nearly always the right one.
         ahead = pool.submit(factorised, kept, settings, likely)
-        choice = choose(kept, settings)
+        decision = choose(matrix, settings)
         parts = ahead.result()
-    if choice.weighting != likely:
-        parts = factorised(kept, settings, choice.weighting)
-    if choice.link_share > 0:
-        parts = with_residual(parts, settings)
-    model = assemble(parts, settings, choice)
-    return replace(model, entry_score=entry_score(model, kept))
+    if decision.choice.weighting != likely.weighting:
+        parts = factorised(kept, settings, decision.choice)
+    return decision, parts
 
 
-def factorised(matrix: InteractionMatrix, settings: EngineSettings, weighting: str) -> Factorised:
-    """Scale the matrix and factorise it; the residual stays empty."""
-    scaled = scale(matrix, settings, weighting)
-    singular, vectors = factorise(scaled.weights, components_for(matrix, settings.components), settings.seed)
-    return Factorised(matrix, scaled, singular, vectors, weighting, Residual.none(len(matrix.games)))
-
-
-def with_residual(parts: Factorised, settings: EngineSettings) -> Factorised:
-    """Add what the factors leave out."""
-    return replace(parts, residual=strongest(parts.scaled.weights, parts.singular, parts.vectors, settings.neighbours))
-
-
-def components_for(matrix: InteractionMatrix, wanted: int) -> int:
-    """Return how many components fit the matrix: fewer than its users and games. InsufficientData below two."""
-    users, games = matrix.shape
-    components = min(wanted, users - 1, games - 1)
-    if components < MIN_COMPONENTS:
-        raise InsufficientData(
-            f"{users} users and {games} games with enough interactions are too few to fit a model: "
-            "at least 3 of each are needed; import more interactions or lower CF_MIN_INTERACTIONS"
-        )
-    return components
-
-
-def scale(matrix: InteractionMatrix, settings: EngineSettings, weighting: str) -> Scaled:
-    """Weight the scores, then divide rows and columns by powers of their lengths, as the settings say."""
-    weights = pair_weights(matrix.scores, weighting)
-    weights *= user_scales(weights, matrix.indptr, settings.user_power)[matrix.user_rows]
-    squared = np.bincount(matrix.indices, weights=weights**2, minlength=len(matrix.games))
-    column_scales = np.where(squared > 0, squared, 1.0) ** -settings.popularity_power
-    values = (weights * column_scales[matrix.indices]).astype(np.float32)
-    # SciPy widens both index arrays to the wider of the two; with int32 throughout this takes a third of the time.
-    starts = matrix.indptr.astype(np.int32) if matrix.pairs < 2**31 else matrix.indptr
-    return Scaled(csr_array((values, matrix.indices, starts), shape=matrix.shape), column_scales)
-
-
-def factorise(weights: Any, components: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Return singular values, shape (components,), and right singular vectors, shape (games, components)."""
-    algorithm = "arpack" if weights.nnz <= EXACT_PAIRS else "randomized"
-    svd = TruncatedSVD(components, algorithm=algorithm, n_iter=ITERATIONS, random_state=seed).fit(weights)
-    singular, vectors = svd.singular_values_, svd.components_.T
-    if not (np.all(np.isfinite(singular)) and np.all(np.isfinite(vectors))):
-        raise UnusableFactors("the factorisation gave numbers that are not finite; nothing was published")
-    return singular.astype(np.float64), np.ascontiguousarray(vectors, dtype=np.float32)
-
-
-def assemble(parts: Factorised, settings: EngineSettings, choice: Choice) -> Model:
-    """Build the model for one ridge and share of links; its `entry_score` is still 1."""
-    matrix, scaled = parts.matrix, parts.scaled
-    energy = parts.singular**2
-    ridge = choice.ridge * float(np.square(scaled.weights.data, dtype=np.float64).sum()) / len(matrix.games)
-    factors = (parts.vectors * np.sqrt(energy / (energy + ridge))).astype(np.float32)
-    explained = np.minimum(np.square(factors, dtype=np.float64).sum(axis=1), SELF_EXPLAINED_AT_MOST)
-    outputs = scaled.column_scales**-settings.tail_power / (1.0 - explained)
-    return Model(
-        games=matrix.games,
-        factors=factors,
-        input_scales=scaled.column_scales.astype(np.float32),
-        output_scales=outputs.astype(np.float32),
-        links=parts.residual.links(choice.link_share / (ridge + energy[-1]), outputs),
-        pairs=matrix.pairs_per_game().astype(np.int32),
-        entry_score=1.0,
-        weighting=parts.weighting,
-        user_power=settings.user_power,
-        ridge=choice.ridge,
-        link_share=choice.link_share,
-    )
-
-
-def choose(matrix: InteractionMatrix, settings: EngineSettings) -> Choice:
-    """
-    Choose what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
-
-    First the weighting, then the share of links, then the ridge. A value must beat the one chosen so far by its
-    margin, so that chance does not change it at every training.
-    """
-    default = Choice(
-        settings.weighting or DEFAULT.weighting,
-        DEFAULT.ridge if settings.ridge is None else settings.ridge,
-        DEFAULT.link_share if settings.link_share is None else settings.link_share,
-    )
-    options = _options(settings, matrix)
-    holdout = inner_holdout(matrix, settings.seed) if options else None
-    if holdout is None or min(holdout.kept.shape) <= MIN_COMPONENTS:
-        return default
-    trial = _Trial(holdout, settings)
-    best = default
-    for name, values in options.items():
-        bar = trial.quality(best) * (1.0 + MARGINS[name])
-        others = [replace(best, **{name: value}) for value in values]
-        leader = max(others, key=trial.quality)
-        best = leader if trial.quality(leader) > bar else best
-    return best
-
-
-def _options(settings: EngineSettings, matrix: InteractionMatrix) -> dict[str, tuple[Any, ...]]:
-    """The values to try for each open setting, beside the default."""
-    options: dict[str, tuple[Any, ...]] = {}
-    # All weightings are the same where all scores are equal.
-    if settings.weighting is None and matrix.pairs and matrix.scores.min() < matrix.scores.max():
-        options["weighting"] = ("binary",)
-    if settings.link_share is None and settings.neighbours:
-        options["link_share"] = LINK_SHARES
-    if settings.ridge is None:
-        options["ridge"] = RIDGES
-    return options
-
-
-@dataclass(eq=False)
-class _Trial:
-    """Measures choices on a holdout; the expensive part is computed once for each weighting."""
-
-    holdout: InnerHoldout
-    settings: EngineSettings
-    parts: dict[str, Factorised] = field(default_factory=dict)
-    reached: dict[Choice, float] = field(default_factory=dict)
-
-    def quality(self, choice: Choice) -> float:
-        if choice.weighting not in self.parts:
-            parts = factorised(self.holdout.kept, self.settings, choice.weighting)
-            self.parts[choice.weighting] = with_residual(parts, self.settings)
-        if choice not in self.reached:
-            model = assemble(self.parts[choice.weighting], self.settings, choice)
-            self.reached[choice] = self.holdout.quality(model)
-        return self.reached[choice]
+def _factors(matrix: InteractionMatrix, settings: EngineSettings, choice: Choice) -> Factorised:
+    return factorised(matrix.at_least(choice.min_interactions), settings, choice)

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
-from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, hits_of, ndcg
+from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, Lists, hits_of, ndcg
+from recommendation.engine.popular import filled, popular_lists
 from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.weighting import segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
 
-MAX_USERS = 4000
-"""More users cost time and change no choice."""
+MAX_USERS = 10_000
+"""Users to measure by: with so many, chance moves the difference of two choices by about 1 % in sparse stores."""
 
 
-MAX_FIT_USERS = 10_000
-"""Users to fit on: enough to tell settings apart, and a bound on what choosing costs in a large store."""
+MAX_FIT_PAIRS = 1_000_000
+"""Pairs to fit on, of all users where the store has no more: fewer users mean fewer pairs of each game, which makes
+links look worse than they are in the whole store."""
 
 
-MAX_GAMES = 5_000
-"""Games to fit on, those with most users; few of the sampled users have touched any other."""
+MAX_GAMES = 20_000
+"""Games to fit on, those with most users; a bound on what links cost."""
+
+
+MAX_GAMES_OF_SAMPLE = 10_000
+"""The same where only some users take part: few of them have touched any other game."""
 
 
 FINGERPRINT_ROUNDS = 3
@@ -48,22 +55,32 @@ class InnerHoldout:
         block = recommend_batch(model, starts, rows, self.known.scores, starts, rows, LENGTH, reasons=False)
         # Rows of the model to rows of the whole matrix; the last entry takes row -1 to itself.
         back = np.append(self.held_out.games.rows(model.games.all_ids), np.int32(-1))
-        hits = hits_of(back[block.rows], np.arange(len(block.rows)), self.held_out)
+        lists = filled(back[block.rows], self._popular)
+        hits = hits_of(lists, np.arange(len(lists)), self.held_out)
         return float(np.mean(ndcg(hits, self.held_out.pairs_per_user(), LENGTH)))
+
+    @cached_property
+    def _popular(self) -> Lists:
+        counts = np.zeros(len(self.known.games), np.int64)
+        counts[self.known.games.rows(self.kept.games.all_ids)] = self.kept.pairs_per_game()
+        return popular_lists(counts, self.known, LENGTH)
 
 
 def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
     """
     Hold out a fifth of the pairs of at most `MAX_USERS` users; None where too few users have enough pairs.
 
-    The rest of the pairs, of at most `MAX_FIT_USERS` users and `MAX_GAMES` games, is there to fit on.
+    The rest of the pairs, at most `MAX_FIT_PAIRS` of at most `MAX_GAMES` games, is there to fit on.
     """
     user_marks, game_marks = fingerprints(matrix, seed)
-    if len(user_marks) > MAX_FIT_USERS:
-        sample = np.sort(np.argsort(user_marks, kind="stable")[:MAX_FIT_USERS])
+    max_games = MAX_GAMES if matrix.pairs <= MAX_FIT_PAIRS else MAX_GAMES_OF_SAMPLE
+    if matrix.pairs > MAX_FIT_PAIRS:
+        order = np.argsort(user_marks, kind="stable")
+        count = np.searchsorted(np.cumsum(matrix.pairs_per_user()[order]), MAX_FIT_PAIRS, side="right")
+        sample = np.sort(order[:count])
         matrix, user_marks = matrix.of_users(sample), user_marks[sample]
-    if len(game_marks) > MAX_GAMES:
-        most = np.lexsort((game_marks, -matrix.pairs_per_game()))[:MAX_GAMES]
+    if len(game_marks) > max_games:
+        most = np.lexsort((game_marks, -matrix.pairs_per_game()))[:max_games]
         matrix = matrix.only_pairs(np.isin(matrix.indices, most))
     per_user = matrix.pairs_per_user()
     able = np.flatnonzero(per_user >= MIN_PAIRS)

@@ -16,7 +16,7 @@ adds 2 * <[1, 0], [0, 2]> = 0 to that and game 1 adds 1 * <[1, 1], [0, 2]> = 2: 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
@@ -95,6 +95,8 @@ class Model:
     """Ridge that the fit chose; kept as a record, no score needs it."""
     link_share: float
     """Share of links that the fit chose; kept as a record, too."""
+    decision: dict[str, Any] = field(default_factory=dict)
+    """What the fit tried and chose, as `Decision.as_json` gives it; empty for a model of an earlier release."""
 
     @property
     def components(self) -> int:

@@ -1,10 +1,10 @@
-"""What the engine can be told. Every default is one setting for all stores, tuned to none."""
+"""What the engine can be told. What is left open is chosen by the data of each store."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from recommendation.environment import check_settings, whole
+from recommendation.environment import check_settings, whole_or_auto
 from recommendation.errors import SettingsError
 
 
@@ -12,25 +12,27 @@ from recommendation.errors import SettingsError
 class EngineSettings:
     """Settings of one fit; all of them are part of the model's identity and are stored with it."""
 
-    components: int = field(
-        default=40,
-        metadata=whole(
+    components: int | None = field(
+        default=None,
+        metadata=whole_or_auto(
             "CF_N_COMPONENTS",
             2,
             4096,
             unit="factors",
             reason="latent factors kept; fewer where the data has fewer users or games. Model size and the time of a "
-            "fit grow with it.",
+            "fit grow with it. A number is meant exactly; `auto` chooses from 40 to 512 on an inner holdout, as "
+            "[a fit tries them](decisions/chosen-by-the-data.md).",
         ),
     )
-    min_interactions: int = field(
-        default=5,
-        metadata=whole(
+    min_interactions: int | None = field(
+        default=None,
+        metadata=whole_or_auto(
             "CF_MIN_INTERACTIONS",
             1,
             1_000_000,
             unit="pairs",
-            reason="distinct pairs that a user or a game needs to take part in the fit; fewer say too little.",
+            reason="distinct pairs that a user or a game needs to take part in the fit; fewer say too little. A number "
+            "is meant exactly; `auto` takes 2, or 5 where that is better on an inner holdout.",
         ),
     )
 
@@ -57,8 +59,9 @@ class EngineSettings:
     """How much of what the factors leave out is added through each game's strongest links: 0 is none, 1 is all that
     a ridge would. None chooses on an inner holdout."""
 
-    neighbours: int = 50
-    """Links kept for each game; the model takes 8 bytes for each, beside 4 for each component."""
+    neighbours: int | None = None
+    """Links kept for each game; the model takes 8 bytes for each, beside 4 for each component. None chooses 50 or 200
+    on an inner holdout."""
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -68,5 +71,5 @@ class EngineSettings:
             raise SettingsError(f"the ridge must be above 0, not {self.ridge}")
         if self.link_share is not None and not self.link_share >= 0:
             raise SettingsError(f"the share of links must be at least 0, not {self.link_share}")
-        if self.neighbours < 0:
+        if self.neighbours is not None and self.neighbours < 0:
             raise SettingsError(f"the number of neighbours must be at least 0, not {self.neighbours}")

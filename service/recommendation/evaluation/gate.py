@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, Lists
+from recommendation.engine.popular import popular_lists
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
-from recommendation.evaluation.rankers import model_lists, popular_lists
+from recommendation.evaluation.rankers import model_lists
 from recommendation.matrix.matrix import InteractionMatrix
 
 ONE_IN = 20

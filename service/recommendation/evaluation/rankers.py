@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import Lists
+from recommendation.engine.popular import filled, popular_lists
 from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.settings import EngineSettings
 from recommendation.matrix.matrix import InteractionMatrix
@@ -40,9 +41,12 @@ class Engine:
     """Users who are folded in, but whose pairs enter no fit."""
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
+        return self.fitted(train).rank(train, users, n)
+
+    def fitted(self, train: InteractionMatrix) -> Fitted:
+        """Fit a model to what it may learn from."""
         learnt = np.array([user not in self.unfitted for user in train.users.all_ids], bool)
-        fitted = fit(train.only_pairs(learnt[train.user_rows]), self.settings)
-        return Fitted(fitted).rank(train, users, n)
+        return Fitted(fit(train.only_pairs(learnt[train.user_rows]), self.settings))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,28 +75,3 @@ def model_lists(model: Model, own: InteractionMatrix, counts: NDArray[np.int64],
     # A game that only the model knows cannot be a hit: its place is left to the next.
     back = np.append(own.games.rows(model.games.all_ids), np.int32(-1))
     return filled(back[block.rows], popular_lists(counts, own, n))
-
-
-def popular_lists(counts: NDArray[np.int64], own: InteractionMatrix, n: int) -> Lists:
-    """List for every user of `own` the games with most users that are not their own, ties by id."""
-    order = np.lexsort((np.arange(len(counts)), -counts))
-    order = order[counts[order] > 0].astype(np.int32)
-    lists = np.full((len(own.users), n), -1, np.int32)
-    for user in range(len(own.users)):
-        games, _ = own.row(user)
-        head = order[: n + len(games)]
-        left = head[~np.isin(head, games)][:n]
-        lists[user, : len(left)] = left
-    return lists
-
-
-def filled(lists: Lists, rest: Lists) -> Lists:
-    """Fill the free places of each list from `rest`: [5, -1, -1] and [5, 8, 2] give [5, 8, 2]."""
-    complete = lists.copy()
-    for row in np.flatnonzero((lists < 0).any(axis=1)):
-        listed = lists[row][lists[row] >= 0]
-        more = rest[row][(rest[row] >= 0) & ~np.isin(rest[row], listed)]
-        joined = np.concatenate([listed, more])[: lists.shape[1]]
-        complete[row] = -1
-        complete[row, : len(joined)] = joined
-    return complete

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,21 @@ def table(rows: Mapping[str, Measures]) -> str:
         )
         for line in [head, *lines]
     )
+
+
+def decision_text(decision: Mapping[str, Any]) -> str:
+    """
+    Return what a fit chose, and below it each choice that it tried with the NDCG@10 of the inner holdout.
+
+    Args:
+        decision: as the model keeps it.
+    """
+    chosen = ", ".join(f"{name} {value}" for name, value in decision["chosen"].items())
+    if not decision["tried"]:
+        return f"settings: {chosen} (nothing was tried: too few users, or every setting was given)"
+    lines = [f"chosen on an inner holdout of {decision['users']} users: {chosen}"]
+    lines += [f"  tried {one['step']} {one[one['step']]}: ndcg@10 {one['ndcg@10']:.4f}" for one in decision["tried"]]
+    return "\n".join(lines)
 
 
 def matplotlib_is_installed() -> bool:

@@ -54,6 +54,13 @@ def test_a_model_comes_back_as_it_was(model: Model, data: bytes) -> None:
     assert one.scores.tolist() == other.scores.tolist()
 
 
+def test_a_file_without_a_decision_as_earlier_releases_wrote_it_is_read(data: bytes) -> None:
+    before = payload_of(data)
+    decision = before.pop("decision")
+    assert decision == read(data)[0].decision != {}
+    assert read(bytes_of(before))[0].decision == {}
+
+
 def test_joblib_reads_the_same_bytes(model: Model, data: bytes) -> None:
     payload = payload_of(data)
     assert np.array_equal(payload["factors"], model.factors)
@@ -145,6 +152,8 @@ def test_state_set_on_a_stand_in_class_is_refused(data: bytes) -> None:
         ("output_scales", np.full(60, 3.4e38, np.float32)),
         ("input_scales", np.zeros(60, np.float32)),
         ("link_strengths", np.full(1, np.inf, np.float32)),
+        ("decision", [1]),
+        ("decision", {"chosen": (1, 2)}),
     ],
 )
 def test_arrays_that_do_not_make_a_model_are_refused(data: bytes, name: str, value: object) -> None:

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-import recommendation.engine.fit as fitting
-from recommendation.engine.fit import UnusableFactors, fit
+from recommendation.engine import factors
+from recommendation.engine.factors import UnusableFactors
+from recommendation.engine.fit import fit
 from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InsufficientData, SettingsError
 from recommendation.matrix.matrix import InteractionMatrix
@@ -34,13 +35,13 @@ def test_an_empty_matrix_is_insufficient() -> None:
 
 
 def test_factors_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    class BrokenSvd(fitting.TruncatedSVD):
+    class BrokenSvd(factors.TruncatedSVD):
         def fit(self, *arguments):
             super().fit(*arguments)
             self.components_[0, 0] = np.nan
             return self
 
-    monkeypatch.setattr(fitting, "TruncatedSVD", BrokenSvd)
+    monkeypatch.setattr(factors, "TruncatedSVD", BrokenSvd)
     with pytest.raises(UnusableFactors):
         fitted(random_store(1))
 

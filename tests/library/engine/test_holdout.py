@@ -42,8 +42,15 @@ def test_too_few_users_give_no_holdout() -> None:
 
 
 def test_a_large_store_is_chosen_on_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holdout, "MAX_FIT_USERS", 150)
+    matrix = random_store(5, users=400)
+    monkeypatch.setattr(holdout, "MAX_FIT_PAIRS", matrix.pairs // 2)
     monkeypatch.setattr(holdout, "MAX_USERS", 110)
-    inner = holdout.inner_holdout(random_store(5, users=400), 1)
-    assert len(inner.kept.users) == 150
+    inner = holdout.inner_holdout(matrix, 1)
+    assert 0.48 * matrix.pairs <= inner.kept.pairs + inner.held_out.pairs <= matrix.pairs // 2
     assert len(inner.known.users) == len(inner.held_out.users) == 110
+
+
+def test_every_user_of_a_smaller_store_takes_part() -> None:
+    matrix = random_store(5, users=400)
+    inner = holdout.inner_holdout(matrix, 1)
+    assert inner.kept.pairs + inner.held_out.pairs == matrix.pairs

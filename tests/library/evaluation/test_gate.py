@@ -12,7 +12,7 @@ from recommendation.settings import Settings
 from recommendation_jobs.evaluation.reading import Columns, read_csv
 
 BUDGET = Settings().gate_budget
-SETTINGS = EngineSettings(weighting="log", ridge=10.0, link_share=1.0)
+SETTINGS = EngineSettings(components=40, min_interactions=5, neighbours=50, weighting="log", ridge=10.0, link_share=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -307,7 +307,7 @@ def test_a_small_shop_goes_live_and_says_that_the_gate_was_skipped(shop: Shop) -
 def test_the_budget_of_the_gate_is_a_setting_and_popularity_is_the_only_bar_of_a_first_model(
     play_hours: InteractionMatrix, sqlite_url: str, tmp_path: Path
 ) -> None:
-    trusting = EngineSettings(weighting="log", ridge=10.0, link_share=1.0)
+    trusting = EngineSettings(40, 5, neighbours=50, weighting="log", ridge=10.0, link_share=1.0)
     shop = Shop(Settings(database_url=sqlite_url, model_path=tmp_path / "cf.pkl", engine=trusting))
     shop.fill(spoiled(play_hours))
     first = shop.train()

@@ -1,0 +1,148 @@
+"""
+Choosing by the data: on a holdout inside the training data, one setting after the other.
+
+Nothing here looks at a clock. What is tried is bounded by the size of the store, so that the same data and seed give
+the same choice on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from recommendation.engine.choice import Choice, Decision, Tried
+from recommendation.engine.factors import MIN_COMPONENTS, Factorised, assemble, factorised, with_residual
+from recommendation.engine.holdout import InnerHoldout, inner_holdout
+from recommendation.engine.settings import EngineSettings
+from recommendation.matrix.matrix import InteractionMatrix
+
+VALUES: dict[str, tuple[Any, ...]] = {
+    "weighting": ("log", "binary"),
+    "min_interactions": (2, 5),
+    "ridge": (3.0, 10.0, 30.0, 100.0),
+    "components": (40, 128, 256, 512),
+    "neighbours": (50, 200),
+    "link_share": (0.0, 0.5, 1.0),
+}
+"""What is tried of each setting."""
+
+
+STEPS = ("weighting", "min_interactions", "ridge", "components", "neighbours", "link_share", "ridge")
+"""The order of the choices. The ridge comes twice: with a small one more components look worse than they are, and a
+good one depends on the links."""
+
+
+MARGINS = {
+    "weighting": 0.01,
+    "min_interactions": 0.005,
+    "components": 0.005,
+    "neighbours": 0.005,
+    "link_share": 0.01,
+    "ridge": 0.02,
+}
+"""By what share of NDCG@10 a value must beat the one chosen so far. The holdout leaves less data to fit, and less data
+favours a larger ridge: the ridge's margin is larger for that."""
+
+
+MOST_NUMBERS = {"components": 10_000_000, "neighbours": 20_000_000}
+"""A larger value is not tried where games times it is more: 40 MB of factors and 160 MB of links, which each replica of
+the API holds, and of which a read multiplies all factors."""
+
+
+def choose(matrix: InteractionMatrix, settings: EngineSettings) -> Decision:
+    """
+    Choose what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
+
+    A value must beat the one chosen so far by its margin, so that chance does not change it at every training.
+    """
+    best = Choice.given(settings)
+    options = _options(settings, matrix)
+    holdout = inner_holdout(matrix, settings.seed) if options else None
+    if holdout is None:
+        return Decision(best)
+    trial = _Trial(holdout, settings)
+    if not trial.can(best):
+        return Decision(best)
+    tried = []
+    for step in (step for step in STEPS if step in options):
+        found = [Tried(step, choice, trial.quality(choice)) for choice in _candidates(trial, step, options[step], best)]
+        bar = trial.quality(best) * (1.0 + MARGINS[step])
+        leader = max(found, key=lambda one: one.reached, default=None)
+        tried += [Tried(step, best, trial.quality(best)), *found]
+        best = leader.choice if leader and leader.reached > bar else best
+    return Decision(best, len(holdout.known.users), tuple(tried))
+
+
+def _candidates(trial: _Trial, step: str, values: tuple[Any, ...], best: Choice) -> Iterator[Choice]:
+    """Yield what to try beside the best so far; numbers of components one after the other while each gives more."""
+    before = best
+    for value in values:
+        other = replace(best, **{step: value})
+        if other == best or not trial.can(other):
+            continue
+        yield other
+        if step == "components":
+            if trial.quality(other) <= trial.quality(before) * (1.0 + MARGINS[step]):
+                return
+            before = other
+
+
+def _options(settings: EngineSettings, matrix: InteractionMatrix) -> dict[str, tuple[Any, ...]]:
+    """The values to try for each open setting."""
+    options = {name: values for name, values in VALUES.items() if getattr(settings, name) is None}
+    # All weightings are the same where all scores are equal.
+    if not matrix.pairs or matrix.scores.min() == matrix.scores.max():
+        options.pop("weighting", None)
+    if settings.neighbours == 0:
+        options.pop("link_share", None)
+    games = int(np.count_nonzero(matrix.pairs_per_game() >= Choice.given(settings).min_interactions))
+    for name, most in MOST_NUMBERS.items():
+        if name in options:
+            options[name] = tuple(value for value in options[name] if games * value <= most)
+    return options
+
+
+@dataclass(eq=False)
+class _Trial:
+    """Measures choices on a holdout; what is expensive is computed once for all choices that share it."""
+
+    holdout: InnerHoldout
+    settings: EngineSettings
+    kept: dict[int, InteractionMatrix] = field(default_factory=dict)
+    factors: dict[tuple[int, str], Factorised] = field(default_factory=dict)
+    parts: dict[Choice, Factorised] = field(default_factory=dict)
+    reached: dict[Choice, float] = field(default_factory=dict)
+
+    def can(self, choice: Choice) -> bool:
+        """Whether the holdout leaves enough to fit so many components."""
+        least = min(self._kept(choice).shape)
+        return least > MIN_COMPONENTS and (choice.components < least or choice.components == Choice.components)
+
+    def quality(self, choice: Choice) -> float:
+        """Mean NDCG@10."""
+        if choice not in self.reached:
+            self.reached[choice] = self.holdout.quality(assemble(self._parts(choice), self.settings, choice))
+        return self.reached[choice]
+
+    def _kept(self, choice: Choice) -> InteractionMatrix:
+        least = choice.min_interactions
+        if least not in self.kept:
+            self.kept[least] = self.holdout.kept.at_least(least)
+        return self.kept[least]
+
+    def _parts(self, choice: Choice) -> Factorised:
+        """Factors and links; they do not depend on the ridge and the share of links."""
+        plain = replace(choice, ridge=Choice.ridge, link_share=Choice.link_share)
+        if plain not in self.parts:
+            self.parts[plain] = with_residual(self._factors(choice), choice.neighbours)
+        return self.parts[plain]
+
+    def _factors(self, choice: Choice) -> Factorised:
+        """Take the factors from those of more components, where these were computed before."""
+        key = (choice.min_interactions, choice.weighting)
+        if key not in self.factors or len(self.factors[key].singular) < choice.components:
+            self.factors[key] = factorised(self._kept(choice), self.settings, choice)
+        return self.factors[key].first(choice.components)
