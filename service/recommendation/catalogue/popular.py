@@ -1,4 +1,4 @@
-"""Popular games: by distinct users in the last days, all counted again now and then."""
+"""Popular games: by distinct users with an event in the last days, all counted again now and then."""
 
 import time
 from collections.abc import Sequence
@@ -44,7 +44,8 @@ def count_popular(connection: Connection, days: int, now: datetime) -> bool:
 def _count(connection: Connection, since: datetime | None) -> list[tuple[str, int]]:
     pairs = user_game_interactions.c
     users = func.count().label("users")
-    # A pair is one user's row, so counting rows counts distinct users; a pair of score 0 is only a dismissal.
+    # A pair is one user's row, so counting rows counts distinct users. A score of 0 says nothing of liking: it is left
+    # by a dismissal, a refund alone, or events that weigh nothing.
     query = select(pairs.game_id, users).where(pairs.score_millionths > 0)
     if since is not None:
         query = query.where(pairs.last_event_at >= since)

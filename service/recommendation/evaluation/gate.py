@@ -1,6 +1,6 @@
 """
 The quality gate: no model goes live whose lists are worse than the live model's, or than popularity, by more than a
-budget (`EngineSettings` and `KEPT_GAIN` state it). Where too few users can judge, the gate is `skipped` and the
+budget (`RECOMMENDATION_GATE_BUDGET`; see `KEPT_GAIN`). Where too few users can judge, the gate is `skipped` and the
 candidate goes live; `training.train` acts on the verdict.
 
 Gate users enter no fit. Most of their pairs are folded in, as a reader's are; the rest is held out, and the lists are

@@ -1,4 +1,10 @@
-"""Erasure of a person: everywhere they are kept, and nothing that began before brings them back."""
+"""
+Erasure of a person: everywhere they are kept, and nothing that began before brings them back.
+
+Every way in asks here before it writes: events one by one (`interactions.store`) and by one statement
+(`interactions.ingest_at_once`), imports (`interactions.bulk`), lists that are stored (`lists.store`), and the shards of
+a regeneration (`regeneration.shard`).
+"""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence

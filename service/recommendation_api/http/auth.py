@@ -1,4 +1,8 @@
-"""Which scope a route needs, as a dependency."""
+"""
+Which scope a route needs: each router or route in `routes` says `needs("read")` or the like, once.
+
+The dependency asks for it where FastAPI routes; a short cut reads the same scopes from the route (`scopes_of`).
+"""
 
 from typing import Any
 

@@ -1,8 +1,9 @@
 """
 Short cuts to routes: around FastAPI's machinery, which costs a request more than what is done for it.
 
-A short cut takes plain requests only. Every other request to the same path, mistakes among them, goes on to the
-route that FastAPI has for it. Path, scopes and documentation stand there alone: a short cut reads them from the route.
+A short cut takes plain requests only, and refuses one whose key lacks the scope. Every other request to the same path,
+other mistakes among them, goes on to the route that FastAPI has for it. Path, scopes and documentation stand there
+alone: a short cut reads them from the route.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
