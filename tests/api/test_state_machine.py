@@ -72,7 +72,9 @@ class Judge:
         self.erased: set[str] = set()
         self.unavailable: set[str] = set()
         self.released: dict[str, str | None] = {}
-        """Known games, and when they are released, where that is said."""
+        """Known games, and when they are released, where the shop says so."""
+        self.announced: dict[str, tuple[str, str]] = {}
+        """Games that a standing drop made known, with the drop and its release."""
 
     def happened(self, user: str, game: str, kind: str, quantity: Any, at: Moment) -> None:
         pair = (user, game)
@@ -88,14 +90,21 @@ class Judge:
             for pair in [pair for pair in known if pair[0] == user]:
                 del known[pair]  # type: ignore[attr-defined]
 
-    def dropped(self, game: str, release: str) -> None:
-        """A drop makes a game known or its release earlier; it takes no game away that is listed."""
-        known = self.released.setdefault(game, release)
-        self.released[game] = None if known is None else min(known, release)
+    def dropped(self, uid: str, game: str, release: str) -> None:
+        """A drop makes a game known, with its release for as long as it stands; of a known game it hides nothing."""
+        if game not in self.released:
+            self.released[game] = None
+            self.announced[game] = uid, release
+
+    def ended(self, uid: str) -> None:
+        """What a drop said ends with it."""
+        self.announced = {game: said for game, said in self.announced.items() if said[0] != uid}
 
     @property
     def off_sale(self) -> set[str]:
-        return self.unavailable | {game for game, at in self.released.items() if at == IN_FUTURE}
+        announced = {game: release for game, (_, release) in self.announced.items()}
+        released = {game: at or announced.get(game) for game, at in self.released.items()}
+        return self.unavailable | {game for game, at in released.items() if at == IN_FUTURE}
 
     def forbidden(self, user: str) -> set[str]:
         hidden = {game for game in WHAT if self.owned.get((user, game)) or self.dismissed.get((user, game))}
@@ -229,12 +238,14 @@ class Machine(RuleBasedStateMachine):
         self.call("PUT", f"/drops/{uid}", body | {"release_time": at})
         self.drops.append(uid)
         for game in games:
-            self.judge.dropped(game, at)
+            self.judge.dropped(uid, game, at)
 
     @precondition(lambda self: self.drops)
     @rule()
     def end_a_drop(self) -> None:
-        self.call("DELETE", f"/drops/{self.drops.pop()}")
+        uid = self.drops.pop()
+        self.call("DELETE", f"/drops/{uid}")
+        self.judge.ended(uid)
 
     @rule(user=USERS)
     def generate(self, user: str) -> None:

@@ -27,7 +27,7 @@ def test_a_bad_row_does_not_sink_its_batch(store: Any) -> None:
     rows = [
         EVENT,
         {**EVENT, "event_type": "sneezed"},
-        {**EVENT, "quantity": 0},
+        {**EVENT, "event_type": "viewed", "quantity": 0},
         {**EVENT, "quantity": -1},
         {**EVENT, "quantity": 1e300},
         {**EVENT, "quantity": True},

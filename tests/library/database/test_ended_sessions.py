@@ -16,7 +16,7 @@ from recommendation.database.dialects.columns import joined_stretches, joined_te
 from recommendation.database.dialects.connections import driver_cursor
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.database.dialects.writing import copy_if_new
-from recommendation.database.locks import exclude_list_writers, share_with_erasure, training_lock
+from recommendation.database.locks import exclude_writers_of, share_with_erasure, training_lock
 from recommendation.database.tables import games, idempotent_answers, user_game_interactions
 from recommendation.errors import StoreUnavailable
 
@@ -99,8 +99,8 @@ ANYWHERE: list[Use] = [
     then(lambda connection: connection.execute(text("SELECT 1"))),
     then(lambda connection: connection.execute(select(user_game_interactions)).all()),
     then(lambda connection: PreparedStatement("SELECT CAST(%(n)s AS INT)").rows(connection, {"n": 1})),
-    then(share_with_erasure),
-    then(exclude_list_writers),
+    then(lambda connection: share_with_erasure(connection, ["ann"])),
+    then(lambda connection: exclude_writers_of(connection, "ann")),
     with_an_error_passed_over,
     copied_to_us,
     by_the_driver,
