@@ -1,7 +1,7 @@
 """The parts of a running API, put together once in `create_app` and handed to every route."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -118,17 +118,6 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     held = Held(settings.statement_timeout_ms / 1000)
     list_settings = ListSettings(settings.list_length, settings.half_life_days)
 
-    async def generate(user_ids: Sequence[str]) -> Mapping[str, UserState | Exception]:
-        try:
-            return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
-        except LockHeld as error:
-            if len(user_ids) == 1:
-                return {user_ids[0]: error}
-        found: dict[str, UserState | Exception] = {}
-        for user_id in user_ids:
-            found |= await generate([user_id])
-        return found
-
     return Parts(
         settings=settings,
         database=database,
@@ -137,7 +126,10 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         reads=reads_together(loop_reads.read, ReadPolicy(_readers(settings))),
         loop_reads=loop_reads,
         loop_ingests=loop_ingests,
-        generating=reads_together(generate, ReadPolicy(GENERATIONS_AT_ONCE, MOST_GENERATED_TOGETHER)),
+        generating=reads_together(
+            _generator(database, writes, views, list_settings, clock),
+            ReadPolicy(GENERATIONS_AT_ONCE, MOST_GENERATED_TOGETHER),
+        ),
         writes=writes,
         erasing=WriteTurns(1, MOST_ERASURES_WAITING),
         held=held,
@@ -152,6 +144,25 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
             settings.list_max_items, settings.list_max_sources, settings.lists_max_items, settings.lists_max_pins
         ),
     )
+
+
+def _generator(
+    database: Database, writes: WriteTurns, views: ViewHolder, list_settings: ListSettings, clock: SteadyClock
+) -> Callable[[Sequence[str]], Awaitable[Mapping[str, UserState | Exception]]]:
+    """Return what generates the lists of several users; one whose rows are locked is left behind by the others."""
+
+    async def generate(user_ids: Sequence[str]) -> Mapping[str, UserState | Exception]:
+        try:
+            return await writes.run(lambda: generate_lists(database, user_ids, views.view, list_settings, clock))
+        except LockHeld as error:
+            if len(user_ids) == 1:
+                return {user_ids[0]: error}
+        found: dict[str, UserState | Exception] = {}
+        for user_id in user_ids:
+            found |= await generate([user_id])
+        return found
+
+    return generate
 
 
 def _stores(settings: Settings, announces: bool) -> tuple[Database, LoopReads, LoopIngests | None]:
