@@ -80,11 +80,11 @@ def by_the_contract(store: Store) -> list[Candidate]:
         waiting = [pin for pin in losers if pin not in seats.values() and (pin.position or 0) <= place]
         if place not in seats and waiting:
             seats[place] = waiting[0]
-    for number, drop in enumerate(drops):
+    for drop in drops:
         for place in range(drop.first_position, 60):
             names = {pin.game_id for pin in seats.values()}
             waiting = [item for item in drop.candidates if item.game_id not in names]
-            used = sum(item in one.candidates for one in drops[: number + 1] for item in seats.values())
+            used = sum(item.source == "drop" for item in seats.values())  # a game of two drops takes one slot
             if place not in seats and waiting and used < drop.slots:
                 seats[place] = waiting[0]
     return closed_up(seats, [item for source in sources for item in source if item.position is None])
