@@ -236,7 +236,7 @@ class Shopper:
         """Erase someone of whom every write was answered, then send some of those writes again."""
         if person.erased or person.open or self._is_parked(person):
             return
-        ahead = self._send_ahead(person)
+        ahead, write = self._send_ahead(person)
         self._count += 1
         call = Call("DELETE", f"/user/{person.user}", key=f"{self.name}-erase-{self._count}")
 
@@ -244,24 +244,29 @@ class Shopper:
             if answer.status != 200:
                 self.ledger.wrong("refused or odd answer", f"erasure of {person.user}: {answer.status} {answer.body}")
             self.ledger.count("erasures")
-            for write in person.writes:
-                write.events = [event for event in write.events if event.user != person.user]
+            for earlier in person.writes:
+                earlier.events = [event for event in earlier.events if event.user != person.user]
             person.erase()
 
         if self._send(Sent(call, [person], on_answer)):
             mine = [(sent, first) for sent, first in self.answered if sent.people == [person]]
             for sent, first in self.chance.sample(mine, min(3, len(mine))):
                 self._again(sent, first)
-            for row in (ahead, {**ahead, "occurred_at": "2026-02-01T00:00:00+00:00"}):
+            for row in ([ahead] if write.counted else []) + [{**ahead, "occurred_at": "2026-02-01T00:00:00+00:00"}]:
                 self._come_back(row)
 
-    def _send_ahead(self, person: Person) -> dict[str, Any]:
-        """Send an event whose clock is ahead, as clocks of shops are, and return it."""
+    def _send_ahead(self, person: Person) -> tuple[dict[str, Any], Write]:
+        """
+        Send an event whose clock is ahead, as clocks of shops are, and return it with what became of it.
+
+        Without an answer it may not have been counted. The erasure then did not see it, so that it is an event of
+        after the erasure by its own time, and counts.
+        """
         ahead = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
         row = {"user_id": person.user, "game_id": SHELF[0], "event_type": "viewed", "occurred_at": ahead}
         person.writes.append(write := Write([Event(person.user, SHELF[0], "viewed", "1", (1, next(TICKS)))]))
         write.counted = self.stage.send(Call("POST", "/interactions", [row]), self._place()).settled or None
-        return row
+        return row, write
 
     def _come_back(self, row: dict[str, Any]) -> None:
         """Send an event of before the erasure, as a late retry does: it is refused."""
