@@ -104,6 +104,15 @@ class ViewHolder:
             for done in (await asyncio.wait({look}, timeout=CATCH_UP_SECONDS))[0]:
                 done.result()
 
+    async def look_for_model(self) -> None:
+        """
+        Before a request is refused for want of a model: look whether there is one by now, as reads catch up.
+
+        A store gets its first model, then is away for a while. It answers again, but this process has not looked yet.
+        """
+        if self.view.live is None and self._catch_ups.take():
+            await asyncio.to_thread(self.refresh)
+
     async def settle(self) -> None:
         """
         Before a write is acknowledged: take it up, so that the client's next read of this process shows it.

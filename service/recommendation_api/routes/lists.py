@@ -92,6 +92,7 @@ async def _made_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
         return await parts.generating.ask(user_id)
 
     await parts.views.catch_up()
+    await parts.views.look_for_model()
     if parts.views.view.live is None:
         raise no_model()
     if parts.generating.waiting >= parts.settings.max_waiting_writes:

@@ -2,6 +2,13 @@
 
 from typing import Any
 
+import pytest
+
+from recommendation.clock import SteadyClock
+from recommendation.database.database import Database
+from recommendation.training.train import train
+from recommendation_api.background import view
+
 
 def test_an_unknown_user_gets_what_is_popular(store: Any) -> None:
     store.interact(("a", "g1", "played"), ("b", "g1", "played"), ("b", "g2", "played"))
@@ -54,6 +61,21 @@ def test_generate_without_a_model_says_what_to_do(store: Any) -> None:
     answer = store.call("POST", "/user/a/generate")
     assert (answer.status_code, answer.json()["code"]) == (409, "model_missing")
     assert "train" in answer.json()["detail"]
+
+
+@pytest.fixture
+def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that does not look for what others wrote by itself: as just after its store came back."""
+    monkeypatch.setattr(view, "LOOK_EVERY_SECONDS", 3600.0)
+
+
+def test_generate_finds_a_first_model_that_this_process_has_not_seen_yet(no_looks: None, store: Any) -> None:
+    store.checkerboard()
+    store.call("GET", "/user/u00")  # takes up what this process wrote: only the model is news then
+    database = Database(store.settings.database_url)
+    train(database, store.settings, SteadyClock(), None, lambda stage: None)
+    database.close()
+    assert store.post("/user/u00/generate")["personal"] is True
 
 
 def test_generate_without_interactions_answers_with_popular_and_stores_nothing(store: Any) -> None:
