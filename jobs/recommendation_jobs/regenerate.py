@@ -2,22 +2,36 @@
 
 import argparse
 import logging
+import time
+from collections.abc import Callable
 
 from threadpoolctl import threadpool_limits
 
-from recommendation.clock import SteadyClock
+from recommendation.clock import Clock, SteadyClock
 from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.personal_many import RankMany
 from recommendation.regeneration.coverage import catalogue_coverage_after
 from recommendation.regeneration.shard import regenerate_shard
-from recommendation.regeneration.store import Regeneration, get_regeneration, open_full_regeneration, open_regeneration
+from recommendation.regeneration.store import (
+    Regeneration,
+    comes_first,
+    get_regeneration,
+    open_full_regeneration,
+    open_regeneration,
+)
 from recommendation.settings import Settings
 from recommendation_jobs import exits
 from recommendation_jobs.console import progress
 
 log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 5
+DROP_WITHIN_LOOKS = 12
+"""How long the lists of everyone wait for a drop's to be begun: a minute, in which the operator looks often enough."""
+MOST_LOOKS = 180
+"""How long they wait for a drop's in all: a quarter of an hour, as an hourly training has 55 minutes in all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +55,31 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     return exits.DONE
 
 
-def remake_all(settings: Settings, database: Database) -> int:
-    """Open a regeneration for everyone and carry it out."""
+def remake_all(settings: Settings, database: Database, after_drops: bool = False) -> int:
+    """
+    Open a regeneration for everyone and carry it out.
+
+    Args:
+        after_drops: let drops have their lists first, one of which may have asked for the model.
+    """
     clock = SteadyClock()
     with database.writing() as connection:
         opened = open_regeneration(connection, None, None, 1, clock())
+    if after_drops:
+        let_drops_go_first(database, clock)
     _remake(settings, database, opened.regeneration_id, 0, opened.users_targeted)
     return exits.DONE
+
+
+def let_drops_go_first(database: Database, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Wait while lists are made for a drop, or soon will be; not for ever, as an operator may be away."""
+    for look in range(MOST_LOOKS):
+        with database.reading() as connection:
+            what = comes_first(connection, clock())
+        if what is None or (what == "expected" and look >= DROP_WITHIN_LOOKS):
+            return
+        log.info("the lists of everyone wait for those of a drop", extra={"drop": what})
+        sleep(LOOK_EVERY_SECONDS)
 
 
 def finish_open(settings: Settings, database: Database) -> None:
@@ -55,6 +87,7 @@ def finish_open(settings: Settings, database: Database) -> None:
     with database.reading() as connection:
         found = open_full_regeneration(connection)
     if found is not None:
+        let_drops_go_first(database, SteadyClock())
         _remake(settings, database, found.regeneration_id, 0, found.users_targeted)
 
 

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     if outcome.state == "failed":
         return exits.DO_NOT_TRY_AGAIN
     if outcome.state == "succeeded" and options.regenerate:
-        return regenerate.remake_all(settings, database)
+        return regenerate.remake_all(settings, database, after_drops=True)
     if outcome.reason == "ended" and options.regenerate:
         regenerate.finish_open(settings, database)
     return exits.DONE

@@ -20,6 +20,9 @@ from recommendation.database.database import Database
 pytestmark = pytest.mark.postgres
 
 MOST_SECONDS = 15.0
+NOTICED_SECONDS = 8.0
+"""A database that is frozen for longer is noticed; a shorter pause may pass as slowness, and all get their answers."""
+
 ROUTES = [
     ("GET", "/user/u01", None),
     ("GET", "/user/u01/why?game_id=g", None),
@@ -92,7 +95,9 @@ def end_in_time_while_frozen(api: Api, server: OwnPostgres, seconds: float) -> N
     asking.join()
     assert [answer for answer in answers if answer[2] > MOST_SECONDS] == []
     assert [answer for answer in answers if answer[1] not in (*FINE, 429, 503)] == []
-    assert {answer[0] for answer in answers if answer[1] == 503} >= {f"{method} {path}" for method, path, _ in ROUTES}
+    if seconds > NOTICED_SECONDS:
+        refused = {answer[0] for answer in answers if answer[1] == 503}
+        assert refused >= {f"{method} {path}" for method, path, _ in ROUTES}
 
 
 def test_every_request_ends_in_time_while_the_database_is_frozen(api: Api, own_postgres: OwnPostgres) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
-from recommendation.catalogue.drop_store import get_drop
+from recommendation.catalogue.drop_store import current_drops, get_drop
 from recommendation.catalogue.drops import Drop
 from recommendation.catalogue.store import available_games
 from recommendation.database.tables import regeneration_shards, regenerations
@@ -198,6 +198,22 @@ def open_regeneration(
     if found is None:
         raise RuntimeError("a row that was just written is not there")
     return found
+
+
+def comes_first(connection: Connection, now: datetime) -> str | None:
+    """
+    Tell whether lists for a drop are made before those of everyone.
+
+    Returns:
+        `running` while some are made for a drop; `expected` where a drop stands that none were made for yet; else None.
+    """
+    of_drops = regenerations.c.drop_uid.is_not(None)
+    running = select(regenerations.c.regeneration_id).where(of_drops, regenerations.c.state == "running").limit(1)
+    if connection.execute(running).first() is not None:
+        return "running"
+    begun = set(connection.execute(select(regenerations.c.drop_uid).where(of_drops).distinct()).scalars())
+    standing = (drop.uid for drop in current_drops(connection, now) if drop.state(now) == "standing")
+    return "expected" if set(standing) - begun else None
 
 
 def get_regeneration(connection: Connection, regeneration_id: str) -> Regeneration | None:
