@@ -43,7 +43,7 @@ from recommendation.interactions.bulk import (
     take_back,
 )
 from recommendation.interactions.erasures import all_erasures, erased_since
-from recommendation.interactions.store import Novelty, claim_event_ids
+from recommendation.interactions.event_ids import Novelty, claim_event_ids
 from recommendation.rows import EARLIEST
 from recommendation.settings import Settings
 from recommendation_jobs import exits, fetching, mapping, source

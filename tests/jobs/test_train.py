@@ -7,7 +7,7 @@ import pytest
 
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
-from recommendation.interactions.store import claim_event_ids
+from recommendation.interactions.event_ids import claim_event_ids
 from recommendation.settings import Settings
 from recommendation_jobs import exits, train
 from recommendation_jobs.__main__ import parse

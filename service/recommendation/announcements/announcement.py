@@ -20,6 +20,9 @@ INTERACTIONS_ACCEPTED = "interactions.accepted"
 FEEDBACK_RECEIVED = "feedback.received"
 
 
+INTERACTIONS_TAKEN_BACK = "interactions.taken_back"
+
+
 TRAINING_FINISHED = "training.finished"
 
 
@@ -35,6 +38,7 @@ DROP_FINISHED = "drop.finished"
 TYPES = (
     INTERACTIONS_ACCEPTED,
     FEEDBACK_RECEIVED,
+    INTERACTIONS_TAKEN_BACK,
     TRAINING_FINISHED,
     MODEL_PROMOTED,
     REGENERATION_FINISHED,

@@ -110,8 +110,18 @@ event_ids = Table(
     Column("event_id", id_type(), primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("received_at", UtcDateTime, nullable=False, index=True),
+    Column("user_id", id_type()),
+    Column("game_id", id_type()),
+    Column("event_type", Text),
+    Column("score_millionths", big),
+    Column("occurred_at", UtcDateTime),
+    Column("marks_before", Text),
+    Column("taken_back_at", UtcDateTime),
+    Index("ix_event_ids_user_id_game_id", "user_id", "game_id"),
 )
-"""Ids of events taken in the retention window, with a digest of what they said."""
+"""Ids of events taken in the retention window, with a digest of what they said, and what it takes to take one back
+(`interactions.taking_back`): nothing of it where an earlier release, or a file, brought the event, or where its user
+was erased."""
 
 
 idempotent_answers = Table(
@@ -139,8 +149,9 @@ feedback = Table(
     Column("source", Text),
     Column("model_version", Text),
     Column("occurred_at", UtcDateTime, nullable=False),
+    Column("event_id", id_type()),
 )
-"""What users did with a list, one row per feedback."""
+"""What users did with a list, one row per feedback; `event_id` as in `event_ids`, where it has one."""
 
 
 user_lists = Table(

@@ -5,9 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from recommendation.announcements.announcement import FEEDBACK_RECEIVED, INTERACTIONS_ACCEPTED, Announcement, _json
+from recommendation.announcements.announcement import (
+    FEEDBACK_RECEIVED,
+    INTERACTIONS_ACCEPTED,
+    INTERACTIONS_TAKEN_BACK,
+    Announcement,
+    _json,
+)
 from recommendation.interactions.events import Interaction
 from recommendation.interactions.feedback import Feedback
+from recommendation.interactions.taking_back import TakenBack
 from recommendation.weights import MILLION
 
 MOST_BYTES = 512 * 1024
@@ -41,6 +48,18 @@ def feedback_received(requests: Iterable[Sequence[Feedback]], time: datetime) ->
             rows[item.interaction.user_id].append(_json(_feedback(item)))
         made += _of_users(FEEDBACK_RECEIVED, "feedback", rows, time)
     return made
+
+
+def interaction_taken_back(event_id: str, taken: TakenBack) -> Announcement:
+    """Tell of an event that does not count any more."""
+    row = {
+        "user_id": taken.user_id,
+        "game_id": taken.game_id,
+        "event_type": taken.event_type,
+        "occurred_at": taken.occurred_at,
+        "event_id": event_id,
+    }
+    return Announcement(INTERACTIONS_TAKEN_BACK, taken.taken_back_at, taken.user_id, _json(row), taken.user_id)
 
 
 def _interaction(event: Interaction) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from recommendation.database.in_parts import rows_among
 from recommendation.database.locks import exclude_writers_of, read_sharing_with_erasure, share_with_erasure
 from recommendation.database.tables import (
     erasures,
+    event_ids,
     feedback,
     outbox,
     regeneration_shards,
@@ -45,6 +46,7 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
         str(table.name): int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
         for table in (feedback, outbox, user_game_interactions, user_lists)
     }
+    receipt["event_ids"] = _forget_events(connection, user_id)
     _forget_cursors(connection, user_id)
     row = {"user_digest": user_digest(user_id), "number": next_number(connection), "erased_at": bar}
     statement = insert(connection, erasures).values(row)
@@ -60,6 +62,13 @@ def _newest_event(connection: Connection, user_id: str) -> datetime | None:
     newest = select(func.max(pairs.last_event_at)).where(pairs.user_id == user_id)
     found: datetime | None = connection.execute(newest).scalar_one()
     return found
+
+
+def _forget_events(connection: Connection, user_id: str) -> int:
+    """Forget what the person's events said, and keep their ids: a retry is still known for one, and not counted."""
+    said = ("user_id", "game_id", "event_type", "score_millionths", "occurred_at", "marks_before")
+    theirs = update(event_ids).where(event_ids.c.user_id == user_id)
+    return int(connection.execute(theirs.values(dict.fromkeys(said))).rowcount)
 
 
 def _forget_cursors(connection: Connection, user_id: str) -> None:

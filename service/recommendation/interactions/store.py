@@ -1,25 +1,24 @@
 """Counting events into `user_game_interactions`, exactly once each."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, select
+from sqlalchemy import Connection, case
 from sqlalchemy.exc import IntegrityError
 
 from recommendation.catalogue.store import ensure_games
-from recommendation.database.dialects.writing import as_given, insert_columns, insert_new, insert_rows
-from recommendation.database.in_parts import rows_among
+from recommendation.database.dialects.writing import as_given, insert_columns, insert_rows
 from recommendation.database.locks import wait_briefly
-from recommendation.database.tables import event_ids, feedback, user_game_interactions
+from recommendation.database.tables import feedback, user_game_interactions
 from recommendation.errors import InvalidInput
 from recommendation.interactions.erasures import erased_since
+from recommendation.interactions.event_ids import Novelty, claim_event_ids, event_key
 from recommendation.interactions.events import Interaction
 from recommendation.interactions.feedback import Feedback
+from recommendation.interactions.marks import marks_before
 from recommendation.interactions.pairs import PairChange, fold
 from recommendation.rows import Rejection
 from recommendation.weights import MAX_SCORE
@@ -35,6 +34,7 @@ def store_feedback(connection: Connection, given: Sequence[Feedback]) -> None:
             "source": item.source,
             "model_version": item.model_version,
             "occurred_at": item.interaction.occurred_at,
+            "event_id": item.interaction.event_id and event_key(item.interaction.event_id),
         }
         for item in given
     ]
@@ -93,7 +93,7 @@ def record_all(
     recorded = [Recorded([], 0) for _ in batches]
     events = [(mine, index, event) for mine, batch in zip(recorded, batches, strict=True) for index, event in batch]
     events = _without_erased(events, erased_among(connection, batches) if erased is None else erased)
-    accepted = _without_repeats(connection, events, received_at)
+    accepted = _without_repeats(connection, events, owning_events, received_at)
     changes = fold(accepted, owning_events)
     ensure_games(connection, {change.game_id for change in changes}, received_at, known_games)
     merge_pairs(connection, changes)
@@ -129,10 +129,15 @@ def _without_erased(events: list[_Placed], erased: Mapping[str, datetime]) -> li
     return wanted
 
 
-def _without_repeats(connection: Connection, events: list[_Placed], received_at: datetime) -> list[Interaction]:
-    claims = [(event.event_id, event.fingerprint) for _, _, event in events]
+def _without_repeats(
+    connection: Connection, events: list[_Placed], owning_events: frozenset[str], received_at: datetime
+) -> list[Interaction]:
+    sent = [event for _, _, event in events]
+    marks = marks_before(connection, sent, owning_events)
+    claims = [(event.event_id, event.fingerprint) for event in sent]
+    verdicts = claim_event_ids(connection, claims, received_at, [_content(event, marks) for event in sent])
     accepted = []
-    for (mine, index, event), verdict in zip(events, claim_event_ids(connection, claims, received_at), strict=True):
+    for (mine, index, event), verdict in zip(events, verdicts, strict=True):
         if verdict is Novelty.NEW:
             mine.accepted.append(event)
             accepted.append(event)
@@ -144,54 +149,16 @@ def _without_repeats(connection: Connection, events: list[_Placed], received_at:
     return accepted
 
 
-class Novelty(Enum):
-    """What an event id says of its event."""
-
-    NEW = "new"
-    REPEAT = "repeat"
-    CONFLICT = "conflict"
-
-
-def event_key(event_id: str) -> str:
-    """Return what is kept of an event's id: a digest, as the id itself may be made from a person's."""
-    return hashlib.blake2b(event_id.encode(), digest_size=20, person=b"event").hexdigest()
-
-
-def claim_event_ids(
-    connection: Connection, claims: Sequence[tuple[str | None, bytes]], received_at: datetime
-) -> list[Novelty]:
-    """
-    Claim event ids in the caller's transaction; the first of several events with one id has it.
-
-    Args:
-        claims: each event's id, if it has one, and the fingerprint of what it says.
-
-    Returns:
-        For each event whether it is new; one without an id always is.
-    """
-    claims = [(None if name is None else event_key(name), digest) for name, digest in claims]
-    first: dict[str, int] = {}
-    for place, (name, _) in enumerate(claims):
-        if name is not None:
-            first.setdefault(name, place)
-    rows = [
-        {"event_id": name, "fingerprint": claims[first[name]][1], "received_at": received_at} for name in sorted(first)
-    ]
-    new = insert_new(connection, event_ids, rows, "event_id")
-    known = _fingerprints(connection, sorted(first.keys() - new))
-
-    def verdict(place: int, name: str | None, digest: bytes) -> Novelty:
-        if name is None or (name in new and first[name] == place):
-            return Novelty.NEW
-        return Novelty.REPEAT if digest == known.get(name, claims[first[name]][1]) else Novelty.CONFLICT
-
-    return [verdict(place, *claim) for place, claim in enumerate(claims)]
-
-
-def _fingerprints(connection: Connection, names: list[str]) -> dict[str, bytes]:
-    event_id = event_ids.c.event_id
-    rows = rows_among(connection, select(event_id, event_ids.c.fingerprint), event_id, names)
-    return {row.event_id: bytes(row.fingerprint) for row in rows}
+def _content(event: Interaction, marks: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """Return what is kept with an event's id, so that the event can be taken back."""
+    return {
+        "user_id": event.user_id,
+        "game_id": event.game_id,
+        "event_type": event.event_type,
+        "score_millionths": event.score,
+        "occurred_at": event.occurred_at,
+        "marks_before": marks.get((event.user_id, event.game_id)),
+    }
 
 
 def merge_pairs(connection: Connection, changes: Sequence[PairChange]) -> None:
@@ -252,8 +219,3 @@ def _register(flag: str, old: Any, new: Any) -> dict[str, Any]:
         flag: case((later, new[flag]), (same, new[flag] | old[flag]), else_=old[flag]),
         name: case((later, new[name]), else_=old[name]),
     }
-
-
-def forget_event_ids(connection: Connection, before: datetime) -> int:
-    """Forget event ids older than the retention; return how many."""
-    return int(connection.execute(delete(event_ids).where(event_ids.c.received_at < before)).rowcount)

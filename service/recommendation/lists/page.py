@@ -126,7 +126,7 @@ def _present_list(
     """Return the personal list to serve, and whether it was folded in just now; then it has `length` items at most."""
     stored = state.lists.get("cf")
     if view.live is None:
-        return stored, False
+        return (stored if stored and stored.model_version else None), False
     if not state.events_seen:
         return None, False  # there is nothing to be personal about
     if not _is_stale(stored, state, view.live, fresh_reads):

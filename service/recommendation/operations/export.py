@@ -55,6 +55,7 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue) -> d
                 "items": _items(stored.source, stored.items, catalogue),
             }
             for stored in lists_of(connection, [user_id])
+            if stored.model_version or source_class(stored.source) != "cf"  # others hold a number and no list
         ],
         "announcements": [
             {"type": row.type, "created_at": rfc3339(row.created_at), "data": json.loads(row.data)}

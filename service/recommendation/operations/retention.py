@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select
 from recommendation.database.idempotency import forget_answers
 from recommendation.database.tables import models, regenerations, training_runs, user_lists
 from recommendation.interactions.erasures import forget_erasures
-from recommendation.interactions.store import forget_event_ids
+from recommendation.interactions.event_ids import forget_event_ids
 from recommendation.training.models import prune_models
 
 HISTORY = timedelta(days=90)
@@ -24,7 +24,8 @@ def forget_old(connection: Connection, now: datetime, retention: timedelta, mode
         "model versions": len(prune_models(connection, models_kept)),
     }
     kept = select(models.c.version)
-    old_lists = (user_lists.c.source == "cf") & user_lists.c.model_version.not_in(kept)
+    outdated = user_lists.c.model_version.is_(None) & (user_lists.c.generated_at < before)
+    old_lists = (user_lists.c.source == "cf") & (user_lists.c.model_version.not_in(kept) | outdated)
     old_runs = training_runs.c.active.is_(None) & (training_runs.c.finished_at < long_ago)
     old_regenerations = (regenerations.c.state != "running") & (regenerations.c.finished_at < long_ago)
     for what, table, condition in (

@@ -131,7 +131,7 @@ def list_shares(connection: Connection) -> dict[str, float]:
     """Return the share of personal lists that each version made."""
     query = (
         select(user_lists.c.model_version, func.count())
-        .where(user_lists.c.source == "cf")
+        .where(user_lists.c.source == "cf", user_lists.c.model_version.is_not(None))
         .group_by(user_lists.c.model_version)
     )
     counts = {version: count for version, count in connection.execute(query) if version is not None}

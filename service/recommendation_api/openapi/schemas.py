@@ -39,6 +39,9 @@ UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARACTERS, descrip
 GameId = UserId
 
 
+EventId = UserId
+
+
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 

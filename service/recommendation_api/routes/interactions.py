@@ -3,28 +3,34 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import orjson
 from fastapi import APIRouter
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from recommendation.announcements.announcement import Announcement
-from recommendation.clock import TICK
+from recommendation.announcements.outbox import is_announcing, put
+from recommendation.clock import TICK, rfc3339
 from recommendation.database.idempotency import Answer
-from recommendation.interactions.announced import feedback_received, interactions_accepted
+from recommendation.interactions.announced import feedback_received, interaction_taken_back, interactions_accepted
 from recommendation.interactions.events import parse_interactions
 from recommendation.interactions.feedback import Feedback, parse_feedback
 from recommendation.interactions.ingest import Ingest, Ingested
 from recommendation.interactions.store import Indexed, Recorded, store_feedback
+from recommendation.interactions.taking_back import TakenBack, take_back_event
 from recommendation.lists.order import SOURCE_ORDER, source_class
 from recommendation.rows import Rejection, parse_each
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_rows, read_body
-from recommendation_api.http.retries import answered, batch_answer, request_key
+from recommendation_api.http.retries import answered, batch_answer, once, request_key
 from recommendation_api.http.shortcuts import shortcut
 from recommendation_api.openapi import schemas
+from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.batches import BatchOut
+from recommendation_api.openapi.answers.people import TakenBackOut
 from recommendation_api.parts import Parts, parts_of
+from recommendation_api.problems import Problem
 
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
@@ -82,6 +88,50 @@ async def post_feedback(request: Request) -> Response:
         source = kind if kind in SOURCE_ORDER else "unknown"
         parts.metrics.feedback.labels(action=item.interaction.event_type, source=source).inc()
     return answered(ingested.answer, ingested.recorded is None)
+
+
+@router.delete("/interactions/{event_id}", responses=answer(TakenBackOut), openapi_extra=schemas.RETRIED)
+async def take_back(request: Request, event_id: schemas.EventId) -> Response:
+    """
+    Take back one event, an interaction or feedback, for as long as its id is remembered; once more changes nothing.
+
+    What is left is what would be there had it never been sent: number and score of the pair's events, and whether the
+    game is owned or dismissed (but for an event without an id that came later and happened before it). The times of
+    the first and last event are so too where every event of the pair has an id that is remembered; otherwise they
+    stay. The id stays used: the event sent again is a duplicate.
+
+    404 where no such id is remembered: the event never came, came with a file, is older than
+    `RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS`, or its user was erased. An event that is on its way counts when it
+    arrives: take it back then.
+    """
+    owning_events = parts_of(request).settings.owning_events
+
+    def work(connection: Connection, now: datetime) -> Answer:
+        taken = take_back_event(connection, event_id, owning_events, now)
+        if taken is None:
+            raise Problem(404, "unknown_event", _UNKNOWN_EVENT)
+        if taken.taken_now and is_announcing(connection):
+            put(connection, [interaction_taken_back(event_id, taken)])
+        return Answer(200, orjson.dumps(_document(event_id, taken)))
+
+    return answered(*await once(request, b"", work))
+
+
+_UNKNOWN_EVENT = (
+    "no event of this id is remembered: it never came, came with a file, is older than "
+    "RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS, or its user was erased"
+)
+
+
+def _document(event_id: str, taken: TakenBack) -> dict[str, str]:
+    return {
+        "event_id": event_id,
+        "user_id": taken.user_id,
+        "game_id": taken.game_id,
+        "event_type": taken.event_type,
+        "occurred_at": rfc3339(taken.occurred_at),
+        "taken_back_at": rfc3339(taken.taken_back_at),
+    }
 
 
 SHORTCUTS = (shortcut(router, post_interactions), shortcut(router, post_feedback))

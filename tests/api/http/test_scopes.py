@@ -22,6 +22,7 @@ SCOPES = {
     "GET /popular": READ,
     "GET /game/{game_id}/similar": READ,
     "POST /interactions": WRITE,
+    "DELETE /interactions/{event_id}": WRITE,
     "POST /feedback": WRITE,
     "POST /batch": WRITE,
     "PUT /games": WRITE,

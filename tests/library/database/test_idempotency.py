@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from recommendation.database.database import Database
 from recommendation.database.idempotency import Answer, KeyReusedError, RequestKey, claim, keep
-from recommendation.interactions.store import Novelty, claim_event_ids
+from recommendation.interactions.event_ids import Novelty, claim_event_ids
 from recommendation.operations.retention import forget_old
 
 
