@@ -31,6 +31,7 @@ from recommendation_api.routes import (
     interactions,
     lists,
     operations,
+    overview,
     people,
     regenerations,
     training,
@@ -109,6 +110,7 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         regenerations.router,
         people.router,
         operations.settings_router,
+        overview.router,
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(operations.root)
@@ -150,13 +152,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _become_ready(parts: Parts) -> None:
-    """Wait for the schema and a first view, then keep the view fresh and popular games counted until cancelled."""
+    """Wait for schema and first view, then keep view, popular games and minute counts up to date until cancelled."""
     while not parts.is_ready:
         await asyncio.sleep(LOOK_FOR_STORE_SECONDS)
         await asyncio.to_thread(_look_for_store, parts)
     if parts.relay is not None:
         parts.relay.start()
-    await asyncio.gather(parts.views.keep_fresh(), parts.popular.keep_counted())
+    await asyncio.gather(parts.views.keep_fresh(), parts.popular.keep_counted(), parts.minutes.keep_leaving())
 
 
 def _look_for_store(parts: Parts) -> None:

@@ -18,6 +18,7 @@ from recommendation.lists.reads import LoopReads
 from recommendation.lists.user import UserState
 from recommendation.settings import Settings
 from recommendation_api.background.brokers.broker import Broker
+from recommendation_api.background.minutes import MinuteCounts
 from recommendation_api.background.popular import PopularCounter
 from recommendation_api.background.relay import Relay
 from recommendation_api.background.trainer import Trainer
@@ -65,6 +66,8 @@ class Parts:
     relay: Relay | None
     """Sends announcements; None where no broker is set."""
     metrics: Metrics
+    minutes: MinuteCounts
+    """Leaves what this process answered for every replica to read."""
     keys: KeyRing | None
     clock: SteadyClock
     is_ready: bool = False
@@ -137,6 +140,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         trainer=Trainer(settings, database, clock),
         relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
+        minutes=MinuteCounts(database, metrics.totals, clock),
         keys=keys,
         clock=clock,
         list_settings=list_settings,

@@ -353,3 +353,27 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 """What was announced and no broker has yet; a row goes once its broker has acknowledged it."""
+
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("change_id", big, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("holder", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text),
+    Column("digest", LargeBinary),
+    sqlite_autoincrement=True,
+)
+"""Who changed what, and when: calls with an admin's or the operator's key. Ids of people are never among them."""
+
+
+minute_counts = Table(
+    "minute_counts",
+    metadata,
+    Column("minute", UtcDateTime, primary_key=True),
+    Column("replica", Text, primary_key=True),
+    Column("counts", JSON, nullable=False),
+)
+"""What each API process answered in a minute (`operations.traffic`), so that every replica tells of all of them."""

@@ -8,10 +8,11 @@ from recommendation.database.idempotency import forget_answers
 from recommendation.database.tables import models, regenerations, training_runs, user_lists
 from recommendation.interactions.erasures import forget_erasures
 from recommendation.interactions.event_ids import forget_event_ids
+from recommendation.operations.changes import forget_changes
 from recommendation.training.models import prune_models
 
 HISTORY = timedelta(days=90)
-"""How long ended runs and regenerations are kept: a quarter of hourly trainings."""
+"""How long ended runs, regenerations and the trail of changes are kept: a quarter of hourly trainings."""
 
 
 def forget_old(connection: Connection, now: datetime, retention: timedelta, models_kept: int) -> dict[str, int]:
@@ -22,6 +23,7 @@ def forget_old(connection: Connection, now: datetime, retention: timedelta, mode
         "answers": forget_answers(connection, before),
         "erasure digests": forget_erasures(connection, before),
         "model versions": len(prune_models(connection, models_kept)),
+        "changes": forget_changes(connection, long_ago),
     }
     kept = select(models.c.version)
     outdated = user_lists.c.model_version.is_(None) & (user_lists.c.generated_at < before)

@@ -1,5 +1,6 @@
 """Requests that a client may send again: what names them, and their answers as they are kept and as they are sent."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -11,8 +12,10 @@ from starlette.responses import Response
 from recommendation.database import idempotency
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS, Answer, RequestKey
 from recommendation.database.locks import wait_briefly
+from recommendation.operations.changes import note_change
 from recommendation.rows import Rejection
 from recommendation_api.batching.turns import WriteTurns, tried_again
+from recommendation_api.http.auth import scopes_of
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
@@ -26,6 +29,8 @@ async def once(
 ) -> tuple[Answer, bool]:
     """
     Do a write in one transaction, once per `Idempotency-Key`.
+
+    What takes an admin's or the operator's key is noted in the trail of changes, in the same transaction.
 
     Args:
         request: names the key, its holder and the route.
@@ -43,6 +48,7 @@ async def once(
     """
     parts = parts_of(request)
     key = request_key(request, content)
+    work = _noted(request, content, work)
 
     def in_transaction() -> tuple[Answer, bool]:
         now = parts.clock()
@@ -56,6 +62,28 @@ async def once(
     answered_once = await parts.held.run(in_turn, in_turn, user_id)
     parts.written()
     return answered_once
+
+
+Work = Callable[[Connection, datetime], Answer]
+
+
+def _noted(request: Request, content: bytes, work: Work) -> Work:
+    """Return work that leaves a trail where its route is for an admin or the operator."""
+    route = request.scope["route"]
+    if not {"admin", "operator"}.intersection(scopes_of(route)):
+        return work
+    is_personal = "user_id" in request.path_params
+    subject = None if is_personal else "/".join(map(str, request.path_params.values())) or None
+    digest = hashlib.sha256(request.scope["path"].encode() + b"?" + request.scope["query_string"] + b"\n" + content)
+
+    def noted(connection: Connection, now: datetime) -> Answer:
+        answer = work(connection, now)
+        if answer.status < 400:
+            action = f"{request.method} {route.path.removeprefix('/api/v1/recommendation')}"
+            note_change(connection, request.state.holder.name, action, subject, digest.digest(), now)
+        return answer
+
+    return noted
 
 
 async def once_and_shown(

@@ -24,6 +24,7 @@ from recommendation.lists.order import SOURCE_ORDER
 from recommendation.lists.page import ActiveList
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
+from recommendation.operations.traffic import Counts
 from recommendation.weights import Weights
 from recommendation_api.telemetry.leak_check import RESULTS, LeakCheck
 from recommendation_api.telemetry.store_gauges import FactsReader, StoreCollector
@@ -39,6 +40,9 @@ INGEST_ERRORS = ("shed", "unavailable", "fault", "too_slow")
 
 
 INGEST_ROUTES = ("/interactions", "/feedback", "/batch", "/games")
+
+
+READ_ROUTE = "/user/{user_id}"
 
 
 _INGEST_ERROR_OF = {408: "too_slow", 429: "shed", 503: "unavailable"}
@@ -158,6 +162,19 @@ class Metrics:
             if cause:
                 self.ingest_errors.labels(cause=cause).inc()
 
+    def totals(self) -> Counts:
+        """Return what this process answered since its start, as the overview tells it."""
+        made = _samples(self.reads, "made")
+        seconds, failed = self._durations.reads_and_failures()
+        return Counts(
+            reads=sum(made.values()),
+            fallback=made["popular"],
+            events=sum(_samples(self.interactions_created, "event_type").values()),
+            failed=failed,
+            feedback=_samples(self.feedback, "action"),
+            seconds=seconds,
+        )
+
     def exposition(self) -> bytes:
         """Return everything in the text format; waits up to two seconds for the store, so call it in a thread."""
         expected, self._expected = self._expected, tuple
@@ -206,6 +223,16 @@ class Durations(Collector):
         seen = self._seen.get((route, status)) or self.expect(route, status)
         seen[bisect_left(LATENCY_BUCKETS, seconds)] += 1
         seen[-1] += seconds
+
+    def reads_and_failures(self) -> tuple[list[int], int]:
+        """Return how many lists were read in each bucket of time, and how many answers of any route were faults."""
+        seconds, failed = [0] * (len(LATENCY_BUCKETS) + 1), 0
+        for (route, status), seen in list(self._seen.items()):
+            if status >= 500:
+                failed += int(sum(seen[:-1]))
+            elif status == 200 and route.endswith(READ_ROUTE):
+                seconds = [one + int(more) for one, more in zip(seconds, seen, strict=False)]
+        return seconds, failed
 
     def collect(self) -> Iterable[Metric]:
         """Yield the histogram."""
@@ -271,6 +298,15 @@ class ViewCollector(Collector):
         if view.made_at is not None:
             age.add_metric([], max(0.0, (datetime.now(UTC) - view.made_at).total_seconds()))
         yield age
+
+
+def _samples(counter: Counter, label: str) -> dict[str, int]:
+    """Return the counts of a counter by one of its labels, summed over the others."""
+    found: dict[str, int] = {}
+    for sample in next(iter(counter.collect())).samples:
+        if sample.name.endswith("_total"):
+            found[sample.labels[label]] = found.get(sample.labels[label], 0) + int(sample.value)
+    return found
 
 
 def _connections_in_use(database: Database) -> float:

@@ -1,0 +1,74 @@
+"""The overview and the trail of changes over HTTP."""
+
+from datetime import timedelta
+from typing import Any
+
+
+def changes_of(store: Any) -> list[tuple[str, str | None]]:
+    return [(change["action"], change["subject"]) for change in store.get("/changes")["changes"]]
+
+
+def test_an_empty_store_has_an_overview_that_says_what_is_missing(store: Any) -> None:
+    found = store.get("/overview")
+    assert [trouble["code"] for trouble in found["troubles"]] == ["no_model"]
+    assert (found["live"], found["games"], found["users"], found["minutes"]) == (None, 0, None, [])
+    assert found["hour"]["reads"] == 0
+
+
+def test_a_trained_store_tells_of_model_lists_and_what_was_answered(store: Any) -> None:
+    store.checkerboard()
+    store.train()
+    store.listed("u00")
+    store.listed("stranger")
+    store.post("/feedback", {"user_id": "u00", "game_id": "g00", "action": "clicked"})
+    parts = store.client.app.state.parts
+    parts.minutes.leave(parts.clock().replace(second=0, microsecond=0) - timedelta(minutes=1))
+    found = store.get("/overview")
+    assert found["troubles"] == []
+    assert (found["live"]["games"], found["games"]) == (16, 16)
+    assert found["training"]["last_result"] == "succeeded"
+    (minute,) = found["minutes"]
+    assert (minute["reads"], minute["fallback"], minute["failed"]) == (2, 0, 0)
+    assert minute["events"] == 112 + 1
+    assert minute["feedback"] == {"clicked": 1}
+    assert 0 < minute["p99_seconds"] <= 10
+    assert found["hour"]["reads"] == 2
+
+
+def test_what_was_left_is_not_left_again(store: Any) -> None:
+    store.listed("u00")
+    parts = store.client.app.state.parts
+    minute = parts.clock().replace(second=0, microsecond=0)
+    parts.minutes.leave(minute)
+    parts.minutes.leave(minute + timedelta(minutes=1))
+    assert [one["reads"] for one in store.get("/overview")["minutes"]] == [1]
+
+
+def test_changes_by_an_admin_or_the_operator_are_noted_with_key_and_subject(store: Any) -> None:
+    store.checkerboard()
+    store.train()
+    live = store.get("/models")["live"]
+    store.post("/train")
+    store.post(f"/models/{live}/promote")
+    store.call("DELETE", "/drops/drop-1")
+    assert changes_of(store) == [
+        ("DELETE /drops/{uid}", "drop-1"),
+        ("POST /models/{version}/promote", live),
+        ("POST /train", None),
+    ]
+    assert {change["holder"] for change in store.get("/changes")["changes"]} == {"anyone"}
+
+
+def test_an_erasure_is_noted_and_whom_it_erased_is_not(store: Any) -> None:
+    store.interact(("ann", "g1", "played"))
+    store.call("DELETE", "/user/ann")
+    assert changes_of(store) == [("DELETE /user/{user_id}", None)]
+
+
+def test_a_replay_and_a_refusal_leave_no_trail_and_a_write_of_a_shop_neither(store: Any) -> None:
+    for _ in range(2):
+        store.call("POST", "/train", headers={"Idempotency-Key": "once"})
+    store.call("POST", "/models/none/promote")
+    store.interact(("ann", "g1", "played"))
+    store.call("PUT", "/games", json={"game_id": "g1", "title": "One"})
+    assert changes_of(store) == [("POST /train", None)]
