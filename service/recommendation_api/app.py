@@ -19,10 +19,11 @@ from recommendation_api.background.brokers.opening import open_broker
 from recommendation_api.background.drain import draining
 from recommendation_api.http.access_log import AccessLines, RequestLog, route_templates
 from recommendation_api.http.closing import ClosingConnections
+from recommendation_api.http.command_line import announced_host
 from recommendation_api.http.middleware import StrictAddresses
 from recommendation_api.http.read_turns import ReadTurns
 from recommendation_api.http.shortcuts import Shortcuts
-from recommendation_api.keys import KeyRing, announced_host, is_loopback
+from recommendation_api.keys import KeyRing, is_loopback
 from recommendation_api.parts import Parts, put_together
 from recommendation_api.routes import (
     catalogue,

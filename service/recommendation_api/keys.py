@@ -9,9 +9,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
-import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -122,14 +120,3 @@ def is_loopback(host: str | None) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def announced_host() -> str | None:
-    """Return the address that the server was told to listen on, as far as its command line or environment says."""
-    arguments = sys.argv[1:]
-    for index, argument in enumerate(arguments):
-        if argument == "--host" and index + 1 < len(arguments):
-            return arguments[index + 1]
-        if argument.startswith("--host="):
-            return argument.partition("=")[2]
-    return os.environ.get("UVICORN_HOST")

@@ -2,6 +2,8 @@
 Reads the settings from the environment and builds the app to be served:
 
     uvicorn recommendation_api.main:app --http recommendation_api.http.connections:Connection
+
+Without that protocol it does not start.
 """
 
 import sys
@@ -10,6 +12,7 @@ from recommendation.errors import RecommendationError
 from recommendation.settings import load_settings
 from recommendation_api.app import create_app
 from recommendation_api.http.access_log import start_logging
+from recommendation_api.http.command_line import check_protocol
 from recommendation_api.http.connections import raise_file_limit
 
 start_logging()
@@ -18,7 +21,8 @@ raise_file_limit()
 
 try:
     app = create_app(load_settings())
+    check_protocol()
 except RecommendationError as error:
-    # One clear line instead of a traceback: the mistake is in a setting, not in the code.
+    # One clear line instead of a traceback: the mistake is in a setting or the command, not in the code.
     print(error, file=sys.stderr)
     raise SystemExit(42) from None

@@ -108,11 +108,19 @@ def test_its_bytecode_was_made_at_build_time(image: Image) -> None:
     assert all(list((s.parent / "__pycache__").glob(f"{s.stem}.*.pyc")) for s in sources)
 
 
+THE_APP = """
+import sys
+sys.argv.append("--http=recommendation_api.http.connections:Connection")
+import recommendation_api.main as m
+assert len(m.app.openapi()["paths"]) > 15
+"""
+
+
 ENTRY_POINTS = {
     "service": [
         ["python", "-m", "recommendation.migrate", "--help"],
         ["python", "-c", "import recommendation.regeneration"],
-        ["python", "-c", "import recommendation_api.main as m; assert len(m.app.openapi()['paths']) > 15"],
+        ["python", "-c", THE_APP],
     ],
     "jobs": [
         ["python", "-m", "recommendation_jobs", command, "--help"] for command in ("train", "regenerate", "import")

@@ -115,8 +115,8 @@ def _serve(variables: dict[str, str], folder: str, port: int) -> NoReturn:
     os.dup2(log, 1)
     os.dup2(log, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that is pressed is for the test
-    protocol = "recommendation_api.http.connections:Connection"
-    sys.exit(uvicorn.main(["recommendation_api.main:app", "--port", str(port), "--http", protocol]))
+    os.environ["UVICORN_HTTP"] = "recommendation_api.http.connections:Connection"
+    sys.exit(uvicorn.main(["recommendation_api.main:app", "--port", str(port)]))
 
 
 def send_to(port: int, call: Call, prefix: str = PREFIX) -> tuple[int, Any, dict[str, str]]:
