@@ -19,14 +19,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from recommendation_api.http.pieces import MOST_QUEUED, HeldFlow, end_of_piece
 from recommendation_api.problems import Problem, problem_response
 
 MOST_HEAD_BYTES = 64 * 1024
 """What a request may have beside its body: address, headers, trailers. Gateways allow 8 to 64 KiB."""
-
-
-PIECE_BYTES = 16 * 1024
-"""So much is parsed at a time, and then looked at. Nearly every request is smaller."""
 
 
 HEAD_SECONDS = 10.0
@@ -115,7 +112,10 @@ class Connection(HttpToolsProtocol):
             crowd = _crowds[server_state] = Crowd(most_connections())
         self._crowd = crowd
         self._head_bytes = 0
-        self._is_in_head = False
+        self._is_in_head = self._is_in_body = False
+        self._body_bytes = 0
+        self._kept, self._place = b"", 0
+        """Bytes that came, and how many of them were parsed; empty once all were."""
         self._moved = False
         self._deadline: asyncio.TimerHandle | None = None
         self._answering: Any = None
@@ -123,6 +123,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first head has to come in time."""
         super().connection_made(transport)
+        self.flow = self._flow = HeldFlow(transport)
         self._crowd.enter(self)
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
 
@@ -144,13 +145,20 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, a piece at a time, and refuse a head that grows too large or comes too slowly."""
-        if len(data) <= PIECE_BYTES:
-            self._parse(data)
-            return
-        for start in range(0, len(data), PIECE_BYTES):
-            if self.transport.is_closing():
-                return
-            self._parse(data[start : start + PIECE_BYTES])
+        self._kept = self._kept[self._place :] + data if self._kept else data
+        self._place = 0
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Parse on until enough requests wait, and read on once nothing is left."""
+        data, place = self._kept, self._place
+        while place < len(data) and len(self.pipeline) < MOST_QUEUED and not self.transport.is_closing():
+            end = end_of_piece(data, place, self._is_in_body, self.headers, self._body_bytes)
+            self._parse(data[place:end])
+            place = end
+        is_left = place < len(data) and not self.transport.is_closing()
+        self._kept, self._place = (data, place) if is_left else (b"", 0)
+        self._flow.hold(is_left)
 
     def _parse(self, piece: bytes) -> None:
         self._moved = False
@@ -173,7 +181,9 @@ class Connection(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self._is_in_head:
+        if self.flow.read_paused:  # it is the server that does not read on
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+        elif self._is_in_head:
             self._refuse(Problem(408, "head_too_slow", f"a head should arrive within {HEAD_SECONDS:g} seconds"))
         else:
             self.transport.close()
@@ -194,24 +204,28 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """End a head."""
-        self._moved, self._is_in_head = True, False
+        self._moved, self._is_in_head, self._is_in_body = True, False, True
+        self._body_bytes = 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
         self._moved = True
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that the client did its part."""
-        self._moved = True
-        if not self.cycle.response_complete:
+        self._moved, self._is_in_body = True, False
+        if not self.cycle.response_complete and not self.flow.write_paused:
             self._crowd.works(self)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for the client."""
         super().on_response_complete()
+        if self._kept:
+            self._go_on()
         if self.cycle.response_complete:
             self._crowd.waits(self)
 

@@ -3,7 +3,8 @@ Reads have a bound, as writes have: what comes beyond it is told at once to come
 
 A story with two actors: 500 clients send twenty reads each at once. The kubelet asks `/healthz`. 256 of the reads are
 answered; each of the others gets 503, and its connection ends with the reads that stood behind it. So the probe stands
-behind those that were let in, and behind the parsing of the 10,000 heads, which has no bound of its own.
+behind those that were let in, and behind the few requests of each connection that are parsed before they are answered
+(`pieces.py`).
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send

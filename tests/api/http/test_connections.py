@@ -16,6 +16,7 @@ import uvicorn
 from recommendation_api.http import connections
 from recommendation_api.http.access_log import RequestLog
 from recommendation_api.http.connections import MOST_HEAD_BYTES, Connection, Crowd, most_connections
+from recommendation_api.http.pieces import MOST_QUEUED, PIECE_BYTES, HeldFlow
 
 GET = b"GET /quick HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b"HTTP/1.1 200 OK"
@@ -147,7 +148,7 @@ def test_a_head_that_is_too_large_is_answered_and_one_that_just_fits_is_served(s
         connection.sendall(START + line)
         assert connection.recv(100).startswith(OK)
     with served.connect() as connection:
-        connection.sendall(START + b"a: " + b"b" * (MOST_HEAD_BYTES + 2 * connections.PIECE_BYTES))
+        connection.sendall(START + b"a: " + b"b" * (MOST_HEAD_BYTES + 2 * PIECE_BYTES))
         answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"head_too_large" in answer
@@ -237,6 +238,78 @@ def test_a_client_that_does_not_take_its_answer_counts_as_waited_for(served: Ser
     with served.connect() as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n" * 60)
         until(lambda: len(served.crowd().waiting) == 1 and bool(served.statuses))
+
+
+def only_connection(served: Served) -> Connection:
+    until(lambda: len(served.crowd().inside) == 1)
+    return next(iter(served.crowd().inside))
+
+
+@pytest.mark.parametrize("sent_before", [b"", b"POST /quick HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"])
+def test_of_requests_that_a_client_sends_at_once_few_are_parsed_before_they_are_answered(
+    served: Served, sent_before: bytes
+) -> None:
+    slow = b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n"
+    with served.connect() as connection:
+        connection.sendall(slow + sent_before + GET * 300)
+        served.asked.wait(20)
+        made = only_connection(served)
+        until(lambda: len(made.pipeline) == MOST_QUEUED)
+        assert made.flow.read_paused
+        connection.sendall(GET * 99 + START + b"Connection: close\r\n\r\n")
+        with served.connect() as probe:
+            probe.sendall(GET)
+            assert probe.recv(100).startswith(OK)
+        assert len(made.pipeline) == MOST_QUEUED
+        served.go_on.set()
+        answers = received(connection)
+    assert answers.count(OK) == 401 + bool(sent_before)
+    assert (b"\r\n\r\n3HTTP" in answers) is bool(sent_before)
+
+
+def test_a_request_that_waits_for_its_body_reads_nothing_while_bytes_wait() -> None:
+    class Switch:
+        is_reading = True
+
+        def pause_reading(self) -> None:
+            self.is_reading = False
+
+        def resume_reading(self) -> None:
+            self.is_reading = True
+
+    async def story() -> list[bool]:
+        switch, seen = Switch(), []
+        flow = HeldFlow(switch)  # type: ignore[arg-type]
+        for is_held in (True, False):
+            flow.hold(is_held)
+            flow.resume_reading()
+            seen.append(switch.is_reading)
+        return seen
+
+    assert asyncio.run(story()) == [False, True]
+
+
+def test_chunked_bodies_with_requests_behind_them_are_read_whole(served: Served) -> None:
+    head = b"POST /quick HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"800\r\n" + b"\r\n" * 1024 + b"\r\n3\r\nabc\r\n0\r\n\r\n"
+    with served.connect() as connection:
+        connection.sendall((head + chunks + GET) * 20 + START + b"Connection: close\r\n\r\n")
+        answers = received(connection)
+    assert answers.count(OK) == 41
+    assert answers.count(b"\r\n\r\n2051") == 20
+
+
+def test_a_client_is_not_too_slow_where_the_server_does_not_read(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
+    with served.connect() as connection:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n" + GET + GET[:-2])
+        until(lambda: only_connection(served)._is_in_head and served.asked.is_set())
+        time.sleep(0.4)
+        connection.sendall(b"Connection: close\r\n\r\n")
+        served.go_on.set()
+        assert received(connection).count(OK) == 3
 
 
 def test_the_file_limit_bounds_connections_too(monkeypatch: pytest.MonkeyPatch) -> None:
