@@ -1,8 +1,8 @@
 """
-Dockerfiles without Docker: reads one, and plays its builder stage in a folder.
+Dockerfiles without Docker: reads one, and plays its stages `wheel` and `builder` in a folder.
 
 What it plays is what the image would hold, but for the base image: `COPY` respects `.dockerignore`, `RUN` runs the very
-line, with `/src`, `/wheels` and `/opt/recommendation` moved into the folder.
+line, with `/src`, `/wheels` and `/opt/recommendation` moved into the folder; caches are the machine's own.
 """
 
 import fcntl
@@ -18,26 +18,36 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+CACHE = "--mount=type=cache,target=/root/.cache/pip "
 IMAGES = ("service", "jobs", "operator")
+COMPILED = ("operator",)
+"""Played with bytecode. The others are not: compiling them takes as long as all the rest, and the line is the same."""
+
+
+BEFORE = ""
+"""The stage of what stands before the first FROM."""
+FINAL = "final"
+"""The last stage, which has no name in the file."""
 
 
 class Step(NamedTuple):
     """One instruction."""
 
-    stage: int
+    stage: str
     word: str
     rest: str
 
 
 def steps(image: str) -> list[Step]:
-    """The instructions of `IMAGE/Dockerfile`; stage -1 is before the first FROM."""
+    """The instructions of `IMAGE/Dockerfile`, each with its stage."""
     text = (ROOT / image / "Dockerfile").read_text()
     lines = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    found, stage = [], -1
+    found, stage = [], BEFORE
     for line in re.sub(r"\\\n", " ", lines).splitlines():
         if line.strip():
             word, rest = line.split(None, 1)
-            stage += word == "FROM"
+            if word == "FROM":
+                stage = rest.split(" AS ")[1].strip() if " AS " in rest else FINAL
             found.append(Step(stage, word, " ".join(rest.split())))
     return found
 
@@ -98,14 +108,17 @@ class Builder:
         venv = self._folder / f"opt-{image}"
         path = f"{self._folder / 'base' / 'bin'}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": ""}
-        for step in (s for s in steps(image) if s.stage == 0):
+        if image not in COMPILED:
+            environment["PIP_NO_COMPILE"] = "1"
+        for step in (s for s in steps(image) if s.stage in ("wheel", "builder")):
             if step.word == "ARG" and "=" in step.rest:
                 name, value = step.rest.split("=", 1)
                 environment[name] = value
-            elif step.word == "COPY":
+            elif step.word == "COPY" and not step.rest.startswith("--from="):
                 _copy(step.rest.split(), self._folder / "src")
             elif step.word == "RUN":
-                self._run(step.rest.replace("/opt/recommendation", str(venv)), environment)
+                line = step.rest.removeprefix(CACHE)
+                self._run(line.replace("/opt/recommendation", str(venv)), environment)
 
     def _run(self, line: str, environment: dict[str, str]) -> None:
         done = self._folder / "done" / hashlib.sha256(line.encode()).hexdigest()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from dockerfiles import IMAGES, Step, context, ignored, steps
+from dockerfiles import BEFORE, CACHE, FINAL, IMAGES, Step, context, ignored, steps
 from rendering import ROOT, containers, pod_templates
 from variants import variant
 
@@ -32,10 +32,34 @@ def last(image: str, word: str) -> str:
     return [s.rest for s in steps(image) if s.word == word][-1]
 
 
-def test_both_stages_come_from_the_one_base_that_the_builder_may_choose(image: str) -> None:
+def test_all_stages_come_from_the_one_base_that_the_builder_may_choose(image: str) -> None:
     found = steps(image)
-    assert found[0] == Step(-1, "ARG", "BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm")
-    assert [s.rest for s in found if s.word == "FROM"] == ["${BASE_IMAGE} AS builder", "${BASE_IMAGE}"]
+    assert found[0] == Step(BEFORE, "ARG", "BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm")
+    assert [s.rest for s in found if s.word == "FROM"] == [
+        "${BASE_IMAGE} AS base",
+        "--platform=$BUILDPLATFORM ${BASE_IMAGE} AS wheel",
+        "${BASE_IMAGE} AS builder",
+        "base",
+    ]
+
+
+def test_the_images_share_their_first_layers_and_the_wheel() -> None:
+    """BuildKit and nodes know a layer by its parent and its line: one other word, and it is made and kept thrice."""
+    shared = [[s for s in steps(name) if s.stage in (BEFORE, "base", "wheel")] for name in IMAGES]
+    assert shared[0] == shared[1] == shared[2]
+
+
+def test_what_pip_fetched_stays_out_of_the_layers_and_is_there_at_the_next_build(image: str) -> None:
+    for step in steps(image):
+        if step.word == "RUN" and " install " in step.rest:
+            assert step.rest.startswith(CACHE)
+    assert not any("PIP_NO_CACHE_DIR" in step.rest for step in steps(image))
+
+
+def test_all_images_install_by_one_line_that_also_makes_the_bytecode() -> None:
+    (line,) = {s.rest for name in IMAGES for s in steps(name) if s.word == "RUN" and "--only-binary" in s.rest}
+    assert "--no-compile" not in line
+    assert not any("PIP_NO_COMPILE" in s.rest for name in IMAGES for s in steps(name))
 
 
 def test_it_runs_as_a_user_with_a_number_that_is_not_root(image: str) -> None:
@@ -44,7 +68,7 @@ def test_it_runs_as_a_user_with_a_number_that_is_not_root(image: str) -> None:
 
 
 def test_the_final_stage_has_no_installer(image: str) -> None:
-    final = [s for s in steps(image) if s.stage == 1]
+    final = [s for s in steps(image) if s.stage in ("base", FINAL)]
     assert any(s.word == "RUN" and "pip uninstall --yes --quiet pip setuptools wheel" in s.rest for s in final)
     assert not any("install " in s.rest.replace("uninstall", "") or "apt" in s.rest for s in final if s.word == "RUN")
 
@@ -58,7 +82,7 @@ def test_everything_installed_is_pinned_and_nothing_is_compiled(image: str) -> N
 
 
 def test_it_installs_its_own_extra_only(image: str) -> None:
-    assert Step(0, "ARG", f"EXTRAS={image}") in steps(image)
+    assert Step("builder", "ARG", f"EXTRAS={image}") in steps(image)
 
 
 def test_it_says_what_it_is(image: str) -> None:
@@ -83,7 +107,7 @@ def test_files_of_the_images_are_sent_to_the_builder(path: str) -> None:
 
 
 def test_the_service_image_carries_the_migrations(image: str) -> None:
-    copied = [s.rest for s in steps(image) if s.word == "COPY" and s.stage == 1]
+    copied = [s.rest for s in steps(image) if s.word == "COPY" and s.stage == FINAL]
     assert ("migrations migrations" in copied and "alembic.ini ./" in copied) is (image == "service")
 
 
