@@ -22,7 +22,7 @@ DO_NOT_RETRY = 42
 """Exit code of a shard that must not be tried again."""
 
 KEPT_SECONDS = 24 * 3600
-"""How long a training Job stays after its end, where the template does not say."""
+"""How long a Job stays after its end, where the template does not say."""
 
 FAILURE_POLICY: Json = {
     "rules": [
@@ -54,6 +54,7 @@ def regeneration_job(template: Mapping[str, Any], drop: ContentDrop, regeneratio
         podReplacementPolicy="Failed",  # two pods of one shard never write at the same time
         suspend=False,
     )
+    spec.setdefault("ttlSecondsAfterFinished", KEPT_SECONDS)
     spec.setdefault("backoffLimitPerIndex", RETRIES_PER_SHARD)
     spec.setdefault("podFailurePolicy", FAILURE_POLICY)
     spec["template"]["spec"]["restartPolicy"] = "Never"

@@ -26,6 +26,7 @@ from recommendation_operator.records import JobView
 from recommendation_operator.seen import Obstacle, Seen
 from recommendation_operator.service import ServiceClient
 from recommendation_operator.settings import OperatorSettings
+from recommendation_operator.tidying import tidy
 from recommendation_operator.turns import holder
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ class Reconciler:
         self._clock = clock
         self._performer = Performer(cluster, service, settings.job_template)
         self._failures: dict[str, int] = {}
+        self._defective: set[str] = set()
+        """Drops that brought a defect to light at their last look; none of them holds the turn from the others."""
 
     async def look(self) -> float:
         """
@@ -67,15 +70,18 @@ class Reconciler:
         drops = [ContentDrop.from_object(item) async for item in self._cluster.list_drops(self._settings.list_chunk)]
         views = [JobView.from_object(item) async for item in self._cluster.list_jobs()]
         jobs = {view.name: view for view in views}
-        self._failures = {drop.uid: self._failures[drop.uid] for drop in drops if drop.uid in self._failures}
+        known = {drop.uid for drop in drops}
+        self._failures = {uid: count for uid, count in self._failures.items() if uid in known}
+        self._defective &= known
         waits = [await self._end_deleted(standing, drops)]
-        turn = holder(drops, self._clock())
+        turn = holder((drop for drop in drops if drop.uid not in self._defective), self._clock())
         served = []
         for drop in sorted(drops, key=lambda drop: drop.order):
             after, wait = await self._serve(drop, drop.uid == turn, jobs)
             served.append(after)
             waits.append(wait)
         waits.append(await self._serve_training(jobs))
+        waits.append(await tidy(self._cluster, views, served, self._clock(), self._settings))
         self._metrics.counted(served, self._clock())
         return min(waits)
 
@@ -145,6 +151,7 @@ class Reconciler:
         try:
             after = await self._drive(drop, turn, jobs)
             self._failures.pop(drop.uid, None)
+            self._defective.discard(drop.uid)
         except Conflict:
             self._metrics.reconciled("conflict")
             return drop, self._settings.pause_seconds
@@ -153,6 +160,7 @@ class Reconciler:
             return drop, await self._note_trouble(drop, turn, trouble)
         except Exception:  # a fault that one drop brings to light must not stop the others
             self._metrics.reconciled("error")
+            self._defective.add(drop.uid)
             logger.exception("drop %s cannot be served", drop.uid, extra={"drop_uid": drop.uid})
             return drop, self._settings.resync_seconds
         self._metrics.reconciled("unchanged" if after.status == drop.status else "changed")

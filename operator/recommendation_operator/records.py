@@ -125,6 +125,8 @@ class JobView:
     has_all_pods: bool = True
     """Whether the pods that it wants exist, at work or not."""
     namespace: str = ""
+    trains: bool = False
+    """Whether it carries out a training run."""
 
     @classmethod
     def from_object(cls, obj: Mapping[str, Any]) -> JobView:
@@ -147,6 +149,7 @@ class JobView:
             waits_since=_started(status) if status.get("ready", 0) < wanted else None,
             namespace=metadata.get("namespace", ""),
             has_all_pods=status.get("active", 0) >= wanted,
+            trains=names.RUN_LABEL in metadata.get("labels", {}),
         )
 
 

@@ -134,7 +134,7 @@ class OperatorSettings:
         default=7200.0,
         metadata=seconds(
             "`retrain: IfStale` trains when the model is older than this. Two hours: one hourly training may fail "
-            "unnoticed."
+            "unnoticed. The chart gives two pauses of `training.schedule`."
         ),
     )
     pods_late_seconds: float = field(
@@ -142,6 +142,13 @@ class OperatorSettings:
         metadata=seconds(
             "how long pods may be refused or find no place before a drop says so: a node that starts takes a minute "
             "or two."
+        ),
+    )
+    succeeded_job_seconds: float = field(
+        default=3600.0,
+        metadata=seconds(
+            "how long a Job of the operator that ended well stays; one that did not stays for its own "
+            "`ttlSecondsAfterFinished`, so that its logs are there when someone comes to look."
         ),
     )
     closing_seconds: float = field(

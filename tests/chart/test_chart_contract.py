@@ -55,7 +55,7 @@ def test_the_regeneration_template_fails_by_index_and_is_owned_by_the_release() 
         "parallelism": 4,
         "backoffLimitPerIndex": 3,
         "activeDeadlineSeconds": 21600,
-        "ttlSecondsAfterFinished": 3600,
+        "ttlSecondsAfterFinished": 86400,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": [IGNORE_DISRUPTION, failure_rule("FailIndex", "regenerate")]},
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from rendering import CHART, Refused, helm, render
+from rendering import CHART, Refused, containers, helm, render
 
 COMMON = {
     "5 * * * *": (3600, 3600),
@@ -115,3 +115,13 @@ def test_deadlines_are_values() -> None:
 def test_a_schedule_that_never_comes_is_refused(schedule: str, said: str) -> None:
     with pytest.raises(Refused, match=said):
         render({"training": {"schedule": schedule}})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "seconds"),
+    [("5 * * * *", "7200"), ("0 3 * * *", "172800"), ("30 2 * * 0", "1209600")],
+)
+def test_a_drop_finds_the_model_stale_when_two_trainings_are_missing(schedule: str, seconds: str) -> None:
+    operator = render({"training": {"schedule": schedule}}).one("Deployment", "operator")["spec"]["template"]
+    given = {item["name"]: item.get("value") for item in containers(operator)[0]["env"]}
+    assert given["RECOMMENDATION_OPERATOR_STALE_MODEL_SECONDS"] == seconds

@@ -24,8 +24,10 @@ from schema_strategies import legal
 from world import TEMPLATE, a_drop, read_chart
 
 from recommendation_operator import names
+from recommendation_operator.drop import ContentDrop
 from recommendation_operator.metrics import OperatorMetrics
 from recommendation_operator.reconcile import Reconciler
+from recommendation_operator.records import Registration
 from recommendation_operator.settings import OperatorSettings
 from recommendation_operator.status import CONDITION_TYPES
 
@@ -52,6 +54,18 @@ OBJECT = st.fixed_dictionaries(
 ENDS: Counter[str] = Counter()
 
 
+def _ordinary() -> dict[str, Json]:
+    """The drops beside the odd one, as the server stores them."""
+    found: dict[str, Json] = {}
+    for name, more in (("first", {}), ("last", {"releaseTime": "2099-12-31T23:59:59Z"})):
+        found[name] = {"metadata": {}, "spec": a_drop(name, **more)["spec"]}
+        CRD.admit(found[name], None)
+    return found
+
+
+ORDINARY = _ordinary()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def counted(request: pytest.FixtureRequest) -> Iterator[None]:
     ENDS.clear()
@@ -74,16 +88,17 @@ async def served(odd: Json, template: Path) -> QuietCluster:
     service.runs["run-of-an-admin"] = "queued"
     cluster = QuietCluster(service, FIELDS["status"])
     cluster.put("odd", odd, CREATED)
-    for name, more in (("first", {}), ("last", {"releaseTime": "2099-12-31T23:59:59Z"})):
-        ordinary = {"metadata": {}, "spec": a_drop(name, **more)["spec"]}
-        CRD.admit(ordinary, None)
+    for name, ordinary in ORDINARY.items():
         cluster.put(name, ordinary, CREATED)
     ours = OperatorSettings(service_url="http://service", job_template=template, training_cronjob="training")
     reconciler = Reconciler(cluster, service, ours, metrics, clock)
     for now in (NOW, AFTER_ALL):
         clock.now = now
         for _ in range(LOOKS):
+            before = cluster.writes
             await reconciler.look()
+            if cluster.writes == before and "queued" not in service.runs.values():
+                break  # the next look would find the same world
     assert service.runs["run-of-an-admin"] == "succeeded"
     assert metrics.registry.get_sample_value("recommendation_operator_reconcile_total", {"result": "error"}) == 0
     assert metrics.registry.get_sample_value("recommendation_operator_reconcile_total", {"result": "retry"}) == 0
@@ -111,3 +126,33 @@ def test_no_legal_object_stops_the_operator(template: Path, odd: Json) -> None:
     if succeeded["reason"] == "Unreadable":
         assert cluster.condition("odd", "Accepted")["status"] == "False"
     ENDS[succeeded["reason"]] += 1
+
+
+class _Trips(QuietService):
+    """A service whose answer about one drop brings a defect of the operator to light."""
+
+    async def register(self, drop: ContentDrop) -> Registration:
+        if drop.name == "first":
+            raise ZeroDivisionError
+        return await super().register(drop)
+
+
+def test_a_defect_that_one_drop_brings_to_light_stops_no_other(
+    template: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        service, metrics = _Trips(), OperatorMetrics()
+        cluster = QuietCluster(service, FIELDS["status"])
+        for name, ordinary in ORDINARY.items():
+            cluster.put(name, ordinary, CREATED)
+        ours = OperatorSettings(service_url="http://service", job_template=template)
+        reconciler = Reconciler(cluster, service, ours, metrics, Clock(AFTER_ALL))
+        for _ in range(LOOKS):
+            await reconciler.look()
+        assert cluster.condition("first", "Succeeded") == {}
+        assert cluster.condition("last", "Succeeded")["reason"] == "AllShardsSucceeded"
+        errors = metrics.registry.get_sample_value("recommendation_operator_reconcile_total", {"result": "error"})
+        assert errors == LOOKS
+
+    asyncio.run(scene())
+    assert "drop uid-first cannot be served" in caplog.text

@@ -148,3 +148,21 @@ def test_a_queued_training_run_becomes_a_job_of_the_cronjob(tmp_path: Path) -> N
         assert [event["reason"] for event in world.store.list("events")] == []
 
     play(tmp_path, scene)
+
+
+def test_the_job_of_a_drop_that_failed_stays_longer_than_one_that_succeeded(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.settings["SUCCEEDED_JOB_SECONDS"] = "0"
+        world.exit_codes[1] = 42
+        world.apply(a_drop("bad"))
+        world.apply(a_drop("good", shards=1, retrain="Always"))
+        world.start_operator()
+        await world.finished("bad", "good")
+        await world.until(lambda: len(world.store.list("jobs")) == 1)
+        await world.looks()
+        (kept,) = world.store.list("jobs")
+        assert kept["metadata"]["name"] == world.status("bad")["jobName"]
+        assert kept["spec"]["ttlSecondsAfterFinished"] == 24 * 3600
+        assert world.store.list("pods") == []
+
+    play(tmp_path, scene)

@@ -28,6 +28,7 @@ class QuietCluster:
         self.drops: dict[str, Json] = {}
         self.jobs: dict[str, Json] = {}
         self.events: list[Json] = []
+        self.writes = 0
 
     def put(self, name: str, obj: Json, created: str) -> None:
         metadata = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"}
@@ -52,6 +53,7 @@ class QuietCluster:
         new = merge(drop.get("status"), json.loads(json.dumps(status)))
         if found := causes(self.status_schema, new):
             raise Refused(422, "Invalid", str(found))
+        self.writes += 1
         version = str(int(resource_version) + 1)
         self.drops[name] = drop | {"status": new, "metadata": drop["metadata"] | {"resourceVersion": version}}
         return copy.deepcopy(self.drops[name])
@@ -63,6 +65,7 @@ class QuietCluster:
         name = manifest["metadata"]["name"]
         if name in self.jobs:
             raise Conflict(name)
+        self.writes += 1
         job = json.loads(json.dumps(manifest))
         job["metadata"]["uid"] = f"uid-{name}"
         self.jobs[name] = job
@@ -70,10 +73,12 @@ class QuietCluster:
         return copy.deepcopy(job)
 
     async def suspend_job(self, name: str, uid: str, suspend: bool) -> Json:
+        self.writes += 1
         self.jobs[name]["spec"]["suspend"] = suspend
         return copy.deepcopy(self.jobs[name])
 
     async def delete_job(self, name: str, uid: str) -> None:
+        self.writes += 1
         self.jobs.pop(name, None)
 
     async def get_cronjob(self, name: str) -> Json | None:
