@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from recommendation.clock import Clock
+from recommendation.clock import Clock, rfc3339
 from recommendation.database.database import Database
 from recommendation.database.locks import training_lock
 from recommendation.engine import artifact
@@ -87,7 +87,7 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
     """
     with training_lock(database) as held:
         if not held:
-            return Outcome("skipped", run_id, "locked", "another training is under way")
+            return Outcome("skipped", run_id, "locked", f"another training is under way{_holder(database)}")
         begun = _begin(database, clock, run_id)
         if isinstance(begun, Outcome):
             return begun
@@ -109,6 +109,15 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
             _end(database, clock, outcome)
         _copy_live(database, settings)
         return outcome
+
+
+def _holder(database: Database) -> str:
+    """Say which run holds the training lock; nothing where it has only just taken it."""
+    with database.reading() as connection:
+        run = runs.active_run(connection)
+    if run is None or run.state != "running" or run.started_at is None:
+        return ""
+    return f": run {run.run_id}, since {rfc3339(run.started_at)}"
 
 
 def _begin(database: Database, clock: Clock, run_id: str | None) -> tuple[str, int] | Outcome:

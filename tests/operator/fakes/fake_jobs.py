@@ -47,6 +47,7 @@ class JobController:
         """What the scheduler says of every pod; None where there is room."""
         self.room = asyncio.Event()
         """Ends both."""
+        self._scheduled: set[str] = set()
         self._work: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -61,6 +62,16 @@ class JobController:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def schedule(self, cronjob: str) -> str:
+        """Make a Job as the CronJob's controller does when its time comes; gives the name."""
+        owner = self.store.get("cronjobs", cronjob)
+        name = f"{cronjob}-{self.store.version}"
+        controls = {"apiVersion": "batch/v1", "kind": "CronJob", "name": cronjob, "controller": True}
+        metadata = {"name": name, "labels": {}, "ownerReferences": [controls | {"uid": owner["metadata"]["uid"]}]}
+        self._scheduled.add(name)
+        self.store.create("jobs", {"metadata": metadata, "spec": owner["spec"]["jobTemplate"]["spec"]})
+        return name
 
     def _turn(self) -> None:
         jobs = {job["metadata"]["uid"]: job for job in self.store.list("jobs")}
@@ -84,7 +95,7 @@ class JobController:
         """Warn, as the CronJob controller does, of a Job that a CronJob controls and did not make."""
         name = job["metadata"]["name"]
         for owner in job["metadata"].get("ownerReferences", []):
-            if owner["kind"] == "CronJob" and owner.get("controller"):
+            if owner["kind"] == "CronJob" and owner.get("controller") and name not in self._scheduled:
                 message = f"Saw a job that the controller did not create or forgot: {name}"
                 warning = {"metadata": {"name": f"{owner['name']}.{name}"}, "type": "Warning", "message": message}
                 self.store.create("events", warning | {"reason": "UnexpectedJob", "involvedObject": owner})
