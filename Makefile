@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator fuzz-operator drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply cluster
+.PHONY: help setup demo smoke test test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -21,10 +21,13 @@ test: setup ## Run every test that needs no cluster
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 test-operator: setup ## Run the operator's tests: a strict simulated cluster, and kill it at every call
-	$(BIN)/python -m pytest -n 2 --dist load tests/operator
+	$(BIN)/python -m pytest -n 2 --dist load -m "faults or not faults" tests/operator
 
 fuzz-operator: setup ## Give the operator OBJECTS=10000 drops that the schema admits: none stops it; prints how they ended
 	RECOMMENDATION_FUZZ_OBJECTS=$(or $(OBJECTS),10000) $(BIN)/python -m pytest -q tests/operator/test_any_legal_drop.py
+
+at-rest: setup ## Count calls and log lines of operator and API while nothing happens, for three minutes; prints them
+	$(BIN)/python -m pytest -q -s -m faults tests/operator/test_at_rest.py
 
 drop-story: setup ## Rewrite the transcript of kubectl in docs/content-drops.md; needs a kubectl
 	$(BIN)/python tests/operator/fakes/told_by_kubectl.py
@@ -96,7 +99,7 @@ clean: ## Remove what the other targets made, except .tools and models
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo
 
 chart: setup ## Lint, render, validate and test the chart and what goes into the images
-	$(BIN)/python -m pytest -n auto --dist loadgroup tests/chart
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "faults or not faults" tests/chart
 
 CHECKOV := .tools/checkov
 

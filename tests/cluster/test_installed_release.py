@@ -5,6 +5,7 @@ Nothing here can run without nodes that run its images; drops, kills and bad dat
 cluster, in `tests/operator`.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -57,8 +58,12 @@ class Release(NamedTuple):
         whole = {**kind, "metadata": {"name": drop}, "spec": {"games": [{"id": f"game-of-{drop}"}], **spec}}
         self.kubectl("apply", "--filename", "-", stdin=json.dumps(whole))
 
+    def status(self, drop: str) -> Json:
+        found: Json = self.get(f"contentdrop/{drop}").get("status", {})
+        return found
+
     def condition(self, drop: str, kind: str) -> Json:
-        conditions = self.get(f"contentdrop/{drop}").get("status", {}).get("conditions", [])
+        conditions = self.status(drop).get("conditions", [])
         return next((c for c in conditions if c["type"] == kind), {})
 
     def finished(self, drop: str) -> bool:
@@ -156,6 +161,37 @@ def test_a_quota_that_lets_no_pod_in_is_told_and_the_drop_goes_on_without_it(rel
     release.kubectl("delete", "resourcequota", "no-pods")
     release.until(lambda: release.finished("crowded"))
     assert release.condition("crowded", "Succeeded")["status"] == "True"
+
+
+PLAYS = """
+import json, sys, urllib.request
+key = sys.stdin.read().strip()
+events = [{"user_id": f"player-{u}", "game_id": f"game-{u % 2}", "event_type": "purchased"} for u in range(20)]
+headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+url = "http://127.0.0.1:8010/api/v1/recommendation/interactions"
+urllib.request.urlopen(urllib.request.Request(url, json.dumps(events).encode(), headers), timeout=60)
+"""
+"""Users with lists that others can overtake, written from inside an API pod."""
+
+
+def test_a_drop_that_others_overtook_while_it_paused_begins_anew(release: Release) -> None:
+    key = base64.b64decode(release.get(f"secret/{release.name}-api-keys")["data"]["admin"]).decode()
+    release.kubectl("exec", "--stdin", f"deployment/{release.name}-api", "--", "python", "-c", PLAYS, stdin=key)
+    release.kubectl("create", "quota", "no-pods", "--hard=pods=0")  # so that it pauses before it has written anything
+    release.apply("overtaken", retrain="Never")
+    release.until(lambda: "jobName" in release.status("overtaken") and "regeneration" in release.status("overtaken"))
+    first = release.status("overtaken")["regeneration"]
+    release.kubectl("patch", "contentdrop/overtaken", "--type=merge", "--patch", '{"spec": {"suspend": true}}')
+    release.until(lambda: release.condition("overtaken", "Succeeded").get("reason") == "Suspended")
+    release.kubectl("delete", "resourcequota", "no-pods")
+    release.apply("passing", retrain="Never")
+    release.until(lambda: release.finished("passing"))
+    release.kubectl("patch", "contentdrop/overtaken", "--type=merge", "--patch", '{"spec": {"suspend": false}}')
+    release.until(lambda: release.finished("overtaken"))
+    status = release.status("overtaken")
+    assert status["regeneration"] != first
+    assert status["usersRegenerated"] == status["usersTargeted"] >= 20
+    assert "newer lists" not in release.condition("overtaken", "Succeeded")["message"]
 
 
 @pytest.mark.parametrize("time_", ["2026-11-01t00:00:00z", "2026-11-01T00:00:00+25:00", "2026-11-01T00:00:00-00:00"])

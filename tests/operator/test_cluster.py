@@ -1,7 +1,8 @@
 """
 The promises of a ContentDrop, kept by whatever cluster KUBECONFIG points to: `pytest -m cluster tests/operator`.
 
-The same scenes run against the simulated cluster too, so that a real one is all that stays to be tried.
+The same scenes run against the simulated cluster too (`make test-operator`), so that a real one is all that stays to be
+tried.
 """
 
 from __future__ import annotations
@@ -148,6 +149,7 @@ async def the_largest_is_taken(stage: Stage) -> None:
     assert (await stage.get(f"cdrop/{'l' * 253}"))["spec"]["games"] == games
 
 
+@pytest.mark.faults
 @pytest.mark.postgres
 def test_drops_are_served_paused_ordered_and_deleted(
     kubectl: str, kubeconfig: Path, tmp_path: Path, postgres_url: str

@@ -1,8 +1,15 @@
-"""Whatever call goes wrong, and however: one Job per drop, one regeneration, one training run, the right end."""
+"""
+Whatever call goes wrong, and however: one Job per drop, one regeneration, one training run, the right end.
+
+`make test` lets each call go wrong in one way, by turns; `make test-operator` and `make test-faults` in all of them.
+"""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_faults import ERROR_AFTER, KILL_AFTER, KILL_BEFORE, LOST_REPLY
@@ -35,6 +42,16 @@ LIFE_WRITES = (
     "POST events 5",
     "PATCH contentdrops/status 4",
 )
+FAULTS = (KILL_AFTER, LOST_REPLY, ERROR_AFTER, KILL_BEFORE)
+
+
+def each_way(calls: Sequence[str], faults: Sequence[str] = FAULTS) -> list[Any]:
+    """Pair every call with every fault; those that are not a call's turn are marked."""
+    turns = dict(zip(calls, itertools.cycle(faults), strict=False))
+    return [
+        pytest.param(call, fault, marks=[] if turns[call] == fault else pytest.mark.faults)
+        for call, fault in itertools.product(calls, faults)
+    ]
 
 
 def assert_right_end(world: World) -> None:
@@ -74,27 +91,25 @@ def test_the_calls_below_are_all_calls_of_a_life(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("fault", [KILL_BEFORE, KILL_AFTER, LOST_REPLY, ERROR_AFTER])
-@pytest.mark.parametrize("call", LIFE_WRITES)
+@pytest.mark.parametrize(("call", "fault"), each_way(LIFE_WRITES))
 def test_a_drop_ends_right_when_a_write_is(tmp_path: Path, call: str, fault: str) -> None:
     live(tmp_path, call, fault)
 
 
-@pytest.mark.parametrize("fault", [KILL_AFTER, LOST_REPLY])
-@pytest.mark.parametrize("call", LIFE_READS)
+@pytest.mark.parametrize(("call", "fault"), each_way(LIFE_READS, (KILL_AFTER, LOST_REPLY)))
 def test_a_drop_ends_right_when_a_read_is(tmp_path: Path, call: str, fault: str) -> None:
     live(tmp_path, call, fault)
 
 
-@pytest.mark.parametrize("call", [None, *LIFE_WRITES])
+@pytest.mark.parametrize("call", [None, *(pytest.param(call, marks=pytest.mark.faults) for call in LIFE_WRITES)])
 def test_two_operators_at_once_end_right_when_both_are_killed_after(tmp_path: Path, call: str | None) -> None:
     live(tmp_path, call, KILL_AFTER, operators=2)
 
 
-@pytest.mark.parametrize("fault", [KILL_BEFORE, KILL_AFTER, LOST_REPLY, ERROR_AFTER])
-def test_a_failed_shard_is_told_right_when_closing_its_regeneration_is(tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize(("call", "fault"), each_way(["POST /regenerations/{id}/fail 1"]))
+def test_a_failed_shard_is_told_right_when_closing_its_regeneration_is(tmp_path: Path, call: str, fault: str) -> None:
     async def scene(world: World) -> None:
-        world.faults.arm("POST /regenerations/{id}/fail 1", fault)
+        world.faults.arm(call, fault)
         world.exit_codes[1] = 42
         world.apply(a_drop())
         world.start_operator()
@@ -106,10 +121,10 @@ def test_a_failed_shard_is_told_right_when_closing_its_regeneration_is(tmp_path:
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("fault", [KILL_BEFORE, KILL_AFTER, LOST_REPLY, ERROR_AFTER])
-def test_a_deleted_drop_ends_at_the_service_when_telling_it_is(tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize(("call", "fault"), each_way(["DELETE /drops/{uid} 1"]))
+def test_a_deleted_drop_ends_at_the_service_when_telling_it_is(tmp_path: Path, call: str, fault: str) -> None:
     async def scene(world: World) -> None:
-        world.faults.arm("DELETE /drops/{uid} 1", fault)
+        world.faults.arm(call, fault)
         uid = world.apply(a_drop())["metadata"]["uid"]
         world.start_operator()
         await world.finished("autumn-release")
@@ -121,8 +136,28 @@ def test_a_deleted_drop_ends_at_the_service_when_telling_it_is(tmp_path: Path, f
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("fault", [KILL_BEFORE, KILL_AFTER, LOST_REPLY, ERROR_AFTER])
-@pytest.mark.parametrize("call", ["POST /regenerations 2", "DELETE jobs/NAME 1", "PATCH contentdrops/status 4"])
+@pytest.mark.parametrize(("call", "fault"), each_way(["DELETE jobs/NAME 1"]))
+def test_a_job_that_ended_well_is_removed_and_made_no_more_when_removing_it_is(
+    tmp_path: Path, call: str, fault: str
+) -> None:
+    async def scene(world: World) -> None:
+        world.faults.arm(call, fault)
+        world.settings["SUCCEEDED_JOB_SECONDS"] = "0"
+        world.apply(a_drop())
+        world.start_operator()
+        await world.finished("autumn-release")
+        await world.until(lambda: world.faults.struck and world.store.list("jobs") == [])
+        await world.looks()
+        assert world.store.list("jobs") == []
+        assert len(world.controller.created) == 1
+        assert world.finished_writes() == 1
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"), each_way(["POST /regenerations 2", "DELETE jobs/NAME 1", "PATCH contentdrops/status 4"])
+)
 def test_a_drop_that_was_overtaken_begins_anew_once_when_the_call_is(tmp_path: Path, call: str, fault: str) -> None:
     async def scene(world: World) -> None:
         world.faults.arm(call, fault)
@@ -143,8 +178,7 @@ def test_a_drop_that_was_overtaken_begins_anew_once_when_the_call_is(tmp_path: P
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("fault", [KILL_BEFORE, KILL_AFTER, LOST_REPLY, ERROR_AFTER])
-@pytest.mark.parametrize("call", ["PATCH jobs/NAME 1", "PATCH jobs/NAME 2"])
+@pytest.mark.parametrize(("call", "fault"), each_way(["PATCH jobs/NAME 1", "PATCH jobs/NAME 2"]))
 def test_a_drop_suspended_and_resumed_ends_right_when_the_call_is(tmp_path: Path, call: str, fault: str) -> None:
     async def scene(world: World) -> None:
         world.faults.arm(call, fault)
