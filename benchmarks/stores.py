@@ -20,7 +20,7 @@ from recommendation.database.database import Database
 from recommendation.engine.choice import Choice
 from recommendation.engine.settings import EngineSettings
 from recommendation.lists.first_party import FirstPartyItem
-from recommendation.lists.store import store_first_party
+from recommendation.lists.first_party_store import store_first_party
 from recommendation.settings import Settings
 from recommendation.training.train import train
 

@@ -33,6 +33,7 @@ from recommendation_api.routes import (
     lists,
     operations,
     overview,
+    own_lists,
     people,
     regenerations,
     training,
@@ -102,6 +103,7 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     problems.install(app)
     for router in (
         interactions.router,
+        own_lists.router,
         catalogue.router,
         lists.reading,
         lists.making,

@@ -220,7 +220,8 @@ class Machine(RuleBasedStateMachine):
     )
     def pin(self, user: str | None, games: list[str], source: str, position: int | None, mode: str) -> None:
         row = {"user_id": user, "score": 1, "source": source, "position": position}
-        self.call("POST", "/batch", {"recommendations": [{**row, "game_id": game} for game in games], "mode": mode})
+        rows = [{**row, "game_id": game} for game in games]
+        self.call("POST", "/batch", {"recommendations": rows, "mode": mode, "create_games": True})
         for game in games:
             self.judge.released.setdefault(game, None)
 

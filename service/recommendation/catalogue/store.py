@@ -23,15 +23,25 @@ def ensure_games(
     Returns:
         The ids that were new, in order.
     """
-    wanted = sorted(name for name in names if name not in known)
-    missing = sorted(set(wanted) - _existing(connection, wanted))
     rows = [
-        {"game_id": name, "title": name if titled else None, "available": True, "updated_at": now} for name in missing
+        {"game_id": name, "title": name if titled else None, "available": True, "updated_at": now}
+        for name in unknown_games(connection, names, known)
     ]
     new = insert_new(connection, games, rows, "game_id")
     if new:
         bump(connection, "catalogue", now)
     return sorted(new)
+
+
+def unknown_games(connection: Connection, names: Iterable[str], known: Container[str]) -> list[str]:
+    """
+    Return which of some ids no game has, in order.
+
+    Args:
+        known: games that are surely in the catalogue already.
+    """
+    wanted = sorted({name for name in names if name not in known})
+    return sorted(set(wanted) - _existing(connection, wanted))
 
 
 def put_games(connection: Connection, given: Sequence[GameChange], now: datetime) -> None:

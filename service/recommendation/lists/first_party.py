@@ -23,7 +23,10 @@ MAX_REASON = 300
 _RULE = re.compile(r"rule:[A-Za-z0-9._-]{1,64}")
 
 
-BATCH_FIELDS = frozenset({"user_id", "game_id", "score", "source", "reason", "position", "expires_at"})
+ITEM_FIELDS = frozenset({"game_id", "score", "reason", "position", "expires_at"})
+
+
+BATCH_FIELDS = ITEM_FIELDS | {"user_id", "source"}
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,9 @@ def _item_as_json(item: FirstPartyItem) -> dict[str, Any]:
     return row
 
 
-def parse_first_party(row: object) -> tuple[str, str, FirstPartyItem]:
+def parse_first_party(row: object, now: datetime) -> tuple[str, str, FirstPartyItem]:
     """
-    Check one row of `POST /batch`.
+    Check one row of `POST /batch` at a moment: what expired before it would be taken and never shown.
 
     Returns:
         The user (`EVERYONE` where none is named), the source and the item.
@@ -134,14 +137,36 @@ def parse_first_party(row: object) -> tuple[str, str, FirstPartyItem]:
         RowError: what is wrong with it.
     """
     fields = as_fields(row, BATCH_FIELDS, required=("game_id", "score", "source"))
-    item = FirstPartyItem(
+    item = _item(fields, now)
+    return optional_id(fields, "user_id") or EVERYONE, parse_source(fields["source"]), item
+
+
+def parse_item(row: object, now: datetime) -> FirstPartyItem:
+    """
+    Check one item of a list that is named elsewhere; its score is 0 where it has none.
+
+    Raises:
+        RowError: what is wrong with it.
+    """
+    fields = as_fields(row, ITEM_FIELDS, required=("game_id",))
+    return _item({**fields, "score": 0 if fields.get("score") is None else fields["score"]}, now)
+
+
+def _item(fields: dict[str, Any], now: datetime) -> FirstPartyItem:
+    return FirstPartyItem(
         game_id=required_id(fields, "game_id"),
         score=_score(fields["score"]),
         reason=_reason(fields.get("reason")),
         position=whole_number(fields, "position", 1, LAST_PLACE, absent=None),
-        expires_at=optional_time(fields, "expires_at"),
+        expires_at=_expiry(fields, now),
     )
-    return optional_id(fields, "user_id") or EVERYONE, parse_source(fields["source"]), item
+
+
+def _expiry(fields: dict[str, Any], now: datetime) -> datetime | None:
+    expires_at = optional_time(fields, "expires_at")
+    if expires_at is not None and expires_at <= now:
+        raise RowError("invalid_expires_at", f"expires_at lies in the past: it is {rfc3339(now)}")
+    return expires_at
 
 
 def parse_source(source: object) -> str:

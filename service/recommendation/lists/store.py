@@ -1,15 +1,12 @@
 """Lists in the store: one row per (user, source), replaced only by a higher number."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from io import BytesIO
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, select, tuple_
+from sqlalchemy import Connection, exists, select
 from sqlalchemy.dialects import postgresql
 
 from recommendation.database.dialects.arrays import array_text
@@ -29,32 +26,11 @@ from recommendation.database.dialects.writing import (
     given_arrays,
     insert_copied,
     insert_rows,
-    only_new,
 )
-from recommendation.database.locks import (
-    share_with_erasure,
-    sharing_with_erasure,
-    take_turn_at_lists_of_everyone,
-)
+from recommendation.database.locks import share_with_erasure, sharing_with_erasure
 from recommendation.database.tables import erasures, user_game_interactions, user_lists
-from recommendation.database.versions import bump, next_number
 from recommendation.interactions.erasures import still_there, user_digest
-from recommendation.lists.first_party import (
-    USUAL_BOUNDS,
-    Bounds,
-    FirstPartyItem,
-    decode_first_party,
-    encode_first_party,
-    merged,
-)
-from recommendation.lists.stored import EVERYONE, StoredList
-
-UserSource = tuple[str, str]
-
-
-_MADE_BY_US = ("cf", "drop")
-"""Sources of rows that are not the shop's."""
-
+from recommendation.lists.stored import StoredList
 
 WORTH_COPYING = 200
 """Lists from which on COPY, with the table that it needs in between, is faster than one statement."""
@@ -72,10 +48,10 @@ def store_lists(connection: Connection, lists: Sequence[StoredList]) -> bool:
     share_with_erasure(connection, {stored.user_id for stored in lists})
     ordered = sorted(lists, key=attrgetter("user_id", "source"))
     if len(ordered) < WORTH_COPYING:
-        insert_rows(connection, user_lists, _as_rows(ordered), _if_higher)
+        insert_rows(connection, user_lists, as_rows(ordered), if_higher)
         return False
     written = insert_copied(
-        connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: _as_rows(ordered), _if_higher
+        connection, user_lists, _NAMES, lambda: _as_binary(ordered), lambda: as_rows(ordered), if_higher
     )
     return written == len(ordered)
 
@@ -135,7 +111,7 @@ def _of_those_there() -> PreparedStatement:
     )
     # Rows are locked in the order of users whatever the plan is, so that two of these cannot wait for each other.
     in_order = select(there).order_by(there.c.user_id, there.c.source)
-    written = _if_higher(postgresql.insert(user_lists).from_select(list(_NAMES), in_order, include_defaults=False)).cte(
+    written = if_higher(postgresql.insert(user_lists).from_select(list(_NAMES), in_order, include_defaults=False)).cte(
         "written"
     )
     return compiled(select(there.c.user_id).add_cte(written))
@@ -170,11 +146,11 @@ def _common_fields(stored: StoredList) -> bytes:
     )
 
 
-def _as_rows(lists: Iterable[StoredList]) -> list[dict[str, Any]]:
+def as_rows(lists: Iterable[StoredList]) -> list[dict[str, Any]]:
     return [{name: getattr(stored, name) for name in _NAMES} for stored in lists]
 
 
-def _if_higher(insert: Any) -> Any:
+def if_higher(insert: Any) -> Any:
     """Replace a row only by one of a higher number: the one home of this rule."""
     new = insert.excluded
     names = ("number", "generated_at", "model_version", "events_seen", "items")
@@ -200,101 +176,3 @@ _COLUMNS = (
     user_lists.c.model_version,
     user_lists.c.events_seen,
 )
-
-
-def store_first_party(
-    connection: Connection,
-    given: Mapping[UserSource, Sequence[FirstPartyItem]],
-    replace_whole: bool,
-    now: datetime,
-    bounds: Bounds = USUAL_BOUNDS,
-) -> dict[UserSource, str]:
-    """
-    Write what the shop recommends, per (user, source): over the items of the same games, or in place of all.
-
-    Items that expired are dropped in passing, and so are lists that hold no others.
-
-    Returns:
-        Why a list would be more than the bounds allow, for each that stays as it was. Two writes of a user's very first
-        lists at one moment do not see each other, and may bring up to twice as much; everyone's are written in turn.
-    """
-    owners = sorted({user_id for user_id, _ in given})
-    share_with_erasure(connection, owners)
-    if EVERYONE in owners:
-        take_turn_at_lists_of_everyone(connection)
-    old = _locked(connection, given, now)
-    # Taken under the locks: of two writers of one list the later in line gets the higher number.
-    number = next_number(connection)
-    refused: dict[UserSource, str] = {}
-    written: set[UserSource] = set()
-    for user_id, source in sorted(given):
-        new = [replace(item, updated=number) for item in given[user_id, source]]
-        kept = _alive(merged([] if replace_whole else old[user_id][source], new), now)
-        refusal = bounds.refusal(source, kept, old[user_id])
-        if refusal is None:
-            old[user_id][source] = kept
-            written.add((user_id, source))
-        else:
-            refused[user_id, source] = refusal
-    store_lists(
-        connection,
-        [
-            StoredList(user_id, source, number, now, encode_first_party(old[user_id][source]))
-            for user_id, source in written
-            if old[user_id][source]
-        ],
-    )
-    _drop(connection, [(user_id, source) for user_id, lists in old.items() for source in lists if not lists[source]])
-    if EVERYONE in owners:
-        bump(connection, "everyone", now)
-    return refused
-
-
-def _alive(items: Iterable[FirstPartyItem], now: datetime) -> list[FirstPartyItem]:
-    return [item for item in items if item.expires_at is None or item.expires_at > now]
-
-
-def _locked(
-    connection: Connection, wanted: Iterable[UserSource], now: datetime
-) -> dict[str, dict[str, list[FirstPartyItem]]]:
-    """
-    Read the shop's own lists of the users, those that are wanted made empty where they were not there.
-
-    Others are kept from changing them.
-
-    Returns:
-        The items that have not expired, by user and source.
-    """
-    nothing = encode_first_party(())
-    empty = [StoredList(user_id, source, 0, now, nothing) for user_id, source in sorted(wanted)]
-    insert_rows(connection, user_lists, _as_rows(empty), only_new)
-    columns = user_lists.c
-    query = (
-        select(columns.user_id, columns.source, columns["items"])
-        .where(columns.user_id.in_(sorted({user_id for user_id, _ in wanted})), columns.source.not_in(_MADE_BY_US))
-        .order_by(columns.user_id, columns.source)
-        .with_for_update()
-    )
-    found: dict[str, dict[str, list[FirstPartyItem]]] = defaultdict(dict)
-    for user_id, source, items in connection.execute(query):
-        found[user_id][source] = _alive(decode_first_party(items), now)
-    return found
-
-
-def _drop(connection: Connection, empty: Sequence[UserSource]) -> None:
-    if empty:
-        of_these = tuple_(user_lists.c.user_id, user_lists.c.source).in_(sorted(empty))
-        connection.execute(delete(user_lists).where(of_these))
-
-
-def delete_list(connection: Connection, user_id: str, source: str, now: datetime) -> bool:
-    """Clear one list; tell whether there was one."""
-    gone = connection.execute(delete(user_lists).where(user_lists.c.user_id == user_id, user_lists.c.source == source))
-    if user_id == EVERYONE and gone.rowcount:
-        bump(connection, "everyone", now)
-    return bool(gone.rowcount)
-
-
-def everyone_lists(connection: Connection) -> list[StoredList]:
-    """Read the lists that everyone gets."""
-    return lists_of(connection, [EVERYONE])

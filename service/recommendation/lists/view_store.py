@@ -12,7 +12,7 @@ from recommendation.database.versions import present_versions
 from recommendation.engine.model import LiveModel
 from recommendation.errors import ArtifactRefused, ModelMissing
 from recommendation.lists.first_party import FirstPartyList
-from recommendation.lists.store import everyone_lists
+from recommendation.lists.first_party_store import everyone_lists
 from recommendation.lists.view import StoreView, with_releases
 from recommendation.training.models import load_model
 
@@ -47,8 +47,8 @@ class ViewLoader:
         if "catalogue" in changed:
             view = replace(view, catalogue=load_catalogue(connection))
         if "popular" in changed:
-            popular_at, _ = last_count(connection)
-            view = replace(view, popular=tuple(load_popular(connection)), popular_at=popular_at)
+            (popular, days), (popular_at, _) = load_popular(connection), last_count(connection)
+            view = replace(view, popular=popular, popular_days=days, popular_at=popular_at)
         if "everyone" in changed:
             lists = {row.source: FirstPartyList.of(row) for row in everyone_lists(connection)}
             view = replace(view, everyone=lists)

@@ -45,6 +45,9 @@ EventId = UserId
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
+CREATE_GAMES = "take games that are not known yet, and make them known; without it they are refused for everyone"
+
+
 SOURCE_RULE = "`editorial`, or `rule:` and a name of 1 to 64 letters, digits and `._-`"
 
 
@@ -90,6 +93,33 @@ class RecommendationIn(Strict):
     reason: str | None = Field(None, max_length=MAX_REASON)
     position: int | None = Field(None, ge=1, le=first_party.LAST_PLACE)
     expires_at: Moment | None = None
+
+
+class OwnPlaceIn(Strict):
+    """What the shop says of one game in a list of its own."""
+
+    score: float | None = Field(0, ge=-1e9, le=1e9, description="the highest stands first")
+    reason: str | None = Field(None, min_length=1, max_length=MAX_REASON)
+    position: int | None = Field(None, ge=1, le=first_party.LAST_PLACE, description="the place it is pinned to")
+    expires_at: Moment | None = Field(None, description="refused where it has passed")
+    create_games: bool | None = Field(False, description=CREATE_GAMES)
+
+
+class OwnItemIn(Strict):
+    """One item of a list of the shop's own."""
+
+    game_id: Id
+    score: float | None = Field(0, ge=-1e9, le=1e9, description="the highest stands first")
+    reason: str | None = Field(None, min_length=1, max_length=MAX_REASON)
+    position: int | None = Field(None, ge=1, le=first_party.LAST_PLACE, description="the place it is pinned to")
+    expires_at: Moment | None = Field(None, description="refused where it has passed")
+
+
+class OwnListIn(Strict):
+    """A whole list of the shop's own."""
+
+    items: list[OwnItemIn]
+    create_games: bool | None = Field(False, description=CREATE_GAMES)
 
 
 class GameIn(Strict):
@@ -201,7 +231,10 @@ RETRIED: dict[str, Any] = {
 """What a route that may be sent again says of it."""
 
 
-MODE = {"mode": {"type": "string", "enum": ["merge", "replace"], "default": "merge"}}
+BATCH_OPTIONS = {
+    "mode": {"type": "string", "enum": ["merge", "replace"], "default": "merge"},
+    "create_games": {"type": "boolean", "default": False, "description": CREATE_GAMES},
+}
 
 
 def bulk(

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from recommendation.catalogue.games import Catalogue, Game
+from recommendation.catalogue.popularity import PopularGame
 from recommendation.clock import utc_now
 from recommendation.lists.first_party import Bounds, FirstPartyItem, FirstPartyList
+from recommendation.lists.first_party_store import store_first_party
 from recommendation.lists.page import PageRequest, active_list
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.user import UserState
@@ -31,7 +34,7 @@ def send(client: TestClient, source: str, *games: str, user: str | None = None, 
     mode = more.pop("mode", "merge")
     whose = {"user_id": user} if user else {}
     rows = [{"game_id": game, "score": 1, "source": source, **whose, **more} for game in games]
-    answer = client.post(f"{PREFIX}/batch", json={"mode": mode, "recommendations": rows})
+    answer = client.post(f"{PREFIX}/batch", json={"mode": mode, "recommendations": rows, "create_games": True})
     assert answer.status_code == (200 if answer.json()["accepted"] else 422), answer.text
     refused = answer.json()["rejected"]
     assert answer.json()["accepted"] + len(refused) == len(rows)
@@ -60,11 +63,13 @@ def test_more_than_the_bounds_is_refused_by_name_and_the_list_stays_as_it_was(
 
 
 def test_what_expired_takes_no_room_and_leaves_no_row(client: TestClient) -> None:
-    for number in range(9):
-        assert send(client, f"rule:{number}", "a", user="ann", expires_at="2020-01-01T00:00:00Z") == []
-    lists = client.get(f"{PREFIX}/user/ann/export").json()["lists"]
-    assert lists == []
+    items = [FirstPartyItem("a", 1.0, expires_at=utc_now() - timedelta(days=1))]
+    lists = {("ann", f"rule:{number}"): items for number in range(9)}
+    with client.app.state.parts.database.writing() as connection:  # type: ignore[attr-defined]
+        store_first_party(connection, lists, False, utc_now() - timedelta(days=2))
     assert send(client, "rule:x", "a", user="ann") == send(client, "rule:y", "a", user="ann") == []
+    stored = client.get(f"{PREFIX}/user/ann/export").json()["lists"]
+    assert sorted(one["source"] for one in stored) == ["rule:x", "rule:y"]
 
 
 def test_a_list_from_before_the_bounds_may_become_shorter_and_not_longer() -> None:
@@ -90,7 +95,7 @@ def test_the_largest_lists_for_everyone_cost_a_read_little() -> None:
         )
         for source in range(bounds.in_all // bounds.of_list)
     }
-    popular = tuple((game.game_id, 1) for game in games)
+    popular = tuple(PopularGame(game.game_id, 1, 1) for game in games)
     without = StoreView(Catalogue.of(games), popular, made_at=utc_now())
     full = replace(without, everyone=lists)
     for view in (without, full):

@@ -121,11 +121,12 @@ def test_a_pin_takes_its_position_and_everyone_gets_it(store: Any) -> None:
     assert page["items"][1]["reason"] == {"code": "editorial", "text": "Staff pick", "because": None}
 
 
-def test_an_expired_recommendation_is_not_listed(store: Any) -> None:
+@pytest.mark.parametrize("user", [None, "a"])
+def test_a_recommendation_that_has_expired_is_refused(store: Any, user: str | None) -> None:
     store.interact(("a", "g1", "viewed"))
-    item = {"game_id": "g9", "score": 1, "source": "rule:sale", "expires_at": "2020-01-01T00:00:00Z"}
-    store.post("/batch", {"recommendations": [item]})
-    assert store.listed("b") == ["g1"]
+    item = {"user_id": user, "game_id": "g1", "score": 1, "source": "rule:sale", "expires_at": "2020-01-01T00:00:00Z"}
+    answer = store.refused("/batch", {"recommendations": [item]})
+    assert [row["code"] for row in answer["rejected"]] == ["invalid_expires_at"]
 
 
 def test_a_source_of_our_own_is_reserved(store: Any) -> None:
@@ -150,10 +151,15 @@ def test_replace_takes_the_whole_list_and_merge_only_the_games_named(store: Any)
 def test_a_shop_without_any_interaction_opens_with_lists_of_its_own_and_hears_which_games_are_new(store: Any) -> None:
     store.call("PUT", "/games", json={"game_id": "g1", "title": "Deep Harbour"})
     rows = [{"game_id": game, "score": 1, "source": "editorial"} for game in ("g1", "g2", "typo-3", "g2")]
-    answer = store.post("/batch", {"recommendations": rows})
+    refused = store.refused("/batch", {"recommendations": rows})
+    codes = {row["index"]: row["code"] for row in refused["rejected"]}
+    assert codes == {0: "list_unchanged", 1: "unknown_game", 2: "unknown_game", 3: "unknown_game"}
+    assert store.listed("anybody") == [] == refused["new_games"]
+    body = {"recommendations": rows, "create_games": True}
+    answer = store.post("/batch", body)
     assert answer == {"accepted": 4, "duplicates": 0, "rejected": [], "new_games": ["g2", "typo-3"]}
     assert store.listed("anybody") == ["g1", "g2", "typo-3"]
-    assert store.post("/batch", {"recommendations": rows})["new_games"] == []
+    assert store.post("/batch", body)["new_games"] == []
     store.call("PUT", "/games", json={"game_id": "typo-3", "available": False})
     assert store.listed("anybody") == ["g1", "g2"]
 
@@ -242,3 +248,17 @@ def test_erasing_a_person_leaves_nothing_and_gives_a_receipt(store: Any) -> None
     assert receipt == {"feedback": 1, "outbox": 0, "user_game_interactions": 8, "user_lists": 1}
     nothing: dict[str, list[str]] = {name: [] for name in ("interactions", "feedback", "lists", "announcements")}
     assert store.get("/user/u02/export") == {"user_id": "u02", **nothing}
+
+
+def test_a_collector_who_owns_the_most_popular_games_is_shown_those_below(store: Any) -> None:
+    owned = [f"g{number:04}" for number in range(1_000)]
+    store.interact(*(("collector", game, "purchased") for game in owned))
+    store.interact(*((f"u{number}", game, "played") for number in range(2) for game in owned))
+    store.interact(("u0", "below", "played"), ("u0", "only-viewed", "viewed"))
+    assert store.listed("collector") == ["below", "only-viewed"]
+    page = store.get("/popular", params={"limit": 100})
+    assert len(page["items"]) == 100
+    text = "Popular: 3 players with it in the last 90 days"
+    assert page["items"][0] == {
+        "rank": 1, "game_id": "g0000", "title": None, "users": 3, "owners": 3, "text": text
+    }  # fmt: skip

@@ -38,11 +38,11 @@ def games(answer: Any) -> list[str]:
 def test_lists_for_everyone_are_shown_and_gone_with_the_acknowledgement(busy: Any, path: str) -> None:
     reader = Reader(busy, path)
     for number in range(5):
-        busy.post("/batch", {"game_id": f"pick{number}", "score": 9.0, "source": "editorial"})
+        row = {"game_id": f"pick{number}", "score": 9.0, "source": "editorial"}
+        busy.post("/batch", {"recommendations": [row], "create_games": True})
         assert f"pick{number}" in games(reader.changed())
         assert reader.changed() is None
-    ended = {"game_id": "pick0", "score": 9.0, "source": "editorial", "expires_at": "2020-01-01T00:00:00Z"}
-    busy.post("/batch", {"mode": "replace", "recommendations": [ended]})
+    assert busy.call("DELETE", "/lists/editorial").status_code == 204
     assert "editorial" not in {item["source"] for item in reader.changed()["items"]}
 
 
@@ -72,7 +72,8 @@ def test_what_is_stored_but_could_not_be_read_back_is_not_acknowledged_and_a_ret
     def away(*_: Any) -> None:
         raise StoreUnavailable("away")
 
-    retried = {"json": {"game_id": "pick", "score": 9.0, "source": "editorial"}, "headers": {"Idempotency-Key": "k"}}
+    row = {"user_id": "u0", "game_id": "pick", "score": 9.0, "source": "editorial"}
+    retried = {"json": row, "headers": {"Idempotency-Key": "k"}}
     with monkeypatch.context() as patched:
         patched.setattr(views._loader, "load", away)
         assert busy.call("POST", "/batch", **retried).status_code == 503

@@ -17,8 +17,9 @@ from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.errors import StoreUnavailable
 from recommendation.interactions.events import Interaction
 from recommendation.lists.first_party import FirstPartyItem
+from recommendation.lists.first_party_store import store_first_party
 from recommendation.lists.reads import LoopReads, read_users, users_statement
-from recommendation.lists.store import store_first_party, store_lists
+from recommendation.lists.store import store_lists
 from recommendation.lists.stored import StoredList, pack
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)

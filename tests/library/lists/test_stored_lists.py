@@ -9,7 +9,8 @@ from recommendation.database.database import Database
 from recommendation.database.versions import next_number
 from recommendation.interactions.erasures import erase_user
 from recommendation.lists.first_party import FirstPartyItem, decode_first_party
-from recommendation.lists.store import delete_list, lists_of, store_first_party, store_lists, store_lists_of_those_there
+from recommendation.lists.first_party_store import delete_list, store_first_party
+from recommendation.lists.store import lists_of, store_lists, store_lists_of_those_there
 from recommendation.lists.stored import StoredList
 
 
