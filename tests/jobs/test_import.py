@@ -241,7 +241,7 @@ def test_games_become_known_and_popular_and_keep_the_title_they_have(database: D
     assert files.run_import(database, file, "--event-type", "played", "--catalogue", str(catalogue)) == exits.DONE
     assert files.titles(database) == {"Tower": "The Tower", "Hive": "Hive"}
     with database.reading() as connection:
-        assert load_popular(connection) == [("Tower", 2), ("Hive", 1)]
+        assert load_popular(connection) == ([("Tower", 2, 2), ("Hive", 1, 1)], None)
 
 
 def test_a_catalogue_is_read_from_csv_and_bad_games_are_told(

@@ -1,19 +1,23 @@
-"""Popular games: by distinct users with an event in the last days, all counted again now and then."""
+"""Popular games: by the users who own them or were interested in the last days, all counted again now and then."""
 
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, case, delete, func, select
 
+from recommendation.catalogue.popularity import PopularGame
 from recommendation.database.dialects.connections import in_one_process
-from recommendation.database.dialects.writing import as_given, insert_rows
+from recommendation.database.dialects.writing import insert_rows
+from recommendation.database.in_parts import NAMES_AT_ONCE
 from recommendation.database.locks import try_popular_turn
 from recommendation.database.tables import popular_games, user_game_interactions, versions
 from recommendation.database.versions import bump
 
-POPULAR_KEPT = 1000
-"""Games kept: fifty pages of a list, more than readers turn."""
+POPULAR_KEPT = 50_000
+"""Games kept, of those that anyone owns or was interested in: as many as a large store has, so that a list goes on for
+a collector who owns the thousand most popular. Readers hold them in memory, some 100 bytes each."""
 
 
 FEWEST_RECENT = 100
@@ -32,33 +36,53 @@ def count_popular(connection: Connection, days: int, now: datetime) -> bool:
     in_one_process(connection)
     began = time.perf_counter()
     ranked = _count(connection, now - timedelta(days=days))
+    counted_days: int | None = days
     if len(ranked) < FEWEST_RECENT:
-        ranked = _count(connection, None)
-    connection.execute(delete(popular_games))
-    rows = [{"game_id": game_id, "users": users} for game_id, users in ranked]
-    insert_rows(connection, popular_games, rows, as_given)
+        ranked, counted_days = _count(connection, None), None
+    _replace(connection, [(*game, counted_days) for game in ranked])
     bump(connection, "popular", now, time.perf_counter() - began)
     return True
 
 
-def _count(connection: Connection, since: datetime | None) -> list[tuple[str, int]]:
+def _count(connection: Connection, since: datetime | None) -> list[PopularGame]:
     pairs = user_game_interactions.c
-    users = func.count().label("users")
-    # A pair is one user's row, so counting rows counts distinct users. A score of 0 says nothing of liking: it is left
-    # by a dismissal, a refund alone, or events that weigh nothing.
-    query = select(pairs.game_id, users).where(pairs.score_millionths > 0)
+    # A pair is one user's row, so counting rows counts distinct users. Who gave a game back does not count, nor who
+    # dismissed it; a score of 0 says nothing of liking, but an owner may have it.
+    interested = (pairs.score_millionths > 0) & pairs.owned_at.is_(None) & pairs.dismissed.is_(False)
+    users, owners = func.count().label("users"), func.sum(case((pairs.owned, 1), else_=0)).label("owners")
+    query = select(pairs.game_id, users, owners).where(pairs.owned | interested)
     if since is not None:
         query = query.where(pairs.last_event_at >= since)
-    query = query.group_by(pairs.game_id).order_by(users.desc(), pairs.game_id).limit(POPULAR_KEPT)
-    return [(game_id, count) for game_id, count in connection.execute(query)]
+    without_owners = case((owners == 0, users), else_=0)
+    query = query.group_by(pairs.game_id).order_by(owners.desc(), without_owners.desc(), pairs.game_id)
+    return [PopularGame(*row) for row in connection.execute(query.limit(POPULAR_KEPT))]
 
 
-def load_popular(connection: Connection) -> Sequence[tuple[str, int]]:
-    """Read games with their users, most popular first, ties by game."""
-    query = select(popular_games.c.game_id, popular_games.c.users).order_by(
-        popular_games.c.users.desc(), popular_games.c.game_id
-    )
-    return list(connection.execute(query))
+def _replace(connection: Connection, counted: Sequence[tuple[Any, ...]]) -> None:
+    """Write what changed: most games' numbers are those of a minute ago."""
+    names = tuple(column.name for column in popular_games.c)
+    old = {row.game_id: tuple(row) for row in connection.execute(select(*popular_games.c))}
+    changed = [row for row in counted if old.pop(row[0], None) != row]
+    insert_rows(connection, popular_games, [dict(zip(names, row, strict=True)) for row in changed], _replacing)
+    gone = sorted(old)
+    for start in range(0, len(gone), NAMES_AT_ONCE):
+        of_these = popular_games.c.game_id.in_(gone[start : start + NAMES_AT_ONCE])
+        connection.execute(delete(popular_games).where(of_these))
+
+
+def _replacing(insert: Any) -> Any:
+    values = {name: insert.excluded[name] for name in ("users", "owners", "days")}
+    return insert.on_conflict_do_update(index_elements=["game_id"], set_=values)
+
+
+def load_popular(connection: Connection) -> tuple[Sequence[PopularGame], int | None]:
+    """Read the games, most popular first, and over how many days their users were counted; None where all time was."""
+    columns = popular_games.c
+    # A release that knows no owners counted those rows; they stand last until they are counted again.
+    owners = func.coalesce(columns.owners, 0)
+    order = (owners.desc(), case((owners == 0, columns.users), else_=0).desc(), columns.game_id)
+    rows = connection.execute(select(columns.game_id, columns.users, owners, columns.days).order_by(*order)).all()
+    return [PopularGame(*row[:3]) for row in rows], rows[0].days if rows else None
 
 
 def last_count(connection: Connection) -> tuple[datetime | None, float]:

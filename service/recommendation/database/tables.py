@@ -295,8 +295,11 @@ popular_games = Table(
     metadata,
     Column("game_id", id_type(), primary_key=True),
     Column("users", big, nullable=False),
+    Column("owners", big),
+    Column("days", Integer),
 )
-"""Games by distinct users, remade as a whole from time to time."""
+"""Games with their users and the owners among them, counted as a whole from time to time: users with an event in the
+last `days`, or of all time."""
 
 
 versions = Table(

@@ -194,12 +194,11 @@ class _Sources:
 
     def popular(self) -> Iterator[Candidate]:
         """Yield popular games."""
-        origin = Origin("popular", generated_at=self.view.popular_at)
-        for game_id, users in self.view.popular:
-            game = self._on_sale(game_id)
+        origin, days = Origin("popular", generated_at=self.view.popular_at), self.view.popular_days
+        for found in self.view.popular:
+            game = self._on_sale(found.game_id)
             if game is not None:
-                reason = Reason("popular", f"Popular: {users} player{'s' if users != 1 else ''}")
-                yield Candidate(game, float(users), reason, origin)
+                yield Candidate(game, found.score, Reason("popular", found.sentence(days)), origin)
 
     def first_party(self, state: UserState, request: PageRequest) -> list[Iterable[Candidate]]:
         """Return the shop's own candidates: of each class of source its pins, and then the others, read as needed."""

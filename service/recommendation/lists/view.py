@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.catalogue.games import Catalogue, Game
+from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
 from recommendation.engine.releases import KNOWN_WELL, Release, extended
 from recommendation.lists.first_party import FirstPartyList
@@ -44,7 +45,9 @@ class StoreView:
     """Everything but the user's own rows that a list is made of."""
 
     catalogue: Catalogue = field(default_factory=Catalogue)
-    popular: Sequence[tuple[str, int]] = ()
+    popular: Sequence[PopularGame] = ()
+    popular_days: int | None = None
+    """Over how many days the users of popular games were counted; None for all time."""
     popular_at: datetime | None = None
     everyone: Mapping[str, "FirstPartyList"] = field(default_factory=dict)
     drops: Sequence[StandingDrop] = ()

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any
 
 import orjson
@@ -121,16 +122,29 @@ SHORTCUTS = (shortcut(reading, get_list, _take_reading), shortcut(making, genera
 
 @reading.get("/popular", response_model=None, responses=answer(PopularOut))
 async def get_popular(request: Request, limit: Limit = 20) -> Response:
-    """Read the games with most distinct users in the last days; all time where that gives fewer than 100."""
+    """
+    Read the games that most users own, counting users with an event in the last days.
+
+    Where that gives fewer than 100 games, all time counts.
+    `users` are those who own the game or were interested (viewed, clicked, wishlisted); who gave it back or dismissed
+    it does not count. `owners` are those who own it. Games without an owner come last, by `users`.
+    """
     parts = parts_of(request)
     await parts.views.catch_up()
     view, now = parts.views.view, parts.clock()
-    listed = [
-        {"game_id": game_id, "title": view.catalogue.by_id[game_id].title, "users": users}
-        for game_id, users in view.popular
-        if game_id in view.catalogue.by_id and view.catalogue.by_id[game_id].is_listed(now)
+    found = ((game, view.catalogue.by_id.get(game.game_id)) for game in view.popular)
+    listed = islice(((game, known) for game, known in found if known is not None and known.is_listed(now)), limit)
+    items = [
+        {
+            "rank": rank,
+            "game_id": game.game_id,
+            "title": known.title,
+            "users": game.users,
+            "owners": game.owners,
+            "text": game.sentence(view.popular_days),
+        }
+        for rank, (game, known) in enumerate(listed, 1)
     ]
-    items = [{"rank": i, **row} for i, row in enumerate(listed[:limit], 1)]
     return tagged_response(request, orjson.dumps({"items": items}))
 
 

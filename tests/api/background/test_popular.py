@@ -110,4 +110,4 @@ def test_it_counts_until_it_is_cancelled_and_a_count_under_way_ends_first(shop: 
     asyncio.run(story())
     with shop.database.reading() as connection:
         assert last_count(connection)[0] == shop.now
-        assert load_popular(connection) == []
+        assert load_popular(connection) == ([], None)

@@ -10,6 +10,7 @@ from users import user_of
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.catalogue.games import Catalogue, Game
+from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
 from recommendation.lists.first_party import FirstPartyItem, FirstPartyList, encode_first_party
 from recommendation.lists.order import Candidate
@@ -33,7 +34,7 @@ def view_of(**parts: object) -> StoreView:
     """Every game on sale, the model live, every game popular: the first the most."""
     view = StoreView(
         catalogue=Catalogue.of(Game(name, key, title=name.upper()) for name, key in KEYS.items()),
-        popular=[(name, 9 - key) for name, key in KEYS.items() if name != "new"],
+        popular=[PopularGame(name, 9 - key, 9 - key) for name, key in KEYS.items() if name != "new"],
         popular_at=NOW - 30 * HOUR,
         live=LIVE,
         made_at=NOW - timedelta(seconds=1),
@@ -278,7 +279,7 @@ def stores(draw: st.DrawFn) -> Given:
             Game(name, key, released_at=NOW + HOUR if name in to_come else None, available=name not in off_sale)
             for name, key in KEYS.items()
         ),
-        popular=[(name, 9 - place) for place, name in enumerate(popular)],
+        popular=[PopularGame(name, 9 - place, 9 - place) for place, name in enumerate(popular)],
         everyone={
             source: FirstPartyList(NOW - HOUR, draw(items()))
             for source in draw(st.sets(st.sampled_from(["editorial", "rule:all"])))

@@ -1,6 +1,6 @@
 """Answers to readers."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class ReasonOut(BaseModel):
@@ -41,11 +41,13 @@ class PopularItemOut(BaseModel):
     rank: int
     game_id: str
     title: str | None
-    users: int
+    users: int = Field(description="who own it or were interested in it")
+    owners: int = Field(description="who own it")
+    text: str = Field(description="what is counted, in a sentence")
 
 
 class PopularOut(BaseModel):
-    """Games by distinct users."""
+    """Games by their owners, then by those who were interested."""
 
     items: list[PopularItemOut]
 

@@ -1,0 +1,39 @@
+"""How popular a game is: a number, and the sentence that says what it counts."""
+
+from typing import NamedTuple
+
+
+class PopularGame(NamedTuple):
+    """
+    A game with the users that were counted of it; more owners come first, then more users, ties by id.
+
+    Example:
+        Three users own `g1`, and 6,000 viewed `g2`: `PopularGame("g1", 3, 3)` precedes `PopularGame("g2", 6000, 0)`.
+    """
+
+    game_id: str
+    users: int
+    """Who own it or were interested in it; nobody who gave it back or dismissed it."""
+    owners: int
+    """Those of them who own it."""
+
+    @property
+    def score(self) -> float:
+        """By which it stands in a list: its owners, or below 1 where interest is all there is."""
+        return float(self.owners) if self.owners else self.users / (self.users + 1)
+
+    def sentence(self, days: int | None) -> str:
+        """
+        Say what the score counts.
+
+        Args:
+            days: how far back users were counted by their last event with the game; None where it was all time.
+        """
+        lately = f" in the last {days} days" if days else ""
+        if self.owners:
+            return f"Popular: {_players(self.owners)} with it{lately}"
+        return f"Popular: {_players(self.users)} interested in it{lately}"
+
+
+def _players(number: int) -> str:
+    return f"{number} player{'s' if number != 1 else ''}"
