@@ -13,7 +13,7 @@ class PopularGame(NamedTuple):
 
     game_id: str
     users: int
-    """Who own it or were interested in it; nobody who gave it back or dismissed it."""
+    """Who own it or were interested in it, without those who gave it back or dismissed it."""
     owners: int
     """Those of them who own it."""
 

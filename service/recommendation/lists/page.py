@@ -17,6 +17,7 @@ from recommendation.lists.order import Candidate, Origin, Placement, Reason, ord
 from recommendation.lists.personal import ListSettings, personal_list
 from recommendation.lists.shops_own import REASONS, Entry, ShopsOwn
 from recommendation.lists.stored import StoredList, unpack
+from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 
@@ -31,6 +32,7 @@ class PageRequest:
     exclude: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
     """Classes or names of sources to keep; empty: all."""
+    tags: TagFilter = ANY_TAGS
 
     def wants(self, source: str) -> bool:
         """Tell whether items of a source are wanted."""
@@ -60,7 +62,8 @@ def active_list(
 
     Games that the user owns or dismissed, that are not on sale, or whose item has expired are left out as of `now`.
     A stored personal list is stale where the user has other events than it was ranked from, or another model is live:
-    then the user's events are folded into the live model instead.
+    then the user's events are folded into the live model instead. So they are where games are wanted by their tags: the
+    stored list holds the best of all games, and of those of a tag perhaps none.
 
     Args:
         state: the user's rows.
@@ -74,10 +77,10 @@ def active_list(
         The second page of two places, for a user who owns `g1`, holds items 3 and 4 of a list without `g1`:
         `PageRequest(limit=2, before=frozenset({"g7", "g3"}))`, where `g7` and `g3` stood on the first page.
     """
-    sources = _Sources(view, _hidden(state, request), now)
+    sources = _Sources(view, _hidden(state, request), now, request.tags)
     first_party = sources.first_party(state, request)
     length = settings.length if view.drops or first_party else _enough(request, settings)
-    stored, folded = _present_list(state, view, settings, length, fresh_reads, now)
+    stored, folded = _present_list(state, view, settings, length, fresh_reads, now, request.tags)
     personal = sources.personal(stored, state.owned) if stored is not None and request.wants("cf") else ()
     placements: list[Placement] = []
     if view.drops and stored is not None and request.wants("drop"):
@@ -121,7 +124,13 @@ def _enough(request: PageRequest, settings: ListSettings) -> int:
 
 
 def _present_list(
-    state: UserState, view: StoreView, settings: ListSettings, length: int, fresh_reads: bool, now: datetime
+    state: UserState,
+    view: StoreView,
+    settings: ListSettings,
+    length: int,
+    fresh_reads: bool,
+    now: datetime,
+    tags: TagFilter,
 ) -> tuple[StoredList | None, bool]:
     """Return the personal list to serve, and whether it was folded in just now; then it has `length` items at most."""
     stored = state.lists.get("cf")
@@ -129,11 +138,11 @@ def _present_list(
         return (stored if stored and stored.model_version else None), False
     if not state.events_seen:
         return None, False  # there is nothing to be personal about
-    if not _is_stale(stored, state, view.live, fresh_reads):
+    if not tags and not _is_stale(stored, state, view.live, fresh_reads):
         return stored, False
     # A fold-in depends on the model and the events, so it has their date: two replicas answer the same.
     newest = max(view.live.created_at, state.newest_event_at)
-    made = personal_list(state, view, ListSettings(length, settings.half_life_days), 0, _this_hour(now))
+    made = personal_list(state, view, ListSettings(length, settings.half_life_days), 0, _this_hour(now), tags)
     if made is None:
         return None, False
     return StoredList(made.user_id, "cf", 0, newest, made.items, made.model_version, made.events_seen), True
@@ -165,16 +174,18 @@ class _Sources:
     view: StoreView
     hidden: Set[str]
     now: datetime
+    tags: TagFilter
 
     def personal(self, stored: StoredList, owned: Set[str]) -> Iterator[Candidate]:
         """Yield the items of a personal list, best first; the reader stops after a page."""
         origin = Origin("cf", stored.model_version, stored.generated_at)
         game_of, reasons, hidden = self.view.listed(self.now).get, self.view.reasons, self.hidden
+        tags = self.tags if self.tags and self.view.live is None else None  # else they were ranked by their tags
         # The constructor of a named tuple is written in Python: 7.4 microseconds for twenty items against 2.4.
         make = tuple.__new__
         for key, score, because_key in unpack(stored.items):
             game = game_of(key)
-            if game is None or game.game_id in hidden:
+            if game is None or game.game_id in hidden or (tags is not None and not tags.admits(game)):
                 continue
             because, had, interested = reasons.get(because_key) or self._because_of(because_key)
             reason = had if because in owned else interested
@@ -220,13 +231,16 @@ class _Sources:
                 and candidate.game.key in listed
                 and (expires_at is None or expires_at > now)
                 and request.wants(source)
+                and (not self.tags or self.tags.admits(candidate.game))
             ):
                 yield candidate
 
     def _on_sale(self, game_id: str) -> Game | None:
         """Return a game that the page may hold, None for any other."""
         game = self.view.catalogue.by_id.get(game_id)
-        return None if game is None or game_id in self.hidden else self.view.listed(self.now).get(game.key)
+        if game is None or game_id in self.hidden or (self.tags and not self.tags.admits(game)):
+            return None
+        return self.view.listed(self.now).get(game.key)
 
 
 def _placements(personal: Sequence[Candidate], view: StoreView, request: PageRequest, now: datetime) -> list[Placement]:

@@ -8,6 +8,7 @@ import numpy as np
 from recommendation.engine.rank_one import recommend
 from recommendation.errors import InvalidInput, no_model
 from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
+from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 
@@ -43,10 +44,15 @@ class RankFromView:
 
 
 def personal_list(
-    state: UserState, view: StoreView, settings: ListSettings, number: int, now: datetime
+    state: UserState,
+    view: StoreView,
+    settings: ListSettings,
+    number: int,
+    now: datetime,
+    tags: TagFilter = ANY_TAGS,
 ) -> StoredList | None:
     """
-    Rank the listed games for one user, without those owned or dismissed.
+    Rank the listed games for one user, without those owned or dismissed and those that `tags` leaves out.
 
     Returns:
         The list as it is stored, or None where the model knows none of the user's games: they are served `popular`.
@@ -58,7 +64,7 @@ def personal_list(
     if live is None:
         raise no_model()
     rows = live.model.games.rows(state.game_ids)
-    hidden = np.concatenate([rows[state.are_hidden], view.unlisted_rows])
+    hidden = np.concatenate([rows[state.are_hidden], view.unlisted_rows, view.rows_without(tags)])
     scores = state.scores(settings.half_life_days, now)
     ranking = recommend(live.model, rows, scores, hidden, settings.length)
     count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))

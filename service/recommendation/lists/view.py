@@ -7,6 +7,7 @@ A view is a value: a reader takes the present one, and a change makes a new one.
 """
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ from recommendation.engine.releases import KNOWN_WELL, Release, extended
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
 from recommendation.lists.shops_own import ShopsOwn
+from recommendation.lists.tags import TagFilter
+
+_NO_ROWS = np.empty(0, np.int32)
 
 
 def with_releases(live: LiveModel, catalogue: Catalogue) -> LiveModel:
@@ -93,7 +97,7 @@ class StoreView:
 
     def warm(self) -> None:
         """Compute now what the first reader would wait for otherwise: milliseconds for a large catalogue."""
-        _ = self.listed(self._since), self.unlisted_rows, self.keys, self.own_of_everyone
+        _ = self.listed(self._since), self.unlisted_rows, self.keys, self.own_of_everyone, self.rows_of_tags
         if self.live is not None:
             self.live.model.warm()
 
@@ -110,6 +114,27 @@ class StoreView:
         names, listed = self.live.model.games.all_ids, self.listed(self.made_at)
         on_sale = {game.game_id for game in listed.values()}
         return np.array([row for row, game_id in enumerate(names) if game_id not in on_sale], np.int32)
+
+    @cached_property
+    def rows_of_tags(self) -> Mapping[str, npt.NDArray[np.int32]]:
+        """Rows of the live model's games with each tag."""
+        rows: dict[str, list[int]] = defaultdict(list)
+        for row, game_id in enumerate(self.live.model.games.all_ids if self.live is not None else ()):
+            game = self.catalogue.by_id.get(game_id)
+            for tag in game.tags if game is not None else ():
+                rows[tag].append(row)
+        return {tag: np.array(of_tag, np.int32) for tag, of_tag in rows.items()}
+
+    def rows_without(self, tags: TagFilter) -> npt.NDArray[np.int32]:
+        """Rows of the live model's games that a filter by tags leaves out."""
+        if not tags or self.live is None:
+            return np.empty(0, np.int32)
+        hidden = np.full(len(self.live.model.games), bool(tags.any_of))
+        for tag in tags.any_of:
+            hidden[self.rows_of_tags.get(tag, _NO_ROWS)] = False
+        for tag in tags.none_of:
+            hidden[self.rows_of_tags.get(tag, _NO_ROWS)] = True
+        return np.flatnonzero(hidden).astype(np.int32)
 
     @cached_property
     def keys(self) -> npt.NDArray[np.int32]:

@@ -95,7 +95,7 @@ def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
         game, _, reason, origin, _, _ = item
         if origin is not made:
             made, source, tail = origin, _source(origin.source), _tail(origin)
-        written.append(f'{_game(game.game_id)}{rank},"score":{score}{source}{_reason(reason)}{tail}')
+        written.append(f'{_game(game.game_id, game.title)}{rank},"score":{score}{source}{_reason(reason)}{tail}')
     return (
         f'{{"user_id":{_json(active.user_id)},"items":[{",".join(written)}],'
         f'"next_cursor":{_cursor(active, limit, catalogue)},'
@@ -122,8 +122,8 @@ def _json(value: Any) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def _game(game_id: str) -> str:
-    return f'{{"game_id":{_json(game_id)},"rank":'
+def _game(game_id: str, title: str | None) -> str:
+    return f'{{"game_id":{_json(game_id)},"title":{_json(title)},"rank":'
 
 
 @lru_cache(maxsize=1024)

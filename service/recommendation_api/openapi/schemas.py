@@ -40,6 +40,7 @@ GameId = UserId
 
 
 EventId = UserId
+Tag = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
 
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

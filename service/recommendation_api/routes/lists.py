@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope
 from recommendation.engine.model import LiveModel
 from recommendation.errors import no_model
 from recommendation.lists.page import ActiveList, PageRequest, active_list
+from recommendation.lists.tags import TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 from recommendation.lists.why import explain
@@ -48,7 +49,15 @@ MANY = 100
 
 
 MANY_GAMES = 20_000
-"""Games of a model from which similar ones are found in a thread."""
+"""Games of a model or a catalogue from which similar ones, or those of a tag, are found in a thread."""
+
+
+Tag = Annotated[list[schemas.Tag] | None, Query(max_length=MANY, description="tags of which a game should have one")]
+
+
+WithoutTag = Annotated[
+    list[schemas.Tag] | None, Query(max_length=MANY, description="tags of which a game should have none")
+]
 
 
 @reading.get("/user/{user_id}", response_model=None, responses=answer(ListOut))
@@ -59,26 +68,43 @@ async def get_list(
     cursor: Annotated[str | None, Query(max_length=16_000)] = None,
     exclude: Annotated[list[str] | None, Query(max_length=1000, description="games to leave out")] = None,
     source: Annotated[list[str] | None, Query(max_length=MANY, description="sources to keep")] = None,
+    tag: Tag = None,
+    exclude_tag: WithoutTag = None,
 ) -> Response:
     """
     Read a user's list: personal as of this moment, owned and dismissed games left out.
 
-    An unknown user gets popular games. The answer has an ETag; `next_cursor` leads to the next page.
+    An unknown user gets popular games. The answer has an ETag; `next_cursor` leads to the next page, of the same
+    filters. A list that is filtered by tags is ranked among the games that have them, so it is as long and as personal
+    as any other.
     """
     parts = parts_of(request)
     await parts.views.catch_up()
     view = parts.views.view
     shown = decode_cursor(cursor, view.catalogue) if cursor else frozenset()
-    page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()))
-    active = make_page(parts, view, await parts.reads.ask(user_id), page)
+    tags = _tags(tag, exclude_tag)
+    page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()), tags)
+    state = await parts.reads.ask(user_id)
+    if tags and len(view.catalogue.by_id) > MANY_GAMES:
+        active = await asyncio.to_thread(_list_of, parts, view, state, page)
+        parts.metrics.served(state, active, is_filtered=True)
+    else:
+        active = make_page(parts, view, state, page)
     return tagged_response(request, list_body(active, limit, view.catalogue))
+
+
+def _tags(tag: list[str] | None, exclude_tag: list[str] | None) -> TagFilter:
+    return TagFilter(frozenset(tag or ()), frozenset(exclude_tag or ()))
+
+
+def _list_of(parts: Parts, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:
+    return active_list(state, view, page, parts.list_settings, parts.settings.fresh_reads, parts.clock())
 
 
 def make_page(parts: Parts, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:
     """Make a page of a list, and count how it came about."""
-    settings = parts.settings
-    active = active_list(state, view, page, parts.list_settings, settings.fresh_reads, parts.clock())
-    parts.metrics.served(state, active)
+    active = _list_of(parts, view, state, page)
+    parts.metrics.served(state, active, is_filtered=bool(page.tags))
     return active
 
 
@@ -121,7 +147,7 @@ SHORTCUTS = (shortcut(reading, get_list, _take_reading), shortcut(making, genera
 
 
 @reading.get("/popular", response_model=None, responses=answer(PopularOut))
-async def get_popular(request: Request, limit: Limit = 20) -> Response:
+async def get_popular(request: Request, limit: Limit = 20, tag: Tag = None, exclude_tag: WithoutTag = None) -> Response:
     """
     Read the games that most users own, counting users with an event in the last days.
 
@@ -132,24 +158,37 @@ async def get_popular(request: Request, limit: Limit = 20) -> Response:
     parts = parts_of(request)
     await parts.views.catch_up()
     view, now = parts.views.view, parts.clock()
-    found = ((game, view.catalogue.by_id.get(game.game_id)) for game in view.popular)
-    listed = islice(((game, known) for game, known in found if known is not None and known.is_listed(now)), limit)
-    items = [
-        {
-            "rank": rank,
-            "game_id": game.game_id,
-            "title": known.title,
-            "users": game.users,
-            "owners": game.owners,
-            "text": game.sentence(view.popular_days),
-        }
-        for rank, (game, known) in enumerate(listed, 1)
-    ]
+    tags = _tags(tag, exclude_tag)
+    if tags and len(view.catalogue.by_id) > MANY_GAMES:
+        items = await asyncio.to_thread(_popular, view, limit, tags, now)
+    else:
+        items = _popular(view, limit, tags, now)
     return tagged_response(request, orjson.dumps({"items": items}))
 
 
+def _popular(view: StoreView, limit: int, tags: TagFilter, now: datetime) -> list[dict[str, Any]]:
+    """Return the most popular games that are listed, as they are answered."""
+    found = ((popular, view.catalogue.by_id.get(popular.game_id)) for popular in view.popular)
+    listed = (
+        (popular, game) for popular, game in found if game is not None and game.is_listed(now) and tags.admits(game)
+    )
+    return [
+        {
+            "rank": rank,
+            "game_id": popular.game_id,
+            "title": game.title,
+            "users": popular.users,
+            "owners": popular.owners,
+            "text": popular.sentence(view.popular_days),
+        }
+        for rank, (popular, game) in enumerate(islice(listed, limit), 1)
+    ]
+
+
 @reading.get("/game/{game_id}/similar", response_model=None, responses=answer(SimilarOut))
-async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 20) -> Response:
+async def get_similar(
+    request: Request, game_id: schemas.GameId, limit: Limit = 20, tag: Tag = None, exclude_tag: WithoutTag = None
+) -> Response:
     """Read the nearest games by their factors; 404 for a game that neither catalogue nor model knows."""
     parts = parts_of(request)
     await parts.views.catch_up()
@@ -158,26 +197,28 @@ async def get_similar(request: Request, game_id: schemas.GameId, limit: Limit = 
         raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
     if view.live is None:
         raise no_model()
-    model = view.live.model
+    model, tags = view.live.model, _tags(tag, exclude_tag)
     row = int(model.games.rows([game_id])[0])
     # A large model takes so long that other requests should not wait for it.
     if row < 0:
         items = []
     elif len(model.games) > MANY_GAMES:
-        items = await asyncio.to_thread(_nearest, view, view.live, row, limit, now)
+        items = await asyncio.to_thread(_nearest, view, view.live, row, limit, tags, now)
     else:
-        items = _nearest(view, view.live, row, limit, now)
+        items = _nearest(view, view.live, row, limit, tags, now)
     document = {"game_id": game_id, "in_model": row >= 0, "items": items, "model_version": view.live.version}
     return tagged_response(request, orjson.dumps(document))
 
 
-def _nearest(view: StoreView, live: LiveModel, row: int, limit: int, now: datetime) -> list[dict[str, Any]]:
+def _nearest(
+    view: StoreView, live: LiveModel, row: int, limit: int, tags: TagFilter, now: datetime
+) -> list[dict[str, Any]]:
     """Return the listed games that are nearest to a row of the live model, as they are answered."""
     names, by_id = live.model.games.all_ids, view.catalogue.by_id
 
     def is_listed(other: int) -> bool:
         game = by_id.get(names[other])
-        return game is not None and game.is_listed(now)
+        return game is not None and game.is_listed(now) and tags.admits(game)
 
     rows, cosines = live.model.similar(row, limit, is_listed)
     games = [by_id[names[other]] for other in rows.tolist()]

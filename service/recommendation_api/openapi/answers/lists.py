@@ -15,6 +15,7 @@ class ItemOut(BaseModel):
     """One place of a list."""
 
     game_id: str
+    title: str | None
     rank: int
     score: float
     source: str
