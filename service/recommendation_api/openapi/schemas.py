@@ -40,6 +40,8 @@ GameId = UserId
 
 
 EventId = UserId
+
+
 Tag = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
 
 

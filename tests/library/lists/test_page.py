@@ -308,14 +308,13 @@ def pages(store: Given, limit: int) -> list[list[Candidate]]:
     while not found or len(found[-1]) == limit:
         assert len(found) <= len(KEYS), "the pages never end"
         before = frozenset(item.game_id for items in found for item in items)
-        found.append(
-            list(page(store.state, store.view, PageRequest(limit, before, store.exclude, tags=store.tags)).items)
-        )
+        request = PageRequest(limit, before, store.exclude, tags=store.tags)
+        found.append(list(page(store.state, store.view, request).items))
     return found
 
 
 @given(stores(), st.integers(1, 12))
-def test_no_page_holds_a_game_that_is_owned_dismissed_excluded_filtered_off_sale_or_to_come(
+def test_no_page_holds_a_game_that_is_hidden_excluded_off_sale_to_come_or_of_other_tags(
     store: Given, limit: int
 ) -> None:
     for found in pages(store, limit):

@@ -7,8 +7,8 @@ that does not know the columns have none; they are counted again within a minute
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
