@@ -7,8 +7,8 @@ that does not know the columns have none; they are counted again within a minute
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
