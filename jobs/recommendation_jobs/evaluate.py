@@ -8,9 +8,10 @@ from typing import Any
 
 from recommendation.engine.ndcg import MIN_USERS
 from recommendation.engine.settings import EngineSettings
-from recommendation.errors import InvalidInput, RecommendationError, StoreUnavailable
+from recommendation.errors import RecommendationError, StoreUnavailable
+from recommendation.evaluation.plots import insist_on_matplotlib
 from recommendation.evaluation.rankers import Fitted, Popularity
-from recommendation.evaluation.report import decision_text, matplotlib_is_installed, table
+from recommendation.evaluation.report import decision_text, table
 from recommendation_jobs import exits
 from recommendation_jobs.evaluation.arguments import add_arguments, check_arguments
 from recommendation_jobs.evaluation.inputs import Inputs, read_inputs
@@ -23,18 +24,18 @@ __all__ = ["add_arguments", "main", "run"]
 def run(options: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
     check_arguments(options)
-    if options.plots and not matplotlib_is_installed():
-        raise InvalidInput("plots need matplotlib: install the extra 'dev', or leave --plots out")
+    if options.plots:
+        insist_on_matplotlib()
     given = read_inputs(options)
     trial = given.trial
     settings = EngineSettings(components=options.components, min_interactions=options.min_interactions)
     fitted = trial.engine(settings).fitted(trial.split.train)
-    ours = trial.lists(fitted)
+    lists = {"model": trial.lists(fitted), "popularity": trial.lists(Popularity())}
     decision = fitted.model.decision
     results: dict[str, Any] = {
-        "model": trial.measures(ours),
+        "model": trial.measures(lists["model"]),
         "decision": decision,
-        "popularity": trial.reached(Popularity()),
+        "popularity": trial.measures(lists["popularity"]),
         **_live(given),
         "peers": dict(measured_peers(trial, options.seed)) if options.peers else {},
     }
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if points:
         results["sweep"] = [{"what": point.what, "value": point.value, **point.measures} for point in points]
         print(table({f"{point.what} {point.value}": point.measures for point in points}))
-    write(options, trial, ours, results, points)
+    write(options, trial, lists, results, points)
     return exits.DONE
 
 

@@ -11,12 +11,11 @@ from recommendation.database.database import Database
 from recommendation.engine.model import LiveModel
 from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.evaluation.data import Dataset, Split, given_split, leave_last_out, random_split
-from recommendation.evaluation.gate import is_gate_user
+from recommendation.evaluation.trial import Trial, gate_trial
 from recommendation.matrix.extract import read_timed_matrix
 from recommendation.settings import Settings, load_settings
 from recommendation.training.models import live_version, load_model
 from recommendation_jobs.evaluation.reading import Columns, read_csv
-from recommendation_jobs.evaluation.trial import Trial
 from recommendation_jobs.reading.dialect import told_by
 from recommendation_jobs.store import opened
 
@@ -58,8 +57,7 @@ def _from_database(options: argparse.Namespace, settings: Settings) -> Inputs:
     split = _split(data, options)
     if live is None:
         return Inputs(Trial(split, options.k))
-    gate = frozenset(user for user in data.matrix.users.all_ids if is_gate_user(user))
-    return Inputs(Trial(split.only_for(gate), options.k, gate), live)
+    return Inputs(gate_trial(split, options.k), live)
 
 
 def _pairs(database: Database, settings: Settings, now: datetime) -> Dataset:

@@ -5,30 +5,31 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from recommendation.engine.ndcg import Lists, hits_of, ndcg
-from recommendation.evaluation.report import SweepPoint, write_plots
-from recommendation_jobs.evaluation.trial import Trial
+from recommendation.engine.ndcg import Lists
+from recommendation.evaluation.plots import write_plots
+from recommendation.evaluation.report import SweepPoint
+from recommendation.evaluation.trial import Trial
 
 
 def write(
-    options: argparse.Namespace, trial: Trial, lists: Lists, results: dict[str, Any], points: Sequence[SweepPoint]
+    options: argparse.Namespace,
+    trial: Trial,
+    lists: Mapping[str, Lists],
+    results: dict[str, Any],
+    points: Sequence[SweepPoint],
 ) -> None:
-    """Write the files that the arguments ask for."""
+    """Write the files that the arguments ask for; `lists` are those of `model` and of `popularity`."""
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if options.rankings:
-        _write_rankings(options.rankings, trial, lists)
+        _write_rankings(options.rankings, trial, lists["model"])
     if options.plots:
-        hits = hits_of(lists, trial.split.users, trial.split.held_out)
-        sizes = trial.split.held_out.pairs_per_user()[trial.split.users]
-        by_length = [float(np.mean(ndcg(hits, sizes, length))) for length in range(1, trial.length + 1)]
-        for path in write_plots(options.plots, lists, by_length, points, trial.k):
+        curves = {name: trial.by_length(made) for name, made in lists.items()}
+        for path in write_plots(options.plots, curves, lists, trial.games, points, trial.k):
             print(f"drawn: {path}")
 
 

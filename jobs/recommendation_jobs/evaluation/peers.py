@@ -13,7 +13,7 @@ from recommendation.evaluation.peers import (
     implicit_is_installed,
     searched,
 )
-from recommendation_jobs.evaluation.trial import Trial
+from recommendation.evaluation.trial import Trial
 
 ALS_TRIES = 12
 """Random settings of ALS that are tried beside the fixed ones."""

@@ -23,6 +23,14 @@ class Dataset:
     times: NDArray[np.float64] | None = None
     """Seconds since 1970, shape (pairs,)."""
 
+    def history(self, user_id: str) -> dict[str, float]:
+        """A user's score for each game, in weight units; empty for an unknown user."""
+        row = int(self.matrix.users.rows([user_id])[0])
+        if row < 0:
+            return {}
+        games, scores = self.matrix.row(row)
+        return dict(zip(self.matrix.games.ids(games), scores.tolist(), strict=True))
+
 
 @dataclass(frozen=True, eq=False)
 class Split:

@@ -1,17 +1,10 @@
-"""Results for people: a table, and plots where matplotlib is installed."""
+"""Results for people: a table, and what a fit chose."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-
-from recommendation.engine.ndcg import Lists
-from recommendation.errors import InvalidInput
 
 Measures = Mapping[str, float]
 
@@ -53,50 +46,3 @@ def decision_text(decision: Mapping[str, Any]) -> str:
     lines = [f"chosen on an inner holdout of {decision['users']} users: {chosen}"]
     lines += [f"  tried {one['step']} {one[one['step']]}: ndcg@10 {one['ndcg@10']:.4f}" for one in decision["tried"]]
     return "\n".join(lines)
-
-
-def matplotlib_is_installed() -> bool:
-    """Whether plots can be drawn."""
-    return find_spec("matplotlib") is not None
-
-
-def write_plots(
-    directory: Path, lists: Lists, ndcg_by_length: Sequence[float], points: Sequence[SweepPoint], k: int
-) -> list[Path]:
-    """
-    Draw quality against components (where they were swept), against list length, and how exposure is shared.
-
-    InvalidInput where matplotlib is missing.
-    """
-    if not matplotlib_is_installed():
-        raise InvalidInput("plots need matplotlib: install the extra 'dev', or leave --plots out")
-    directory.mkdir(parents=True, exist_ok=True)
-    swept = [(int(point.value), point.measures[f"ndcg@{k}"]) for point in points if point.what == "components"]
-    counts = np.sort(np.bincount(lists[:, :k][lists[:, :k] >= 0]))[::-1]
-    drawn = [
-        _line(directory / "list-length.png", range(1, len(ndcg_by_length) + 1), ndcg_by_length, "places", "NDCG"),
-        _line(
-            directory / "coverage.png",
-            range(1, len(counts) + 1),
-            np.cumsum(counts) / counts.sum(),
-            f"games, most listed first (top {k})",
-            "share of all places",
-        ),
-    ]
-    if swept:
-        swept.sort()
-        sizes, quality = [size for size, _ in swept], [reached for _, reached in swept]
-        drawn.append(_line(directory / "components.png", sizes, quality, "components", f"NDCG@{k}"))
-    return drawn
-
-
-def _line(path: Path, x: Sequence[int], y: Sequence[float], x_label: str, y_label: str) -> Path:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(x, y, marker="o" if len(x) < 30 else "")
-    axes.set(xlabel=x_label, ylabel=y_label, ylim=(0, None))
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
-    return path

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from recommendation.engine.model import Model
-from recommendation.engine.ndcg import Lists
+from recommendation.engine.ndcg import Lists, hits_of, ndcg
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.data import Split
+from recommendation.evaluation.gate import is_gate_user
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.rankers import Engine, Ranker
 from recommendation.evaluation.report import SweepPoint
@@ -49,6 +50,12 @@ class Trial:
         """How good lists are."""
         return measure(lists, self.split.users, self.split.train, self.split.held_out, self.k)
 
+    def by_length(self, lists: Lists) -> list[float]:
+        """Mean NDCG of lists cut at 1, 2, 3 and so on places."""
+        hits = hits_of(lists, self.split.users, self.split.held_out)
+        sizes = self.split.held_out.pairs_per_user()[self.split.users]
+        return [float(np.mean(ndcg(hits, sizes, length))) for length in range(1, self.length + 1)]
+
     def reached(self, ranker: Ranker) -> dict[str, float]:
         """How good the lists of a ranker are."""
         return self.measures(self.lists(ranker))
@@ -60,11 +67,25 @@ class Trial:
                 changed = self.engine(replace(settings, **{what: value}))
                 yield SweepPoint(what, str(value), self.reached(changed))
 
+    @property
+    def games(self) -> int:
+        """How many games the training data has, which is how many lists can hold."""
+        return int(np.count_nonzero(self.split.train.pairs_per_game()))
+
     def headline(self, model: Model) -> str:
         """How many pairs there are to learn from and to measure by."""
         train, held_out = self.split.train, self.split.held_out
-        available = np.count_nonzero(train.pairs_per_game())
         return (
             f"{train.pairs} pairs to learn from, {held_out.pairs} held out for {len(self.split.users)} users, "
-            f"{available} games, {model.components} components"
+            f"{self.games} games, {model.components} components"
         )
+
+
+def gate_trial(split: Split, k: int) -> Trial:
+    """
+    Measure on gate users only, whose pairs entered no fit of any model: so a model that is live can take part.
+
+    Pairs that were held out of all others go back into the training data.
+    """
+    gate = frozenset(user for user in split.train.users.all_ids if is_gate_user(user))
+    return Trial(split.only_for(gate), k, gate)
