@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ soak: setup ## Send REQUESTS=200000 mixed requests and watch the memory, then ho
 
 sbom: setup ## Write a bill of materials into build/sbom.json, with licences; without the network
 	$(BIN)/python scripts/supply.py
+
+notice: setup ## Rewrite NOTICE: what the images hold of others, with versions and licences
+	$(BIN)/python scripts/notice.py
 
 check-supply: setup ## The same, and ask the package index for known vulnerabilities; fails where the index does not answer
 	$(BIN)/python scripts/supply.py --audit

@@ -63,11 +63,11 @@ def _component(name: str, pin: str) -> dict[str, Any]:
         "version": pin,
         "purl": purl,
     }
-    licence = _licence(name)
-    return {**component, "licenses": [licence]} if licence else component
+    said = licence(name)
+    return {**component, "licenses": [said]} if said else component
 
 
-def _licence(name: str) -> dict[str, Any] | None:
+def licence(name: str) -> dict[str, Any] | None:
     """The licence that an installed package declares; None where it is not installed or declares none in short form."""
     try:
         said = metadata(name)

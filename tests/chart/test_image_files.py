@@ -18,7 +18,7 @@ IGNORED = [
     ".tools/helm",
 ]
 IGNORED += ["service/recommendation/__pycache__/ids.cpython-311.pyc", "docs/chart.md", "service/Dockerfile", ".env"]
-SENT = ["pyproject.toml", "constraints.txt", "README.md", "LICENSE", "alembic.ini", "migrations/env.py"]
+SENT = ["pyproject.toml", "constraints.txt", "README.md", "LICENSE", "NOTICE", "alembic.ini", "migrations/env.py"]
 SENT += ["service/recommendation/ids.py", "jobs/recommendation_jobs/__init__.py"]
 
 

@@ -1,7 +1,8 @@
-"""The bill of materials names everything that is pinned, and a check that could not ask the index is not a pass."""
+"""The bill of materials names all that is pinned, NOTICE what images hold; a check that did not ask is no pass."""
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -14,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "supply.py"
 
 
-def loaded() -> Any:
-    """The script as a module; the folder of scripts is not on the path."""
-    spec = spec_from_file_location("supply", SCRIPT)
+def loaded(name: str) -> Any:
+    """A script as a module; the folder of scripts is not on the path."""
+    spec = spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -24,7 +25,7 @@ def loaded() -> Any:
     return module
 
 
-supply = loaded()
+supply = loaded("supply")
 CLEAN = {"name": "numpy", "version": "2.0", "vulns": []}
 BAD = {"name": "old", "version": "0.1", "vulns": [{"id": "PYSEC-1"}, {"id": "PYSEC-2"}]}
 SKIPPED = {"name": "numpy", "skip_reason": "not found"}
@@ -42,6 +43,17 @@ def test_the_licence_is_the_published_text_unchanged() -> None:
     """Of https://www.apache.org/licenses/LICENSE-2.0.txt."""
     digest = hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest()
     assert digest == "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+
+
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="what packages need depends on Python, and images have 3.11"
+)
+def test_the_notice_names_what_images_hold_with_a_licence_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    notice = loaded("notice")
+    page = (ROOT / "NOTICE").read_text()
+    assert page == notice.page(), "run `make notice`"
+    assert len(re.findall(r"^[a-z0-9-]+ [0-9][^:]*: \S.* \(.+\)$", page, re.MULTILINE)) > 40
 
 
 def test_the_command_writes_the_bill_without_the_network() -> None:
