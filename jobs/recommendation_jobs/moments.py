@@ -19,6 +19,8 @@ UNREADABLE = int(np.iinfo(np.int64).min)
 _PLAIN_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 """Times that Arrow reads as we do; the others are read one by one."""
 _ZONE = re.compile(r"(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)$", re.IGNORECASE)
+_NAME_BEHIND_OFFSET = re.compile(r"([+-]\d{4}) [A-Z]{3,5}$")
+"""Go writes a time with its zone twice, as Gorse's exports do: `2026-05-01 10:00:00 +0000 UTC`."""
 _DATE = re.compile(r"(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)")
 _NUMBER = re.compile(r"\d{1,19}(\.\d*)?")
 _UNITS = {"seconds": 1_000_000.0, "milliseconds": 1000.0, "microseconds": 1.0, "nanoseconds": 0.001}
@@ -123,6 +125,7 @@ class Times:
     def _spelled(self, text: str) -> int:
         if date := _DATE.fullmatch(text):
             return _micros(datetime(int(date[1]), int(date[2]), int(date[3]), tzinfo=UTC))
+        text = _NAME_BEHIND_OFFSET.sub(r"\1", text)
         zone = _ZONE.search(text) if len(text) > len("2026-01-01") else None
         if zone is None:
             if not self.without_zone_are_utc:

@@ -123,6 +123,8 @@ def test_well_known_public_files_need_one_command(
         ("1700000000123", datetime(2023, 11, 14, 22, 13, 20, 123_000, tzinfo=UTC)),
         ("1700000000123456", datetime(2023, 11, 14, 22, 13, 20, 123_456, tzinfo=UTC)),
         ("2023-11-14", datetime(2023, 11, 14, tzinfo=UTC)),
+        ("2023-11-14 22:13:20 +0000 UTC", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        ("2023-11-14 23:13:20.5 +0100 CET", datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=UTC)),
         ("2023/11/14", datetime(2023, 11, 14, tzinfo=UTC)),
         ("20231114", datetime(2023, 11, 14, tzinfo=UTC)),
         ("2023-11-14 22:13:20 UTC", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
