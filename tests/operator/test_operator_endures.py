@@ -83,7 +83,8 @@ def test_a_queued_run_is_seen_long_before_the_next_round_and_kubernetes_is_not_a
     async def scene(world: World) -> None:
         world.settings |= {"RESYNC_SECONDS": "600", "FOLLOW_SECONDS": "600"}
         world.start_operator()
-        await world.until(lambda: world.calls("GET /train?wait") == 1)
+        # The first look has found no run: only the open question can tell of the next.
+        await world.until(lambda: world.calls("GET /train?wait") == 1 and world.calls("GET /train ") == 1)
         asked = world.calls("GET contentdrops") + world.calls("GET jobs")
         run = world.service.queue_run()
         await world.until(lambda: run["state"] == "succeeded", seconds=3)
