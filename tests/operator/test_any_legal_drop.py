@@ -86,7 +86,7 @@ async def served(odd: Json, template: Path) -> QuietCluster:
     """Look at a namespace with an odd drop and two ordinary ones, now and at the end of the century."""
     clock, service, metrics = Clock(NOW), QuietService(), OperatorMetrics()
     service.runs["run-of-an-admin"] = "queued"
-    cluster = QuietCluster(service, FIELDS["status"])
+    cluster = QuietCluster(service, FIELDS["status"], trusted=ORDINARY)
     cluster.put("odd", odd, CREATED)
     for name, ordinary in ORDINARY.items():
         cluster.put(name, ordinary, CREATED)

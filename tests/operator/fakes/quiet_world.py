@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +19,17 @@ from recommendation_operator.records import Preview, RegenerationView, Registrat
 Json = dict[str, Any]
 
 
+def _copied(obj: Any) -> Any:
+    """As over HTTP: nothing is shared. Several times as fast as `copy.deepcopy`."""
+    return json.loads(json.dumps(obj))
+
+
 class QuietCluster:
     """Stands in for `Cluster`. Its Jobs have done their work as soon as they are made."""
 
-    def __init__(self, service: QuietService, status_schema: Json) -> None:
-        self.service, self.status_schema = service, status_schema
+    def __init__(self, service: QuietService, status_schema: Json, trusted: Collection[str] = ()) -> None:
+        """`trusted` drops are ordinary ones, whose status other tests hold against the schema: that takes most time."""
+        self.service, self.status_schema, self.trusted = service, status_schema, trusted
         self.drops: dict[str, Json] = {}
         self.jobs: dict[str, Json] = {}
         self.events: list[Json] = []
@@ -40,42 +45,42 @@ class QuietCluster:
 
     async def list_drops(self, chunk: int) -> AsyncIterator[Json]:
         for drop in list(self.drops.values()):
-            yield copy.deepcopy(drop)
+            yield _copied(drop)
 
     async def list_jobs(self) -> AsyncIterator[Json]:
         for job in list(self.jobs.values()):
-            yield copy.deepcopy(job)
+            yield _copied(job)
 
     async def write_status(self, name: str, resource_version: str, status: Mapping[str, Any]) -> Json:
         drop = self.drops[name]
         if drop["metadata"]["resourceVersion"] != resource_version:
             raise Conflict(name)
-        new = merge(drop.get("status"), json.loads(json.dumps(status)))
-        if found := causes(self.status_schema, new):
+        new = merge(drop.get("status"), _copied(status))
+        if name not in self.trusted and (found := causes(self.status_schema, new)):
             raise Refused(422, "Invalid", str(found))
         self.writes += 1
         version = str(int(resource_version) + 1)
         self.drops[name] = drop | {"status": new, "metadata": drop["metadata"] | {"resourceVersion": version}}
-        return copy.deepcopy(self.drops[name])
+        return _copied(self.drops[name])
 
     async def get_job(self, name: str) -> Json | None:
-        return copy.deepcopy(self.jobs.get(name))
+        return _copied(self.jobs.get(name))
 
     async def create_job(self, manifest: Json) -> Json:
         name = manifest["metadata"]["name"]
         if name in self.jobs:
             raise Conflict(name)
         self.writes += 1
-        job = json.loads(json.dumps(manifest))
+        job = _copied(manifest)
         job["metadata"]["uid"] = f"uid-{name}"
         self.jobs[name] = job
         self.service.work(job["spec"]["template"]["spec"]["containers"][0]["args"])
-        return copy.deepcopy(job)
+        return _copied(job)
 
     async def suspend_job(self, name: str, uid: str, suspend: bool) -> Json:
         self.writes += 1
         self.jobs[name]["spec"]["suspend"] = suspend
-        return copy.deepcopy(self.jobs[name])
+        return _copied(self.jobs[name])
 
     async def delete_job(self, name: str, uid: str) -> None:
         self.writes += 1
@@ -85,7 +90,7 @@ class QuietCluster:
         return CRONJOB | {"metadata": CRONJOB["metadata"] | {"uid": "uid-cron"}}
 
     async def create_event(self, manifest: Json) -> None:
-        self.events.append(json.loads(json.dumps(manifest)))
+        self.events.append(_copied(manifest))
 
 
 class QuietService:
@@ -109,7 +114,7 @@ class QuietService:
         return set(self.known)
 
     async def register(self, drop: ContentDrop) -> Registration:
-        self.known[drop.uid] = json.loads(json.dumps(registration_body(drop)))
+        self.known[drop.uid] = _copied(registration_body(drop))
         return Registration((), 1e6)
 
     async def end_drop(self, uid: str) -> None:
