@@ -20,6 +20,10 @@ from recommendation_jobs.evaluation.peers import measured_peers
 
 __all__ = ["add_arguments", "main", "run"]
 
+EXAMPLES = """  recs evaluate --csv plays.csv.gz --score-column hours
+  recs evaluate --csv events.csv --split temporal --peers
+  recs evaluate --database --live"""
+
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""

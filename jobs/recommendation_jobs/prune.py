@@ -9,6 +9,9 @@ from recommendation.operations.retention import forget_old
 from recommendation.settings import Settings
 from recommendation_jobs import exits
 
+EXAMPLES = """  recs prune
+  RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS=30 recs prune"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """No arguments: retention is a setting."""

@@ -33,6 +33,9 @@ DROP_WITHIN_LOOKS = 12
 MOST_LOOKS = 180
 """How long they wait for a drop's in all: a quarter of an hour, as an hourly training has 55 minutes in all."""
 
+EXAMPLES = """  recs regenerate
+  recs regenerate --regeneration 3f0c… --shard 0 --shards 4"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""

@@ -27,6 +27,9 @@ from recommendation_jobs.console import progress
 from recommendation_jobs.simulation.shop import Shop, open_shop
 from recommendation_jobs.simulation.visits import EVENT_TYPES, User
 
+EXAMPLES = """  recs simulate --out events.csv --games-out games.csv
+  recs simulate --users 20000 --games 2000 --seed 7 --out events.csv"""
+
 COLUMNS = ("event_id", "user_id", "game_id", "event_type", "quantity", "occurred_at")
 _ROWS_AT_ONCE = 100_000
 _SHOP, _USER = 0, 1

@@ -5,11 +5,16 @@ import logging
 
 from recommendation.clock import SteadyClock
 from recommendation.database.database import Database
+from recommendation.interactions import owning
 from recommendation.settings import Settings
 from recommendation.training.train import train
 from recommendation_jobs import exits, prune, regenerate
 
 log = logging.getLogger(__name__)
+
+EXAMPLES = """  recs train
+  recs train --regenerate
+  CF_N_COMPONENTS=64 recs train"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings, database: Database) -> int:
     """Train; return the exit code."""
+    with database.reading() as connection:
+        if owning.nothing_is_owned(connection):
+            log.warning(owning.sentence("the store", settings.owning_events))
     outcome = train(database, settings, SteadyClock(), options.run, lambda stage: log.info("stage: %s", stage))
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from typing import Any
 
 import click
@@ -23,7 +24,7 @@ from recommendation_operator.loop import ReconcileLoop, utc_now
 from recommendation_operator.metrics import OperatorMetrics
 from recommendation_operator.reconcile import Reconciler
 from recommendation_operator.service import ServiceClient
-from recommendation_operator.settings import OperatorSettings, SettingsInvalid
+from recommendation_operator.settings import OperatorSettings, SettingsInvalid, unknown_settings
 from recommendation_operator.waiting import QueuedRuns
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     use_json()
     _configure(settings)
     ours = OperatorSettings.from_environment()
+    for warning in unknown_settings(os.environ):
+        logger.warning(warning)
 
     def credentials() -> kopf.ConnectionInfo:
         return log_in(settings)

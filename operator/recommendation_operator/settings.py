@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,27 @@ class OperatorSettings:
         return cls(**values)
 
 
+def _named(field: str) -> str:
+    return f"RECOMMENDATION_OPERATOR_{field.upper()}"
+
+
+def unknown_settings(environment: Mapping[str, str]) -> Iterator[str]:
+    """
+    Yield a sentence for each variable that looks like a setting of the operator, and is none; values are never said.
+
+    Settings of the service may stand in the same environment, so other names count only where they are nearly ours.
+    """
+    prefix = _named("")
+    known = {one.name.removeprefix(prefix): one.name for one in settings_of(OperatorSettings)}
+    for name in sorted(environment):
+        ours = name.startswith(prefix)
+        nearest = get_close_matches(name.removeprefix(prefix), list(known), 1, cutoff=0.75 if ours else 0.93)
+        if name in known.values() or not name.startswith("RECOMMENDATION_") or not (ours or nearest):
+            continue
+        meant = f"; did you mean {known[nearest[0]]}?" if nearest else ""
+        yield f"{name} is no setting and changes nothing{meant}"
+
+
 @dataclass(frozen=True)
 class OperatorSetting:
     """One field of the settings, as the loader and the table need it."""
@@ -224,7 +246,7 @@ class OperatorSetting:
         said = given.metadata
         is_required = given.default is MISSING
         default = "required" if is_required else "none" if given.default is None else f"`{given.default:g}`"
-        name = said["variable"] or f"RECOMMENDATION_OPERATOR_{given.name.upper()}"
+        name = said["variable"] or _named(given.name)
         return cls(name, given.name, default, is_required, said["takes"], said["unit"], said["reason"], said["parse"])
 
     def read(self, text: str) -> Any:

@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 import time
+from importlib.metadata import files
 from pathlib import Path
 
 from alembic import command
@@ -23,7 +24,20 @@ from recommendation.settings import load_settings
 _CONNECT_SECONDS = 120
 
 
+_INI = "alembic.ini"
+
+
 _PAUSE_SECONDS = 1.0
+
+
+_EPILOG = """examples:
+  recs migrate
+  RECOMMENDATION_DATABASE_URL=postgresql://shop@db/shop recs migrate
+
+exit codes:
+  0   the schema can be used, also where a later release made it
+  1   try again: the database does not answer, or --wait was over
+  42  do not try again before a setting is mended"""
 
 
 def upgrade(database_url: str) -> SchemaState:
@@ -76,11 +90,18 @@ def prove_writable(folder: Path) -> None:
         raise SettingsError(f"RECOMMENDATION_MODEL_PATH: {folder} cannot be written ({error.strerror})") from None
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the step; 0 done, 1 try again, 42 do not."""
-    parser = argparse.ArgumentParser(prog="python -m recommendation.migrate", description=__doc__.split("\n")[1])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("--wait", type=float, metavar="SECONDS", help="only wait until the schema is there")
     parser.add_argument("--prove-writable", type=Path, metavar="DIR", help="also prove that DIR can be written")
+
+
+def main(arguments: list[str] | None = None, program: str = "python -m recommendation.migrate") -> int:
+    """Run the step; 0 done, 1 try again, 42 do not."""
+    parser = argparse.ArgumentParser(
+        prog=program, description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_arguments(parser)
     options = parser.parse_args(arguments)
     try:
         url = load_settings().database_url
@@ -120,11 +141,12 @@ def _state(database: Database) -> SchemaState:
 
 
 def _ini_path() -> Path:
-    """Find `alembic.ini`: where we stand (the image), or at the root of the checkout."""
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
-        if (folder / "alembic.ini").is_file():
-            return folder / "alembic.ini"
-    raise SettingsError("alembic.ini is neither in this folder nor in the checkout: start from where it is")
+    """Find `alembic.ini`: at the root of the checkout, where the wheel put it, or where we stand (the image)."""
+    installed = [Path(str(file.locate())) for file in files("recommendation-service") or () if file.name == _INI]
+    for path in (Path(__file__).resolve().parents[2] / _INI, *installed, Path.cwd() / _INI):
+        if path.is_file():
+            return path
+    raise SettingsError("alembic.ini is neither in the installation, nor in the checkout, nor in this folder")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ Reads the settings from the environment and builds the app to be served:
 Without that protocol it does not start.
 """
 
+import logging
+import os
 import sys
 
 from recommendation.errors import RecommendationError
 from recommendation.settings import load_settings
+from recommendation.unknown_settings import warnings_of
 from recommendation_api.app import create_app
 from recommendation_api.http.access_log import start_logging
 from recommendation_api.http.command_line import check_protocol
@@ -22,6 +25,8 @@ raise_file_limit()
 try:
     app = create_app(load_settings())
     check_protocol()
+    for warning in warnings_of(os.environ):
+        logging.getLogger(__name__).warning(warning)
 except RecommendationError as error:
     # One clear line instead of a traceback: the mistake is in a setting or the command, not in the code.
     print(error, file=sys.stderr)

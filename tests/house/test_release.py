@@ -45,10 +45,31 @@ def test_the_wheel_carries_the_console_and_no_test(dist: Path) -> None:
     assert {name.split("/")[0].partition("-")[0] for name in names} == {
         "recommendation",
         "recommendation_api",
+        "recommendation_cli",
         "recommendation_jobs",
         "recommendation_operator",
         "recommendation_service",
     }
+
+
+@pytest.mark.xdist_group("release")
+def test_from_the_wheel_alone_recs_says_which_extra_is_missing(dist: Path, tmp_path: Path) -> None:
+    """Neither an extra nor the checkout is there: the wheel is unpacked into an empty environment."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True, timeout=60)
+    python = tmp_path / "bare" / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*install, next(dist.glob("*.whl"))], check=True, timeout=120)
+    done = subprocess.run([python.with_name("recs"), "migrate"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.partition(" (")[0]) == (42, "recs migrate needs the extra 'service'")
+    shared = tmp_path / "bare" / "share" / "recommendation-service"
+    here = {path.name for path in (ROOT / "migrations" / "versions").glob("*.py")}
+    assert {path.name for path in (shared / "migrations" / "versions").glob("*.py")} == here
+    # With what the extras bring beside it, the migrations of the wheel are found, whatever alembic.ini stands here.
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = nowhere\n")
+    packages = next(Path(sys.prefix).glob("lib/python*/site-packages"))
+    code = f"import sys; sys.path.append({str(packages)!r}); from recommendation.migrate import main; main([])"
+    done = subprocess.run([python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "the database has no schema: now ready\n", done.stderr
 
 
 @pytest.mark.xdist_group("release")

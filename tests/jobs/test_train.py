@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from shop import event, send
 
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
@@ -24,3 +25,15 @@ def test_a_training_forgets_what_is_old_and_says_how_much_once(
     assert said[0].startswith("training failed: ")
     assert [line for line in said if line.startswith("forgotten: ")] == [said[1]]
     assert said[1].startswith("forgotten: 1 event ids, ")
+
+
+@pytest.mark.parametrize(("event_type", "warned"), [("viewed", True), ("played", False)])
+def test_a_store_in_which_nothing_is_owned_is_warned_of(
+    event_type: str, warned: bool, database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(model_path=tmp_path / "cf.pkl")
+    train.run(parse(["train"]), settings, database)
+    assert "owned" not in caplog.text  # an empty store owns nothing, and nothing is wrong with it
+    send(database, [event("ann", "g1", event_type)])
+    train.run(parse(["train"]), settings, database)
+    assert ("the store holds no event that makes a game owned (played or purchased)" in caplog.text) is warned

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recommendation_operator.settings import OperatorSettings, SettingsInvalid
+from recommendation_operator.settings import OperatorSettings, SettingsInvalid, settings_of, unknown_settings
 
 NEEDED = {"RECOMMENDATION_SERVICE_URL": "http://service:8010/", "RECOMMENDATION_JOB_TEMPLATE": "/etc/job.yaml"}
 
@@ -31,3 +31,21 @@ def test_a_number_that_cannot_be_used_is_named(name: str, value: str) -> None:
         SettingsInvalid, match=f"^RECOMMENDATION_OPERATOR_{name} must be .* number from 0, not '{value}'"
     ):
         OperatorSettings.from_environment(NEEDED | {f"RECOMMENDATION_OPERATOR_{name}": value})
+
+
+def test_a_misspelt_setting_is_named_and_settings_of_the_service_are_passed_over() -> None:
+    environment = {
+        "RECOMMENDATION_OPERATOR_RESYNC_SECOND": "5",
+        "RECOMMENDATION_OPERATOR_COLOUR": "red",
+        "RECOMMENDATION_TRAINING_CRONJOBS": "nightly",
+        "RECOMMENDATION_TRAINING_SUSPENDED": "true",
+        "RECOMMENDATION_DATABASE_URL": "sqlite:///s3cret",
+        "PATH": "",
+    }
+    known = {setting.name: "" for setting in settings_of(OperatorSettings)}
+    nothing = "is no setting and changes nothing"
+    assert list(unknown_settings(environment | known)) == [
+        f"RECOMMENDATION_OPERATOR_COLOUR {nothing}",
+        f"RECOMMENDATION_OPERATOR_RESYNC_SECOND {nothing}; did you mean RECOMMENDATION_OPERATOR_RESYNC_SECONDS?",
+        f"RECOMMENDATION_TRAINING_CRONJOBS {nothing}; did you mean RECOMMENDATION_TRAINING_CRONJOB?",
+    ]

@@ -1,7 +1,7 @@
 """
 The one sequence of numbers, and the versions of what readers keep in memory.
 
-Lists, runs, models and erasures are ordered by a number each took from the sequence; no clock decides.
+Lists, runs and erasures are ordered by a number each took from the sequence; no clock decides.
 
 Each of `catalogue`, `popular`, `everyone` and `drops` has a row with a version. The transaction that changes the
 thing raises the version as its last statement, so that this hot row is locked for a moment only. Readers compare the
@@ -21,7 +21,7 @@ from recommendation.database.tables import live_model, versions
 
 def next_number(connection: Connection) -> int:
     """
-    Take the next number of the one sequence that orders lists, runs, models and erasures.
+    Take the next number of the one sequence that orders lists, runs, trainers and erasures.
 
     Numbers grow with the order in which they were taken; they may have gaps. On SQLite the caller's transaction
     holds the counter until it ends.

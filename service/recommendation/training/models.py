@@ -87,6 +87,16 @@ def take_fence(connection: Connection) -> int:
     return fence
 
 
+def next_model_number(connection: Connection) -> int:
+    """
+    Return the number that the next model to go live has: v1 is the first, also where earlier candidates were rejected.
+
+    The newest model is always kept, so no number comes twice. To be called under the training lock; a trainer that
+    lost the lock may have the number of another, and is fenced off when it publishes.
+    """
+    return int(connection.execute(select(func.max(models.c.number))).scalar() or 0) + 1
+
+
 def publish(connection: Connection, row: ModelRow, data: bytes, fence: int, now: datetime) -> None:
     """
     Record a version with its bytes and make it live, in the caller's transaction.

@@ -54,6 +54,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Candidate:
+    number: int
     data: bytes
     facts: dict[str, Any]
     quality: dict[str, Any]
@@ -151,8 +152,9 @@ def _put_back(database: Database, clock: Clock, run_id: str) -> None:
 def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, report: Report) -> Outcome:
     report("extract")
     with database.snapshot() as connection:
+        number = models.next_model_number(connection)
         matrix = read_matrix(connection, settings.half_life_days, clock())
-    candidate, verdict = _fit(matrix, settings, _live(database, settings), f"v{fence}", report)
+    candidate, verdict = _fit(matrix, settings, _live(database, settings), number, report)
     if verdict.state == "rejected":
         log.warning("the candidate is rejected: %s", verdict.reason)
         outcome = Outcome("rejected", run_id, "quality", verdict.reason)
@@ -163,7 +165,7 @@ def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fe
 
 
 def _fit(
-    matrix: InteractionMatrix, settings: Settings, live: _Live, version: str, report: Report
+    matrix: InteractionMatrix, settings: Settings, live: _Live, number: int, report: Report
 ) -> tuple[_Candidate, GateVerdict]:
     report("fit")
     split = set_aside(matrix)
@@ -176,13 +178,13 @@ def _fit(
         "pairs": split.training.pairs,
         "components": model.components,
     }
-    data = artifact.dump(model, {"version": version, "settings": asdict(settings.engine), **facts})
+    data = artifact.dump(model, {"version": f"v{number}", "settings": asdict(settings.engine), **facts})
     if len(data) > settings.model_max_bytes:
         raise InvalidInput(
             f"the model has {len(data) >> 20} MiB, more than RECOMMENDATION_MODEL_MAX_MIB={settings.model_max_mib}; "
             "raise that, or lower CF_N_COMPONENTS"
         )
-    return _Candidate(data, facts, _quality(verdict)), verdict
+    return _Candidate(number, data, facts, _quality(verdict)), verdict
 
 
 def _quality(verdict: GateVerdict) -> dict[str, Any]:
@@ -195,10 +197,10 @@ def _quality(verdict: GateVerdict) -> dict[str, Any]:
 def _publish(
     database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, candidate: _Candidate
 ) -> Outcome:
-    version = f"v{fence}"
+    version = f"v{candidate.number}"
     row = models.ModelRow(
         version=version,
-        number=fence,
+        number=candidate.number,
         run_id=run_id,
         created_at=clock(),
         sha256=artifact.digest(candidate.data),

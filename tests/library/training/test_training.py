@@ -314,5 +314,6 @@ def test_the_budget_of_the_gate_is_a_setting_and_popularity_is_the_only_bar_of_a
     assert (first.state, first.reason) == ("rejected", "quality")
     assert "below popularity" in str(first.detail)
     shop.settings = replace(shop.settings, gate_budget=1.0)
-    assert shop.train().state == "succeeded"
+    # The rejected candidate used up no number.
+    assert [shop.train().model_version for _ in range(2)] == ["v1", "v2"]
     shop.database.close()
