@@ -13,8 +13,9 @@ from recommendation.ids import ID_RULE
 from recommendation.interactions.events import check_quantity, fingerprint
 from recommendation.rows import EARLIEST, FUTURE_ALLOWED, RowError
 from recommendation.weights import DEFAULT_OWNING, MAX_QUANTITY, Weights
-from recommendation_jobs.columns import MISSING, Coded, Codes, Flags, Micros, time_text, to_micros
-from recommendation_jobs.mapping import Facet, Mapping, our_type
+from recommendation_jobs.columns import MISSING, Coded, Codes, Flags, Micros, time_text, to_micros, with_points
+from recommendation_jobs.event_types import our_type
+from recommendation_jobs.mapping import Facet, Mapping
 from recommendation_jobs.moments import UNREADABLE
 
 CODES = (
@@ -166,6 +167,7 @@ class _Chunk:
         self._weigher = weigher
         self._table = table
         self._coded: dict[str, Coded] = {}
+        self._quantities = [mapping.quantity_column, *(column for _, column in mapping.events)]
         self.users = self._ids(mapping.user_column)
         self.games = self._ids(mapping.game_column)
         self.event_ids = self._column(mapping.event_id_column) if mapping.event_id_column else None
@@ -286,13 +288,12 @@ class _Chunk:
     def _told_by(self, code: str) -> tuple[list[str | None], str]:
         """Return the columns that a refusal is about, and what they may hold."""
         mapping, known = self._mapping, [name for name in self._weigher.weights.names if name != "dismissed"]
-        quantities = [mapping.quantity_column, *(column for _, column in mapping.events)]
         ids = f"should be {ID_RULE}"
         required = [mapping.user_column, mapping.game_column, mapping.event_type_column]
         told: dict[str, tuple[list[str | None], str]] = {
             "missing_field": (required, "should all be filled"),
             "unknown_event_type": ([mapping.event_type_column], f"should be one of {', '.join(known)}"),
-            "invalid_quantity": (quantities, f"should be a number above 0 and at most {MAX_QUANTITY}"),
+            "invalid_quantity": (self._quantities, f"should be a number above 0 and at most {MAX_QUANTITY}"),
             "invalid_event_id": ([mapping.event_id_column], ids),
             "invalid_user_id": ([mapping.user_column], ids),
             "invalid_game_id": ([mapping.game_column], ids),
@@ -308,5 +309,7 @@ class _Chunk:
 
     def _column(self, name: str) -> Coded:
         if name not in self._coded:
-            self._coded[name] = Coded.of(self._table.column(name))
+            column = self._table.column(name)
+            is_written = self._mapping.decimal_commas and name in self._quantities
+            self._coded[name] = Coded.of(with_points(column) if is_written else column)
         return self._coded[name]

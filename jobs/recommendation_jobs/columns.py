@@ -101,6 +101,11 @@ class Coded:
         return None if code == MISSING else self.texts[code]
 
 
+def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write numbers with a point that have a decimal comma: 2,5 becomes 2.5; other texts stay, such as 1.234,5."""
+    return pa_compute.replace_substring_regex(column, r"^(\s*\d+),(\d+\s*)$", r"\1.\2")
+
+
 def time_text(micros: int) -> str:
     """Write a time that the file holds as a number."""
     return rfc3339(EPOCH + micros * _MICROSECOND)

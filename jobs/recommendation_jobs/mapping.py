@@ -2,55 +2,15 @@
 
 import argparse
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from recommendation.errors import InvalidInput
-from recommendation.rows import GAME_COLUMNS, QUANTITY_COLUMNS, USER_COLUMNS
 from recommendation.weights import Weights
-from recommendation_jobs.columns import WHOLE, damaged
+from recommendation_jobs.event_types import SHAPES
+from recommendation_jobs.finding import NAMES, Finder, FirstRows
 from recommendation_jobs.moments import Times
 from recommendation_jobs.reading.dialect import plain_name
-
-NAMES = {
-    "user": USER_COLUMNS,
-    "game": GAME_COLUMNS,
-    "event type": (
-        "event_type",
-        "event",
-        "type",
-        "action",
-        "behavior",
-        "behavior_name",
-        "feedback_type",
-        "feedbacktype",
-    ),
-    "quantity": QUANTITY_COLUMNS,
-    "time": ("occurred_at", "timestamp", "time_stamp", "date", "datetime"),
-    "event id": ("event_id",),
-}
-"""Column names by which each part is guessed, likeliest first; capitals, spaces and hyphens do not matter."""
-
-SYNONYMS = {
-    "purchased": ("purchase", "buy", "bought", "order", "transaction"),
-    "played": ("play", "playtime"),
-    "wishlisted": ("wishlist", "bookmark", "like", "star"),
-    "clicked": ("click",),
-    "viewed": ("view", "read", "detail_view", "detail_views"),
-    "refunded": ("refund", "return"),
-}
-"""What other systems call our event types; each is told when it is met."""
-
-
-SHAPES = {
-    "gorse": None,
-    "recombee": None,
-    "movielens": "played",
-    "steam": "played",
-    "lastfm": "played",
-}
-"""Files that other systems and public collections give, by name, and the event type of their rows where none tells."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +45,8 @@ class Mapping:
     """How times are written; None where each tells itself."""
     whole_ids: tuple[str, ...] = ()
     """Columns of ids that were written as `12.0` and mean `12`."""
+    decimal_commas: bool = False
+    """Whether quantities are written as `2,5`."""
     synonyms: bool = True
     """Whether event types may go by other names (see `SYNONYMS`)."""
     guesses: tuple[str, ...] = ()
@@ -113,19 +75,9 @@ class Mapping:
     def identity(self) -> bytes:
         """The mapping as bytes, for the digest of an import."""
         fields = {name: value for name, value in asdict(self).items() if name != "guesses"}
+        if not self.decimal_commas:
+            del fields["decimal_commas"]  # imports of releases that did not know it keep their identity
         return json.dumps(fields, sort_keys=True).encode()
-
-
-@dataclass(frozen=True)
-class FirstRows:
-    """The first rows of a text file."""
-
-    rows: Sequence[Sequence[str]] = ()
-    has_header: bool = True
-
-    def values(self, place: int) -> list[str]:
-        """What they have in a column, without what is empty."""
-        return [row[place] for row in self.rows if len(row) > place and row[place]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--no-guess-{part.replace(' ', '-')}", action="store_true", help=f"no column is the {part} unless named"
         )
     parser.add_argument("--no-guess-ids", action="store_true", help="ids such as 12.0 stay as they stand")
+    parser.add_argument("--no-guess-decimal-commas", action="store_true", help="2,5 is no number")
     parser.add_argument("--no-guess-types", action="store_true", help="event types go by our names only")
     parser.add_argument(
         "--from", dest="shape", choices=sorted(SHAPES), help="the file is one of these: rows without a type are played"
@@ -188,12 +141,13 @@ def mapping_from(
             found.miss("event type", "--event-type TYPE, such as played")
         found.guesses.append(f"every row is {event_type} (--event-type says otherwise)")
     found.insist()
+    quantities = [column for _, column in events] if events else [found.optional("quantity")]
     mapping = Mapping(
         user_column=user_column,
         game_column=game_column,
         event_type=event_type,
         event_type_column=event_type_column,
-        quantity_column=None if events else found.optional("quantity"),
+        quantity_column=None if events else quantities[0],
         events=events,
         time_column=found.optional("time"),
         event_id_column=None if events else found.optional("event id"),
@@ -201,126 +155,12 @@ def mapping_from(
         times_are_utc=options.times_are_utc,
         time_format=options.time_format,
         whole_ids=tuple(name for name in (user_column, game_column) if found.is_whole(name)),
+        decimal_commas=found.has_decimal_commas([name for name in quantities if name is not None and name in columns]),
         synonyms=not options.no_guess_types,
         guesses=tuple(found.guesses),
     )
     _check_consistent(options, mapping, found)
     return mapping
-
-
-class Finder:
-    """Looks for the columns of a file by the options, by their names, or by what the first rows hold."""
-
-    def __init__(self, options: argparse.Namespace, columns: Sequence[str], sample: FirstRows) -> None:
-        self.options = options
-        self.columns = columns
-        self.sample = sample
-        self.guesses: list[str] = []
-        self._missing: list[str] = []
-        self._by_name = {plain_name(name): name for name in reversed(columns)}
-        self._by_place = {} if sample.has_header else _places(sample)
-
-    def optional(self, part: str, names: Sequence[str] | None = None) -> str | None:
-        """Return the column of a part, None where there is none."""
-        word = part.replace(" ", "_")
-        given: str | None = getattr(self.options, f"{word}_column")
-        if given is not None:
-            self.check(given)
-            return given
-        if getattr(self.options, f"no_guess_{word}", False):
-            return None
-        found = self._by_place.get(part) or next(
-            (self._by_name[name] for name in names or NAMES[part] if name in self._by_name), None
-        )
-        if found is not None and found.lower() != (names or NAMES[part])[0]:
-            self.guesses.append(f"column {found!r} is the {part} (--{part.replace(' ', '-')}-column says otherwise)")
-        return found
-
-    def required(self, part: str, remedy: str) -> str:
-        """Return the column of a part; `insist` refuses the file where there is none."""
-        name = self.optional(part)
-        if name is None:
-            self.miss(part, remedy)
-        return name or ""
-
-    def miss(self, part: str, remedy: str) -> None:
-        """Note that a part is missing, and what to give."""
-        self._missing.append(f"no column tells the {part}: give {remedy}")
-
-    def insist(self) -> None:
-        """Raise InvalidInput with everything that is missing."""
-        if self._missing:
-            raise InvalidInput(f"{'; '.join(self._missing)} ({self.listing})")
-
-    def is_whole(self, name: str) -> bool:
-        """Tell whether the ids of a column were written as floating-point numbers; refuse it where they are damaged."""
-        if self.options.no_guess_ids:
-            return False
-        values = self.sample.values(self.columns.index(name))
-        if any(re.fullmatch(r"\d\.\d+[eE]\+?\d{1,3}", value) for value in values):
-            raise damaged(name)
-        whole = bool(values) and all(WHOLE.fullmatch(value.encode()) for value in values)
-        if whole:
-            self.guesses.append(f"ids of {name!r} end in .0 and are whole numbers (--no-guess-ids keeps them)")
-        return whole
-
-    def check(self, name: str) -> None:
-        """Raise InvalidInput unless a column is there, and once."""
-        if name not in self.columns:
-            raise InvalidInput(f"there is no column {name!r} ({self.listing})")
-        if self.columns.count(name) > 1:
-            raise InvalidInput(f"column {name!r} is there more than once ({self.listing})")
-
-    @property
-    def listing(self) -> str:
-        """What the file has."""
-        also = "; if the first line is a row, give --no-header" if self.sample.has_header and self.sample.rows else ""
-        return f"the file has the columns {', '.join(self.columns[:50])}{also}"
-
-
-def _places(sample: FirstRows) -> dict[str, str]:
-    """Guess the columns of a file without a header by what they hold, from left to right: a user, a game, a number."""
-    width = max(map(len, sample.rows), default=0)
-    left = list(range(width))
-    found = {}
-    for part, tells in (("time", _is_time), ("event type", _is_type)):
-        place = next((place for place in reversed(left) if _all(tells, sample.values(place))), None)
-        if place is not None and len(left) > 2:
-            found[part] = str(place + 1)
-            left.remove(place)
-    found |= {part: str(place + 1) for part, place in zip(("user", "game"), left, strict=False)}
-    if len(left) > 2 and _all(_is_number, sample.values(left[2])):
-        found["quantity"] = str(left[2] + 1)
-    return found
-
-
-def _all(tells: Callable[[str], bool], values: Sequence[str]) -> bool:
-    return bool(values) and all(map(tells, values))
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"\d+(\.\d*)?", text))
-
-
-def _is_time(text: str) -> bool:
-    """Tell whether a text is a date, or a number since 1970 from 1995 on: smaller ones may be ids."""
-    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d.*|([89]\d{8}|1\d{9})(\d{3}){0,3}(\.\d*)?", text))
-
-
-def _is_type(text: str) -> bool:
-    return text.lower() in KNOWN_TYPES
-
-
-KNOWN_TYPES = frozenset(SYNONYMS) | {other for others in SYNONYMS.values() for other in others}
-"""Our event types and what others call them."""
-
-
-def our_type(text: str, weights: Weights) -> str:
-    """Return what we call an event type: `purchased` for `Purchase`; a text that is none comes back as it is."""
-    if text in weights:
-        return text
-    lowered = plain_name(text)
-    return next((ours for ours, others in SYNONYMS.items() if lowered == ours or lowered in others), text)
 
 
 def _check_consistent(options: argparse.Namespace, mapping: Mapping, found: Finder) -> None:

@@ -318,3 +318,48 @@ def test_booleans_are_taken_as_spreadsheets_write_them(database: Database, tmp_p
     file = files.write(tmp_path / "w.csv", "user_id,game_id,bought", "u,g,TRUE", "u,h,FALSE", "u,i,")
     assert files.run_import(database, file, "--event", "purchased=bought") == exits.DONE
     assert files.scores(database) == {("u", "g"): 5_000_000}
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas_are_taken_and_told_and_can_be_switched_off(
+    database: Database,
+    tmp_path: Path,
+    separator: str,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows = [separator.join(row) for row in (("user", "game", "hours"), ("ann", "g1", "2,5"), ("bob", "g1", "3"))]
+    file = files.write(tmp_path / "library.csv", *rows)
+    caplog.set_level("INFO")
+    read_csv(file, Columns())
+    assert "guessed: commas in numbers are decimal" in capsys.readouterr().out
+    with pytest.raises(InvalidInput, match="line 2: column 'hours' should be a finite number"):
+        read_csv(file, Columns(guess_decimal_commas=False))
+    assert files.run_import(database, file, "--event-type", "played", "--no-guess-decimal-commas") == exits.DONE
+    assert "refused invalid_quantity: 1 (line 2)" in capsys.readouterr().out
+    assert (
+        files.run_import(database, file, "--event-type", "played", "--undo", "--no-guess-decimal-commas") == exits.DONE
+    )
+    assert files.run_import(database, file, "--event-type", "played") == exits.DONE
+    assert files.scores(database) == {("ann", "g1"): 7_500_000, ("bob", "g1"): 9_000_000}
+    assert "guessed: commas in numbers are decimal" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "hours", [["1,234", "5"], ["2,5", "1.5"], ["1.234,5", "2,5"]], ids=["thousands", "both", "two"]
+)
+def test_commas_that_may_mean_something_else_are_refused(database: Database, tmp_path: Path, hours: list[str]) -> None:
+    rows = ["user;game;hours", *(f"ann;g{place};{text}" for place, text in enumerate(hours))]
+    file = files.write(tmp_path / "library.csv", *rows)
+    files.run_import(database, file, "--event-type", "played", "--most-refused", "1")
+    without_comma = {("ann", f"g{place}"): 3e6 * float(text) for place, text in enumerate(hours) if "," not in text}
+    assert files.scores(database) == without_comma
+
+
+@pytest.mark.parametrize(("event_type", "warned"), [("viewed", True), ("played", False)])
+def test_a_file_in_which_nothing_is_owned_is_warned_of(
+    database: Database, tmp_path: Path, event_type: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = files.write(tmp_path / "e.csv", "user_id,game_id,event_type", f"ann,g1,{event_type}", "ann,g2,clicked")
+    assert files.run_import(database, file) == exits.DONE
+    assert ("the file holds no event that makes a game owned (played or purchased)" in caplog.text) is warned

@@ -19,7 +19,8 @@ from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.interactions.erasures import erase_user
 from recommendation.interactions.events import parse_interactions
-from recommendation_jobs import exits, import_file, runs, source
+from recommendation_jobs import exits, runs, source
+from recommendation_jobs.importing import by_users, in_order
 from recommendation_jobs.mapping import mapping_from
 
 HEADER = "user_id,game_id,event_type,quantity,occurred_at,event_id"
@@ -274,17 +275,17 @@ def test_a_person_erased_during_an_import_is_not_brought_back(
 ) -> None:
     for module, name, value in ((source, "RUN_ROWS", 2), (source, "PART_PAIRS", 1), (runs, "_BATCH_ROWS", 1)):
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(import_file, "writers_at_once", lambda _engine: 1)
+    monkeypatch.setattr(by_users, "writers_at_once", lambda _engine: 1)
     rows = ("u,a,1", "v,a,1", "u,b,1", "v,b,1", "u,c,1", "v,c,1")
     file = files.write(tmp_path / "w.csv", "user,game,hours", *rows)
-    merge = import_file.merge_table
+    merge = by_users.merge_table
 
     def merge_then_erase(connection: Connection, table: pa.Table) -> None:
         merge(connection, table)
         if "u" in table["user_id"].to_pylist():
             erase_user(connection, "v", utc_now())
 
-    monkeypatch.setattr(import_file, "merge_table", merge_then_erase)
+    monkeypatch.setattr(by_users, "merge_table", merge_then_erase)
     assert files.run_import(database, file, "--event-type", "played") == exits.DONE
     assert sorted(files.scores(database)) == [("u", "a"), ("u", "b"), ("u", "c")]
 
@@ -294,14 +295,14 @@ def test_events_of_a_person_erased_during_an_import_use_up_no_ids(
 ) -> None:
     monkeypatch.setattr(source, "CHUNK_ROWS", 1)
     file = files.write(tmp_path / "w.csv", "user,game,hours,event_id", "u,a,1,1", "v,a,1,2", "u,b,1,2")
-    merge = import_file.merge_table
+    merge = in_order.merge_table
 
     def merge_then_erase(connection: Connection, table: pa.Table) -> None:
         merge(connection, table)
         if table.num_rows and "a" in table["game_id"].to_pylist():
             erase_user(connection, "v", utc_now())
 
-    monkeypatch.setattr(import_file, "merge_table", merge_then_erase)
+    monkeypatch.setattr(in_order, "merge_table", merge_then_erase)
     assert files.run_import(database, file, "--event-type", "played") == exits.DONE
     assert sorted(files.scores(database)) == [("u", "a"), ("u", "b")]
 

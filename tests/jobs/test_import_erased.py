@@ -15,7 +15,8 @@ from recommendation.clock import rfc3339, utc_now
 from recommendation.database.database import Database
 from recommendation.errors import StoreUnavailable
 from recommendation.interactions.erasures import erase_user
-from recommendation_jobs import exits, import_file, runs, source
+from recommendation_jobs import exits, runs, source
+from recommendation_jobs.importing import by_users
 
 ERASED_AT = datetime(2026, 10, 5, tzinfo=UTC)
 
@@ -98,15 +99,15 @@ def test_a_pair_of_both_sides_of_an_erasure_meanwhile_is_counted_exactly_by_the_
 def _in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in ((source, "RUN_ROWS", 10), (source, "PART_PAIRS", 1), (runs, "_BATCH_ROWS", 1)):
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(import_file, "writers_at_once", lambda _engine: 1)
+    monkeypatch.setattr(by_users, "writers_at_once", lambda _engine: 1)
 
 
 def _when_counting(user: str, then: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    merge = import_file.merge_table
+    merge = by_users.merge_table
 
     def merge_then(connection: Connection, table: pa.Table) -> None:
         merge(connection, table)
         if user in table["user_id"].to_pylist():
             then(connection)  # type: ignore[operator]
 
-    monkeypatch.setattr(import_file, "merge_table", merge_then)
+    monkeypatch.setattr(by_users, "merge_table", merge_then)

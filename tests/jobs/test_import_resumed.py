@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from recommendation.database.database import Database
 from recommendation.interactions.bulk import merge_table
-from recommendation_jobs import exits, import_file, runs, source
+from recommendation_jobs import exits, runs, source
+from recommendation_jobs.importing import by_users
 
 CHUNK = 200
 PROGRAM = f"""
@@ -120,7 +121,7 @@ def test_a_resumed_import_gives_the_rows_of_an_undisturbed_one(
     for module, name, value in ((source, "RUN_ROWS", 4), (source, "PART_PAIRS", 1), (runs, "_BATCH_ROWS", 1)):
         monkeypatch.setattr(module, name, value)
     with monkeypatch.context() as disturbed, pytest.raises(InterruptedError):
-        disturbed.setattr(import_file, "merge_table", Merging(stop_at=2))
+        disturbed.setattr(by_users, "merge_table", Merging(stop_at=2))
         files.run_import(database, file)
     assert len(files.pairs(database)) in {1, 2}
     assert files.run_import(database, file) == exits.DONE

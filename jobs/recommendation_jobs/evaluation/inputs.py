@@ -79,4 +79,11 @@ def _split(data: Dataset, options: argparse.Namespace) -> Split:
 
 
 def _columns(options: argparse.Namespace) -> Columns:
-    return Columns(options.user_column, options.game_column, options.score_column, options.time_column)
+    return Columns(
+        options.user_column,
+        options.game_column,
+        options.score_column,
+        options.time_column,
+        guess_ids=not options.no_guess_ids,
+        guess_decimal_commas=not options.no_guess_decimal_commas,
+    )

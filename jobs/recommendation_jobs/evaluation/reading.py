@@ -16,8 +16,8 @@ from recommendation.evaluation.data import Dataset, dataset
 from recommendation.rows import QUANTITY_COLUMNS
 from recommendation_jobs import source
 from recommendation_jobs.checking import as_number
-from recommendation_jobs.columns import Coded, Codes
-from recommendation_jobs.mapping import Finder, FirstRows
+from recommendation_jobs.columns import Coded, Codes, with_points
+from recommendation_jobs.finding import Finder, FirstRows
 from recommendation_jobs.moments import Times
 from recommendation_jobs.reading.dialect import Told
 
@@ -34,17 +34,22 @@ class Columns:
     game: str | None = None
     score: str | None = None
     time: str | None = None
+    guess_ids: bool = True
+    """Whether ids such as 12.0 are taken for 12."""
+    guess_decimal_commas: bool = True
 
 
 def read_csv(path: Path, columns: Columns, told: Told | None = None) -> Dataset:
     """
-    Read a file of one interaction a line; ids are text as they stand.
+    Read a file of one interaction a line, and print what was guessed; ids are text as they stand.
 
     Raises:
         InvalidInput: names the missing column or the unusable line.
     """
     file = source.Source(path, told)
     reader = _Reader(file, columns)
+    for guess in reader.guesses:
+        print(f"guessed: {guess}")
     parts = list(reader.parts())
     if file.malformed or file.unclosed:
         line = min([*file.malformed_lines, *file.unclosed[:1]])
@@ -68,18 +73,22 @@ class _Rows:
 class _Reader:
     def __init__(self, file: source.Source, columns: Columns) -> None:
         given = {f"{part}_column": getattr(columns, part) for part in ("user", "game", "score", "time")}
-        options = argparse.Namespace(**given, no_guess_ids=False)
-        found = Finder(options, file.columns, FirstRows(file.dialect.sample, file.dialect.header))
+        off = {"no_guess_ids": not columns.guess_ids, "no_guess_decimal_commas": not columns.guess_decimal_commas}
+        options = argparse.Namespace(**given, **off)
+        found = Finder(
+            options, file.columns, FirstRows(file.dialect.sample, file.dialect.header, file.dialect.separator)
+        )
         self._file = file
         self._user = found.required("user", "--user-column NAME")
         self._game = found.required("game", "--game-column NAME")
         found.insist()
-        self.guesses = (*file.dialect.guesses, *found.guesses)
         if self._user == self._game:
             raise InvalidInput(f"{file.path}: user and game cannot both be column {self._user}")
         self._score = found.optional("score", _SCORES)
         self._time = None if columns.time is None else found.optional("time")
         self._whole = {name for name in (self._user, self._game) if found.is_whole(name)}
+        self._decimal_commas = self._score is not None and found.has_decimal_commas([self._score])
+        self.guesses = (*file.dialect.guesses, *found.guesses)
 
     def parts(self) -> Iterator[_Rows]:
         """Yield the rows piece by piece."""
@@ -102,7 +111,8 @@ class _Reader:
     def _scores(self, table: pa.Table, rows: Codes, first_row: int) -> NDArray[np.float64]:
         if self._score is None:
             return np.ones(len(rows))
-        column = Coded.of(table.column(self._score))
+        written = table.column(self._score)
+        column = Coded.of(with_points(written) if self._decimal_commas else written)
         values = np.array([_number(value) for value in column.values] + [np.nan])[column.codes[rows]]
         self._refuse(rows[~np.isfinite(values)], first_row, f"column {self._score!r} should be a finite number")
         return values

@@ -1,0 +1,1 @@
+"""Counting the interactions of a file: each row once, however often the import is stopped and mended."""
