@@ -32,11 +32,23 @@ at-rest: setup ## Count calls and log lines of operator and API while nothing ha
 drop-story: setup ## Rewrite the transcript of kubectl in docs/content-drops.md; needs a kubectl
 	$(BIN)/python tests/operator/fakes/told_by_kubectl.py
 
-demo: setup ## Run the whole service on the embedded database, on port 8010 (DATA=file.csv takes your own events)
-	$(BIN)/python scripts/demo.py $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)")
+DEMO_STAMP := $(VENV)/.demo-installed
+# What the demo does not need is installed by the targets that need it. What nothing imports goes, as from the jobs' image.
+DEMO_NEEDS := $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
+DEMO = $(BIN)/python scripts/demo.py $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)") $(if $(PORT),--port $(PORT))
 
-smoke: setup ## The same, then stop: assert that lists are personal and free of owned games
-	$(BIN)/python scripts/demo.py --smoke $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)")
+$(DEMO_STAMP): pyproject.toml constraints.txt
+	@echo "installing what the demo needs into $(VENV) …"; began=$$(date +%s); \
+	$(PYTHON) -m venv $(VENV) \
+	&& $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt --editable ".[service,jobs]" \
+	&& sed -n 's|^RUN find /opt/recommendation/lib|find $(VENV)/lib|p' jobs/Dockerfile | sh \
+	&& touch $@ && echo "installed                   $$(( $$(date +%s) - began )) s"
+
+demo: $(DEMO_NEEDS) ## Run the whole service on the embedded database: PORT=8010, DATA=file.csv for your own events, ARGS="options of recs import"
+	@$(DEMO) $(if $(ARGS),-- $(ARGS))
+
+smoke: $(DEMO_NEEDS) ## The same, then stop: assert that lists are personal and free of owned games, and release a game
+	@$(DEMO) --smoke $(if $(ARGS),-- $(ARGS))
 
 test-faults: setup ## Kill processes, stop the database, send malformed requests; RECOMMENDATION_FAULT_ROUNDS says how often
 	$(BIN)/python -m pytest -n 2 --dist load -m faults tests
@@ -99,7 +111,7 @@ bench-quality: setup $(PEERS) ## Compare the lists' quality with peers (about 12
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/quality.py
 
 clean: ## Remove what the other targets made, except .tools and models
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo .demo.new .demo.lock
 
 chart: setup ## Lint, render, validate and test the chart and what goes into the images
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "faults or not faults" tests/chart

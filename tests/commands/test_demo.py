@@ -1,0 +1,83 @@
+"""`make demo`: a former demo goes only when the new file was read, and what a file needs can be said."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    found = importlib.util.spec_from_file_location("demo_script", ROOT / "scripts" / "demo.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    monkeypatch.setitem(sys.modules, "demo_script", module)
+    found.loader.exec_module(module)
+    yield module
+
+
+@pytest.fixture
+def former(tmp_path: Path) -> Path:
+    """The folder of a former demo."""
+    folder = tmp_path / ".demo"
+    folder.mkdir()
+    (folder / "app.db").write_text("a former store")
+    return folder
+
+
+def arguments(demo: ModuleType, monkeypatch: pytest.MonkeyPatch, *given: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["demo.py", *given])
+    return demo._arguments()
+
+
+@pytest.mark.parametrize("text", [None, "colour,shape\nred,round\n"], ids=["missing", "unreadable"])
+def test_a_file_that_cannot_be_used_takes_nothing_away(
+    demo: ModuleType, former: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    file = tmp_path / "library.csv"
+    if text is not None:
+        file.write_text(text)
+    options = arguments(demo, monkeypatch, "--data", str(file), "--event-type", "played")
+    with pytest.raises(SystemExit) as ended:
+        demo._prepared(former, options)
+    assert str(ended.value) != "0"
+    assert (former / "app.db").read_text() == "a former store"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".demo")] == [".demo"]
+
+
+def test_options_of_the_import_reach_it_and_the_former_demo_makes_room(
+    demo: ModuleType, former: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "library.csv"
+    file.write_text("who;what\n" + "".join(f"u{u};g{g}\n" for u in range(12) for g in range(12) if (u + g) % 2))
+    own = ("--", "--user-column", "who", "--game-column", "what")
+    options = arguments(demo, monkeypatch, "--data", str(file), "--event-type", "played", *own)
+    made = demo._prepared(former, options)
+    assert made.folder == former
+    assert (former / "app.db").read_bytes().startswith(b"SQLite format 3")
+    said = capsys.readouterr().out
+    assert "imported 72 interactions" in said and "model v1" in said
+    assert f"RECOMMENDATION_DATABASE_URL=sqlite:///{former / 'app.db'}\n" in (former / "settings.env").read_text()
+    assert len(demo._some_users(made)) == 12
+
+
+def test_one_demo_at_a_time_has_the_folder(demo: ModuleType, former: Path) -> None:
+    with (
+        demo._alone(former),
+        pytest.raises(SystemExit, match=r"another demo is at work in \.demo/"),
+        demo._alone(former),
+    ):
+        pass
+    with demo._alone(former):
+        pass
+
+
+def test_options_of_an_import_without_a_file_are_refused(demo: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit) as ended:
+        arguments(demo, monkeypatch, "--", "--game-column", "appid")
+    assert ended.value.code == 2
