@@ -18,6 +18,9 @@ from stage import SHELF, Answer, Call, Stage
 KINDS = ["viewed", "viewed", "clicked", "wishlisted", "played", "played", "purchased", "purchased", "refunded"]
 ACTIONS = ["clicked", "wishlisted", "purchased", "dismissed", "dismissed", "dismissed"]
 SOURCES = ["editorial", "rule:own"]
+EXPIRED = {"invalid_expires_at", "list_unchanged"}
+"""Why a list is refused of which an item has expired."""
+
 BACK_OFF_SECONDS = 0.1
 TICKS = itertools.count(1)
 """The order of events that happen now: one person is never written to by two shoppers at once."""
@@ -149,7 +152,14 @@ class Shopper:
         person.change_list(source, items, replace, answered=False)
 
         def on_answer(answer: Answer) -> None:
-            if answer.status not in (200, 204):
+            if items is None and answer.status == 404:
+                pass  # there was nothing to clear, or the request before it cleared it and its answer was lost
+            elif (
+                answer.status == 422
+                and {row["code"] for row in answer.body.get("rejected", ({"code": None},))} <= EXPIRED
+            ):
+                return  # a retry that came after an item's end: what was sent before may have been taken
+            elif answer.status not in (200, 204):
                 self.ledger.wrong("refused or odd answer", f"a list of {person.user}: {answer.status} {answer.body}")
             person.change_list(source, items, replace, answered=True)
 

@@ -59,11 +59,13 @@ def _ask(url: str) -> None:
                 client.post(f"{PREFIX}/interactions", json=event, headers={"Idempotency-Key": "one"}),
                 client.post(f"{PREFIX}/feedback", json={"user_id": "u5", "game_id": "g3", "action": "clicked"}),
                 client.post(f"{PREFIX}/batch", json=pin),
-                client.delete(f"{PREFIX}/user/u6/lists/editorial"),
+                client.post(f"{PREFIX}/feedback", json={"user_id": "u5", "game_id": "g3", "action": "shown"}),
+                client.post(f"{PREFIX}/lists/read", json={"users": ["u17", "u18", "stranger"]}),
+                client.delete(f"{PREFIX}/user/u5/lists/editorial"),
                 client.delete(f"{PREFIX}/user/u6"),
             ]
     other.close()
-    assert [answer.status_code for answer in asked] == [200] * 7 + [204, 200]
+    assert [answer.status_code for answer in asked] == [200] * 9 + [204, 200]
 
 
 def _scans(url: str) -> dict[str, int]:
