@@ -36,6 +36,11 @@ WEIGHTLESS = ("refunded", "dismissed")
 """Events that change what a user owns or hides, never a score."""
 
 
+SHOWN = "shown"
+"""Feedback that a game was shown. It is kept and counted, but is no interaction: a page shows twenty games, and none of
+them became one that the user did something with."""
+
+
 DEFAULT_OWNING = frozenset({"purchased", "played"})
 """Events that make a game owned, unless `RECOMMENDATION_OWNING_EVENTS` says otherwise."""
 
@@ -95,7 +100,7 @@ def parse_weights(text: str) -> Weights:
 def _name(name: str, part: str) -> str:
     if not _NAME.fullmatch(name):
         raise SettingsError(f"INTERACTION_WEIGHTS: {part!r} should read event_type:weight, such as purchased:5")
-    if name in WEIGHTLESS:
+    if name in WEIGHTLESS or name == SHOWN:
         raise SettingsError(f"INTERACTION_WEIGHTS: {name!r} always weighs nothing and cannot be given")
     return name
 

@@ -67,6 +67,7 @@ def test_a_score_is_the_exact_product_rounded_once(weight: Decimal, quantity: fl
         "buy now:5",
         "refunded:1",
         "dismissed:1",
+        "shown:1",
         "purchased:5;played:3",
         "a" * 33 + ":1",
         "purchased:5:6",

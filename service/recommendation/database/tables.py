@@ -27,6 +27,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from recommendation.weights import MAX_SCORE
@@ -139,6 +140,9 @@ idempotent_answers = Table(
 """What a request with an `Idempotency-Key` was answered, written in its own transaction."""
 
 
+_IS_SHOWN = "action = 'shown'"
+
+
 feedback = Table(
     "feedback",
     metadata,
@@ -150,6 +154,7 @@ feedback = Table(
     Column("model_version", Text),
     Column("occurred_at", UtcDateTime, nullable=False),
     Column("event_id", id_type()),
+    Index("ix_feedback_shown", "occurred_at", postgresql_where=text(_IS_SHOWN), sqlite_where=text(_IS_SHOWN)),
 )
 """What users did with a list, one row per feedback; `event_id` as in `event_ids`, where it has one."""
 

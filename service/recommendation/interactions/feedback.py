@@ -1,13 +1,17 @@
-"""Feedback: what a user did with an item of a list. It is stored, and counted as an interaction of its weight."""
+"""
+Feedback: what a user did with an item of a list. It is stored, and counted as an interaction of its weight.
+
+`shown` is stored and no more: the user did nothing yet.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from recommendation.interactions.events import Interaction, fingerprint
 from recommendation.rows import RowError, as_fields, moment, optional_id, required_id
-from recommendation.weights import Weights
+from recommendation.weights import SHOWN, Weights
 
-ACTIONS = ("clicked", "dismissed", "purchased", "wishlisted")
+ACTIONS = ("clicked", "dismissed", "purchased", SHOWN, "wishlisted")
 
 
 FEEDBACK_FIELDS = frozenset({"user_id", "game_id", "action", "source", "model_version", "occurred_at", "event_id"})
@@ -41,7 +45,7 @@ def parse_feedback(row: object, weights: Weights, now: datetime) -> Feedback:
         user_id=required_id(fields, "user_id"),
         game_id=required_id(fields, "game_id"),
         event_type=action,
-        score=weights.millionths(action, 1),
+        score=0 if action == SHOWN else weights.millionths(action, 1),
         occurred_at=moment(fields, "occurred_at", now),
         event_id=event_id,
         fingerprint=fingerprint("feedback", fields) if event_id else b"",

@@ -21,7 +21,7 @@ from recommendation.interactions.feedback import Feedback
 from recommendation.interactions.marks import marks_before
 from recommendation.interactions.pairs import PairChange, fold
 from recommendation.rows import Rejection
-from recommendation.weights import MAX_SCORE
+from recommendation.weights import MAX_SCORE, SHOWN
 
 
 def store_feedback(connection: Connection, given: Sequence[Feedback]) -> None:
@@ -57,10 +57,10 @@ class Recorded:
 
     @property
     def by_type(self) -> Mapping[str, int]:
-        """Accepted events of each type."""
-        if len(self.accepted) == 1:  # a counter is built in ten times the time
+        """Accepted events of each type; what was shown is no event."""
+        if len(self.accepted) == 1 and self.accepted[0].event_type != SHOWN:  # a counter is built in ten times the time
             return {self.accepted[0].event_type: 1}
-        return Counter(event.event_type for event in self.accepted)
+        return Counter(event.event_type for event in self.accepted if event.event_type != SHOWN)
 
 
 def record_all(
@@ -94,7 +94,7 @@ def record_all(
     events = [(mine, index, event) for mine, batch in zip(recorded, batches, strict=True) for index, event in batch]
     events = _without_erased(events, erased_among(connection, batches) if erased is None else erased)
     accepted = _without_repeats(connection, events, owning_events, received_at)
-    changes = fold(accepted, owning_events)
+    changes = fold((event for event in accepted if event.event_type != SHOWN), owning_events)
     ensure_games(connection, {change.game_id for change in changes}, received_at, known_games)
     merge_pairs(connection, changes)
     return recorded

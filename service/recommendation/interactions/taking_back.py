@@ -26,6 +26,7 @@ from recommendation.errors import TransactionLost
 from recommendation.interactions.event_ids import event_key
 from recommendation.interactions.marks import KINDS, Mark, Marks, latest, marks_of, marks_of_row, read
 from recommendation.interactions.outdating import outdate_lists
+from recommendation.weights import SHOWN
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def take_back_event(
         raise TransactionLost("the event was given to another user meanwhile")
     is_first = event.taken_back_at is None
     if is_first:
-        _take_from_pair(connection, event, owning_events)
+        if event.event_type != SHOWN:
+            _take_from_pair(connection, event, owning_events)
         gone = feedback.c.user_id == event.user_id, feedback.c.event_id == key
         connection.execute(delete(feedback).where(*gone))
         connection.execute(update(event_ids).where(event_ids.c.event_id == key).values(taken_back_at=now))
@@ -87,7 +89,11 @@ def _take_from_pair(connection: Connection, event: Any, owning_events: frozenset
         connection.execute(delete(user_game_interactions).where(*of_pair))
         return
     named = connection.execute(
-        select(event_ids).where(event_ids.c.user_id == event.user_id, event_ids.c.game_id == event.game_id)
+        select(event_ids).where(
+            event_ids.c.user_id == event.user_id,
+            event_ids.c.game_id == event.game_id,
+            event_ids.c.event_type != SHOWN,
+        )
     ).all()
     others = [one for one in named if one.event_id != event.event_id and one.taken_back_at is None]
     marks = _marks_left(pair, named, others, owning_events)

@@ -5,14 +5,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select
 
 from recommendation.database.idempotency import forget_answers
-from recommendation.database.tables import models, regenerations, training_runs, user_lists
+from recommendation.database.tables import feedback, models, regenerations, training_runs, user_lists
 from recommendation.interactions.erasures import forget_erasures
 from recommendation.interactions.event_ids import forget_event_ids
 from recommendation.operations.changes import forget_changes
 from recommendation.training.models import prune_models
+from recommendation.weights import SHOWN
 
 HISTORY = timedelta(days=90)
-"""How long ended runs, regenerations and the trail of changes are kept: a quarter of hourly trainings."""
+"""How long ended runs, regenerations, items shown and the trail of changes are kept: a quarter of hourly trainings."""
 
 
 def forget_old(connection: Connection, now: datetime, retention: timedelta, models_kept: int) -> dict[str, int]:
@@ -34,6 +35,7 @@ def forget_old(connection: Connection, now: datetime, retention: timedelta, mode
         ("lists of models that are gone", user_lists, old_lists),
         ("training runs", training_runs, old_runs),
         ("regenerations", regenerations, old_regenerations),
+        ("items shown", feedback, (feedback.c.action == SHOWN) & (feedback.c.occurred_at < long_ago)),
     ):
         gone[what] = int(connection.execute(delete(table).where(condition)).rowcount)
     return gone

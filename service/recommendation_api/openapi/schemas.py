@@ -79,7 +79,9 @@ class FeedbackIn(Strict):
 
     user_id: Id
     game_id: Id
-    action: Literal["clicked", "wishlisted", "purchased", "dismissed"]
+    action: Literal["clicked", "wishlisted", "purchased", "dismissed", "shown"] = Field(
+        description="`shown` counts that the user saw the item, and changes no list"
+    )
     source: str | None = Field(None, description="source of the item, as it was listed")
     model_version: str | None = None
     occurred_at: Moment | None = None
@@ -123,6 +125,34 @@ class OwnListIn(Strict):
 
     items: list[OwnItemIn]
     create_games: bool | None = Field(False, description=CREATE_GAMES)
+
+
+MAX_CURSOR = 16_000
+
+
+class PageIn(Strict):
+    """Which part of a list is wanted."""
+
+    limit: int | None = Field(20, ge=1, le=100, description="places on a page")
+    exclude: list[str] | None = Field(None, max_length=1000, description="games to leave out")
+    source: list[str] | None = Field(None, max_length=100, description="sources to keep")
+    tag: list[Tag] | None = Field(None, max_length=100, description="tags of which a game should have one")
+    exclude_tag: list[Tag] | None = Field(None, max_length=100, description="tags of which a game should have none")
+
+
+class ReadListsIn(PageIn):
+    """Whose lists are wanted."""
+
+    users: list[Id] = Field(min_length=1, max_length=500)
+
+
+class RecommendIn(PageIn):
+    """A basket: what each game in it weighs, as a purchase weighs 5 and a view 0.3."""
+
+    games: dict[Id, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(
+        min_length=1, max_length=500, json_schema_extra={"example": {"g-17": 1, "g-202": 2.5}}
+    )
+    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the next_cursor of the page before")
 
 
 class GameIn(Strict):

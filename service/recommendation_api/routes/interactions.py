@@ -1,5 +1,6 @@
 """Events of store backends: interactions, and feedback, which counts as interactions."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -63,7 +64,12 @@ async def post_interactions(request: Request) -> Response:
 
 @router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, BatchOut))
 async def post_feedback(request: Request) -> Response:
-    """Say what users did with a list; it counts as an interaction, and the next GET knows it."""
+    """
+    Say what users did with a list; it counts as an interaction, and the next GET knows it.
+
+    `shown` says that an item was seen: send those of a page, or of many, in one request. It is kept for 90 days and
+    counted, so that click rates have what they are a share of, and changes no list.
+    """
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
     rows, _ = parse_rows(body, "feedback")
@@ -83,10 +89,9 @@ async def post_feedback(request: Request) -> Response:
 
     ingested = await parts.event_writes.take(Ingest(events, request_key(request, body), end, announce=announce))
     _count(parts, ingested, len(refused))
-    for item in kept(ingested.recorded) if ingested.recorded else ():
-        kind = source_class(item.source or "")
-        source = kind if kind in SOURCE_ORDER else "unknown"
-        parts.metrics.feedback.labels(action=item.interaction.event_type, source=source).inc()
+    taken = Counter(map(_action_and_source, kept(ingested.recorded) if ingested.recorded else ()))
+    for (action, source), count in taken.items():
+        parts.metrics.feedback.labels(action=action, source=source).inc(count)
     return answered(ingested.answer, ingested.recorded is None)
 
 
@@ -132,6 +137,11 @@ def _document(event_id: str, taken: TakenBack) -> dict[str, str]:
         "occurred_at": rfc3339(taken.occurred_at),
         "taken_back_at": rfc3339(taken.taken_back_at),
     }
+
+
+def _action_and_source(item: Feedback) -> tuple[str, str]:
+    kind = source_class(item.source or "")
+    return item.interaction.event_type, kind if kind in SOURCE_ORDER else "unknown"
 
 
 SHORTCUTS = (shortcut(router, post_interactions), shortcut(router, post_feedback))
