@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine import rank_one
-from recommendation.lists.page import PageRequest, active_list
-from recommendation.lists.personal import ListSettings
+from recommendation.lists.page import ActiveList, PageRequest, active_list
+from recommendation.lists.personal import ListSettings, personal_list
+from recommendation.lists.stored import unpack
+from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 
@@ -17,7 +20,7 @@ class Explanation:
     Why a game stands in a user's list, or why it does not.
 
     `score` is the live model's, None where it does not know the game or the user. `contributions` are what each of the
-    user's games adds to it, most first; they sum to it.
+    user's games adds to it, most first; with what is left out they sum to it.
     """
 
     user_id: str
@@ -29,6 +32,8 @@ class Explanation:
     source: str | None
     score: float | None
     contributions: list[dict[str, Any]]
+    left_out: dict[str, Any]
+    """How many `games` have contributions that are not told, and what they add together."""
     model_version: str | None
 
     def as_json(self) -> dict[str, Any]:
@@ -36,20 +41,38 @@ class Explanation:
         return dict(vars(self))
 
 
+NOT_REMADE = "not_remade_yet"
+
+
 def explain(
-    state: UserState, view: StoreView, settings: ListSettings, game_id: str, now: datetime, fresh_reads: bool
+    state: UserState,
+    view: StoreView,
+    settings: ListSettings,
+    game_id: str,
+    now: datetime,
+    fresh_reads: bool,
+    tags: TagFilter = ANY_TAGS,
+    most: int = 100,
 ) -> Explanation | None:
-    """Return why a game is in a user's list or not; None for an unknown game."""
+    """
+    Return why a game is in a user's list or not; None for an unknown game.
+
+    Args:
+        tags: the filter of the list that is explained.
+        most: contributions to tell.
+    """
     if game_id not in view.catalogue.by_id:
         return None
-    active = active_list(state, view, PageRequest(settings.length), settings, fresh_reads, now)
+    active = active_list(state, view, PageRequest(settings.length, tags=tags), settings, fresh_reads, now)
     score, contributions = _score(state, view, settings, game_id, active.ranked_at or now)
     place = next((i for i, item in enumerate(active.items, 1) if item.game_id == game_id), None)
     item = active.items[place - 1] if place else None
     if item is not None:
-        code, text = item.reason.code, item.reason.text
+        code, text = item.reason.code, item.reason.text + _no_slot(view, game_id, item.source, now)
     else:
-        code, text = _why_not(state, view, game_id, now, score)
+        code, text = _why_not(state, view, game_id, now, score, tags)
+        if code == "below_cut":
+            code, text = _why_below(state, view, settings, active, game_id, now)
     return Explanation(
         user_id=state.user_id,
         game_id=game_id,
@@ -59,7 +82,11 @@ def explain(
         rank=place,
         source=item.source if item else None,
         score=score,
-        contributions=contributions,
+        contributions=contributions[:most],
+        left_out={
+            "games": len(contributions[most:]),
+            "contribution": sum(part["contribution"] for part in contributions[most:]),
+        },
         model_version=view.live.version if view.live else None,
     )
 
@@ -86,7 +113,9 @@ def _score(
     return sum(part["contribution"] for part in parts), parts
 
 
-def _why_not(state: UserState, view: StoreView, game_id: str, now: datetime, score: float | None) -> tuple[str, str]:
+def _why_not(
+    state: UserState, view: StoreView, game_id: str, now: datetime, score: float | None, tags: TagFilter
+) -> tuple[str, str]:
     game = view.catalogue.by_id[game_id]
     if game_id in state.owned:
         return "owned", "The user owns this game"
@@ -96,6 +125,8 @@ def _why_not(state: UserState, view: StoreView, game_id: str, now: datetime, sco
         return "unavailable", "The catalogue says that this game is not available"
     if not game.is_listed(now):
         return "not_released", "This game is not released yet"
+    if not tags.admits(game):
+        return "filtered_by_tag", "The filter by tags leaves this game out"
     if view.live is None or int(view.live.model.games.rows([game_id])[0]) < 0:
         return (
             "not_in_model",
@@ -104,3 +135,30 @@ def _why_not(state: UserState, view: StoreView, game_id: str, now: datetime, sco
     if score is None:
         return "user_not_in_model", "The model knows none of this user's games"
     return "below_cut", "Other games score higher for this user"
+
+
+def _why_below(
+    state: UserState, view: StoreView, settings: ListSettings, active: ActiveList, game_id: str, now: datetime
+) -> tuple[str, str]:
+    """Tell games apart that the user's stored list lacks only because it is older than they are."""
+    if active.is_personal and not active.was_folded_in:
+        made = personal_list(state, view, settings, 0, now)
+        key = view.catalogue.by_id[game_id].key
+        if made is not None and any(listed == key for listed, _, _ in unpack(made.items)):
+            return NOT_REMADE, "The user's list is older than what is known of this game, and is not remade yet"
+    drop = _drop_of(view, game_id, now)
+    if drop is None:
+        return "below_cut", "Other games score higher for this user"
+    where = f"which moves up at most {drop.slots} games of the user's personal list"
+    return "no_drop_slot", f"It is in no slot of its drop, {where}; other games score higher for this user"
+
+
+def _no_slot(view: StoreView, game_id: str, source: str, now: datetime) -> str:
+    """Say of a game of a drop that stands in the list by itself that it has no slot."""
+    if source != "cf" or _drop_of(view, game_id, now) is None:
+        return ""
+    return ". It is in no slot of its drop: other games take them"
+
+
+def _drop_of(view: StoreView, game_id: str, now: datetime) -> StandingDrop | None:
+    return next((drop for drop in view.drops if game_id in drop.games and drop.released_at <= now < drop.ends_at), None)

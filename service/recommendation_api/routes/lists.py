@@ -17,7 +17,8 @@ from recommendation.lists.page import ActiveList, PageRequest, active_list
 from recommendation.lists.tags import TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
-from recommendation.lists.why import explain
+from recommendation.lists.why import NOT_REMADE, Explanation, explain
+from recommendation.regeneration.next_time import NextTime, next_time
 from recommendation_api.batching.turns import too_many_writes
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import (
@@ -50,6 +51,10 @@ MANY = 100
 
 MANY_GAMES = 20_000
 """Games of a model or a catalogue from which similar ones, or those of a tag, are found in a thread."""
+
+
+MANY_OWN_GAMES = 500
+"""Games of a user from which a list is explained in a thread."""
 
 
 Tag = Annotated[list[schemas.Tag] | None, Query(max_length=MANY, description="tags of which a game should have one")]
@@ -229,12 +234,40 @@ def _nearest(
 
 
 @reading.get("/user/{user_id}/why", response_model=None, responses=answer(WhyOut))
-async def get_why(request: Request, user_id: schemas.UserId, game_id: Annotated[str, Query()]) -> Response:
-    """Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not."""
+async def get_why(
+    request: Request,
+    user_id: schemas.UserId,
+    game_id: Annotated[str, Query()],
+    tag: Tag = None,
+    exclude_tag: WithoutTag = None,
+    contributions: Annotated[int, Query(ge=1, le=1000, description="most contributions to tell")] = 100,
+) -> Response:
+    """
+    Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not.
+
+    `tag` and `exclude_tag` are those of the list that is explained. `left_out` counts the contributions that are not
+    told. Where the list is only older than the game, `remade` says when it will be made anew.
+    """
     parts = parts_of(request)
     await parts.views.catch_up()
     state = await parts.reads.ask(user_id)
-    found = explain(state, parts.views.view, parts.list_settings, game_id, parts.clock(), parts.settings.fresh_reads)
-    if found is None:
+    view, now, tags = parts.views.view, parts.clock(), _tags(tag, exclude_tag)
+
+    def found() -> Explanation | None:
+        fresh = parts.settings.fresh_reads
+        return explain(state, view, parts.list_settings, game_id, now, fresh, tags, contributions)
+
+    # Explaining takes as long as a user has games; other requests should not wait for one who has thousands.
+    told = found() if len(state.game_ids) <= MANY_OWN_GAMES else await asyncio.to_thread(found)
+    if told is None:
         raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
-    return json_response(found.as_json())
+    document = {**told.as_json(), "remade": None}
+    if told.code == NOT_REMADE:
+        when = await asyncio.to_thread(_next_time, parts)
+        document |= {"text": f"{told.text}: {when.sentence(now)}", "remade": when.as_json()}
+    return json_response(document)
+
+
+def _next_time(parts: Parts) -> NextTime:
+    with parts.database.reading() as connection:
+        return next_time(connection)

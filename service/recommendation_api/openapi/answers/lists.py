@@ -36,6 +36,23 @@ class ListOut(BaseModel):
     personal: bool
 
 
+class ListsOut(BaseModel):
+    """The first page of each user's list."""
+
+    lists: list[ListOut]
+
+
+class RecommendedOut(BaseModel):
+    """A page of the list for a basket."""
+
+    unknown_games: list[str] = Field(description="games of the basket that are in no catalogue")
+    items: list[ItemOut]
+    next_cursor: str | None
+    model_version: str | None
+    generated_at: str | None
+    personal: bool = Field(description="false where the model knows no game of the basket: then games are popular ones")
+
+
 class PopularItemOut(BaseModel):
     """A game that many play."""
 
@@ -79,8 +96,22 @@ class ContributionOut(BaseModel):
     contribution: float
 
 
+class LeftOutOut(BaseModel):
+    """Contributions that are not told."""
+
+    games: int
+    contribution: float = Field(description="what they add together")
+
+
+class RemadeOut(BaseModel):
+    """When lists are made anew."""
+
+    regeneration_id: str | None = Field(description="the one under way")
+    expected_at: str | None = Field(description="when the next should begin, going by the last two")
+
+
 class WhyOut(BaseModel):
-    """Why a game is in a user's list, or why not; the contributions sum to the score."""
+    """Why a game is in a user's list, or why not; the contributions, with those left out, sum to the score."""
 
     user_id: str
     game_id: str
@@ -91,4 +122,6 @@ class WhyOut(BaseModel):
     source: str | None
     score: float | None
     contributions: list[ContributionOut]
+    left_out: LeftOutOut
     model_version: str | None
+    remade: RemadeOut | None = Field(description="where the list is older than what is known of the game")
