@@ -32,10 +32,14 @@ from recommendation_api.batching.reads import (
     ReadPolicy,
     reads_together,
 )
-from recommendation_api.batching.turns import WriteTurns
+from recommendation_api.batching.turns import WriteTurns, too_many_reads
 from recommendation_api.batching.writes import EventWrites, Statement, statement_is_possible
 from recommendation_api.keys import KeyRing
 from recommendation_api.telemetry.metrics import Metrics
+
+MOST_MANY_READS_WAITING = 8
+"""Calls for many lists that wait while one is worked on, which takes up to half a second of a processor."""
+
 
 MOST_ERASURES_WAITING = 8
 """One erasure at a time waits for jobs, on a connection; more than these are told to come back."""
@@ -58,6 +62,8 @@ class Parts:
     writes: WriteTurns
     erasing: WriteTurns
     """Of erasures, which may have to wait for jobs."""
+    many_reads: WriteTurns
+    """Of calls for the lists of many users."""
     held: Held
     """Where requests wait that another transaction's lock holds up."""
     event_writes: EventWrites
@@ -135,6 +141,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         ),
         writes=writes,
         erasing=WriteTurns(1, MOST_ERASURES_WAITING),
+        many_reads=WriteTurns(1, MOST_MANY_READS_WAITING, too_many_reads),
         held=held,
         event_writes=_event_writes(settings, database, loop_ingests, views, writes, held, clock),
         trainer=Trainer(settings, database, clock),

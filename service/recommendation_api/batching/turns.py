@@ -21,6 +21,11 @@ def too_many_writes() -> Problem:
     return Problem(429, "too_many_writes", "too many writes at once; try again in a moment", {"Retry-After": "1"})
 
 
+def too_many_reads() -> Problem:
+    """Return the problem of a call for many lists that is turned away."""
+    return Problem(429, "too_many_reads", "too many calls for many lists; try again in a moment", {"Retry-After": "1"})
+
+
 TRIES = 3
 
 
@@ -37,10 +42,11 @@ def tried_again(work: Callable[[], Result]) -> Result:
 class WriteTurns:
     """Lets some transactions through at a time; the requests of some more may wait."""
 
-    def __init__(self, at_once: int, waiting: int) -> None:
+    def __init__(self, at_once: int, waiting: int, refusal: Callable[[], Problem] = too_many_writes) -> None:
         self.turn = asyncio.Semaphore(at_once)
         """To be held during a transaction."""
         self._room = at_once + waiting
+        self._refusal = refusal
         self._inside = 0
 
     @contextmanager
@@ -52,7 +58,7 @@ class WriteTurns:
             Problem: 429 where too many are there already.
         """
         if self._inside >= self._room:
-            raise too_many_writes()
+            raise self._refusal()
         self._inside += 1
         try:
             yield

@@ -20,6 +20,8 @@ SCOPES = {
     "GET /user/{user_id}": READ,
     "GET /user/{user_id}/why": READ,
     "GET /popular": READ,
+    "POST /lists/read": READ,
+    "POST /recommend": READ,
     "GET /game/{game_id}/similar": READ,
     "POST /interactions": WRITE,
     "DELETE /interactions/{event_id}": WRITE,

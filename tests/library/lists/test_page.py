@@ -12,6 +12,7 @@ from recommendation.catalogue.drops import StandingDrop
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
+from recommendation.lists.asked import basket
 from recommendation.lists.first_party import FirstPartyItem, FirstPartyList, encode_first_party
 from recommendation.lists.order import Candidate
 from recommendation.lists.page import ActiveList, PageRequest, active_list
@@ -20,6 +21,7 @@ from recommendation.lists.stored import StoredList, pack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
+from recommendation.weights import MILLION
 from stores import checkerboard, fitted
 
 NOW = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
@@ -358,3 +360,13 @@ def test_a_list_of_tags_is_the_ranking_of_all_games_without_the_others(
     wanted = [item for item in whole if tags.admits(item.game)][:2]
     if tags:
         assert [(item.game_id, item.score) for item in active.items] == [(item.game_id, item.score) for item in wanted]
+
+
+@given(st.dictionaries(st.sampled_from([*GAMES, "unknown"]), st.just("owned"), min_size=1, max_size=6), TAGS)
+def test_a_basket_gets_the_list_of_a_user_who_owns_just_these_games(
+    owned: dict[str, str], any_of: frozenset[str]
+) -> None:
+    request, view = PageRequest(5, tags=TagFilter(any_of)), view_of()
+    user = page(user_of(owned, LONG_AGO), view, request)
+    made = page(basket(dict.fromkeys(owned, 3 * MILLION), NOW), view, request)
+    assert (made.items, made.model_version, made.is_personal) == (user.items, user.model_version, user.is_personal)
