@@ -31,9 +31,9 @@ class PopularGame(NamedTuple):
         """
         lately = f" in the last {days} days" if days else ""
         if self.owners:
-            return f"Popular: {_players(self.owners)} with it{lately}"
-        return f"Popular: {_players(self.users)} interested in it{lately}"
+            return f"Popular: {_counted(self.owners, 'player')} with it{lately}"
+        return f"Popular: {_counted(self.users, 'user')} interested in it{lately}"
 
 
-def _players(number: int) -> str:
-    return f"{number} player{'s' if number != 1 else ''}"
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"

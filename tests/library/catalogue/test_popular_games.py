@@ -26,7 +26,7 @@ def test_a_page_that_thousands_look_at_is_below_one_game_that_is_owned(database:
     assert games == [("owned", 1, 1), ("looked-at", 600, 0)]
     assert [game.sentence(None) for game in games] == [
         "Popular: 1 player with it",
-        "Popular: 600 players interested in it",
+        "Popular: 600 users interested in it",
     ]
     assert games[0].score == 1.0 > games[1].score
 
