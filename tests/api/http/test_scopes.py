@@ -43,6 +43,8 @@ SCOPES = {
     "POST /models/{version}/promote": ADMIN,
     "GET /coverage": ADMIN,
     "GET /settings": ADMIN,
+    "GET /overview": ADMIN,
+    "GET /changes": ADMIN,
     "POST /train": OPERATOR,
     "GET /train": OPERATOR,
     "GET /train/{run_id}": OPERATOR,
