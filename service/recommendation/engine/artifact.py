@@ -203,9 +203,13 @@ def _consistent(model: Model) -> bool:
 def _scores_are_finite(model: Model) -> bool:
     """Tell whether no user can get a score that is not finite, by the largest numbers that could meet."""
     longest = float(model.lengths.max())
-    into, out = (float(np.abs(scales).max()) for scales in (model.input_scales, model.output_scales))
-    strongest = float(np.abs(model.links.strengths).max(initial=0))
+    into, out, strongest = map(_largest, (model.input_scales, model.output_scales, model.links.strengths))
     return longest <= LARGEST and into * (out * longest**2 + strongest) <= LARGEST_SCORE
+
+
+def _largest(array: NDArray[np.float32]) -> float:
+    """Largest magnitude, found without a copy of the array."""
+    return max(float(array.max(initial=0)), -float(array.min(initial=0)))
 
 
 def _plain(value: Any, depth: int = MOST_DEPTH) -> bool:

@@ -115,7 +115,7 @@ def _by_tags(
 
 
 def _with_rows_for(model: Model, game_ids: Sequence[str]) -> Model:
-    """The same model with an all-zero row for each new id."""
+    """A copy of the model, but for the links' strengths, with an all-zero row for each new id."""
     games = Vocabulary.from_ids([*model.games.all_ids, *game_ids])
     rows = games.rows(model.games.all_ids)
 
@@ -124,9 +124,8 @@ def _with_rows_for(model: Model, game_ids: Sequence[str]) -> Model:
         array[rows] = values
         return array
 
-    links = SparseLinks.from_triples(
-        len(games), rows[model.links.sources], rows[model.links.targets], model.links.strengths
-    )
+    indptr = np.zeros(len(games) + 1, np.int64)
+    np.cumsum(grown(np.diff(model.links.indptr)), out=indptr[1:])
     return replace(
         model,
         games=games,
@@ -134,43 +133,79 @@ def _with_rows_for(model: Model, game_ids: Sequence[str]) -> Model:
         input_scales=grown(model.input_scales),
         output_scales=grown(model.output_scales),
         pairs=grown(model.pairs),
-        links=links,
+        # Ids keep their order when others come between them, and so do links.
+        links=SparseLinks(indptr, rows[model.links.targets], model.links.strengths),
     )
 
 
 def _mixed(model: Model, placements: Sequence[_Placement], old_rows: NDArray[np.int64]) -> Model:
-    """Set each release's row to own numbers x (1 - share) + placement x share."""
-    factors, inputs, outputs = model.factors.copy(), model.input_scales.copy(), model.output_scales.copy()
-    own_strength = np.ones(len(model.links.targets))
-    sources, targets, strengths = [model.links.sources], [model.links.targets.astype(np.int64)], []
-    for placement in placements:
-        row = int(model.games.rows([placement.game_id])[0])
+    """Set each release's row, in place, to own numbers x (1 - share) + placement x share."""
+    rows = model.games.rows(placement.game_id for placement in placements)
+    factors = np.empty((len(rows), model.components), np.float32)
+    inputs, outputs = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
+    added = []
+    for place, (row, placement) in enumerate(zip(rows.tolist(), placements, strict=True)):
         near = old_rows[placement.neighbours]
         portions = placement.weights / placement.weights.sum()
-        factors[row] = _faded(model.factors, row, portions @ model.factors[near], placement.share)
-        inputs[row] = _faded(model.input_scales, row, portions @ model.input_scales[near], placement.share)
+        factors[place] = _faded(model.factors, row, portions @ model.factors[near], placement.share)
+        inputs[place] = _faded(model.input_scales, row, portions @ model.input_scales[near], placement.share)
         centroid = CENTROID_SHARE * portions @ model.output_scales[near]
-        outputs[row] = _faded(model.output_scales, row, centroid, placement.share)
-        own_strength[model.links.targets == row] *= 1.0 - placement.share
-        sources.append(near)
-        targets.append(np.full(len(near), row, np.int64))
-        strengths.append(placement.share * placement.weights * model.entry_score / model.input_scales[near])
-    links = _summed(
-        len(model.games),
-        np.concatenate(sources),
-        np.concatenate(targets),
-        np.concatenate([model.links.strengths * own_strength, *strengths]),
-    )
-    return replace(model, factors=factors, input_scales=inputs, output_scales=outputs, links=links)
+        outputs[place] = _faded(model.output_scales, row, centroid, placement.share)
+        strengths = placement.share * placement.weights * model.entry_score / model.input_scales[near]
+        added.append((near, np.full(len(near), row, np.int64), strengths))
+    model.factors[rows], model.input_scales[rows], model.output_scales[rows] = factors, inputs, outputs
+    left = np.ones(len(model.games))
+    left[rows] = [1.0 - placement.share for placement in placements]
+    sources, targets, strengths = (np.concatenate(parts) for parts in zip(*added, strict=True))
+    return replace(model, links=_mixed_links(model.links, left, sources, targets, strengths))
 
 
 def _faded(values: NDArray[np.float32], row: int, placed: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     return np.asarray((1.0 - share) * values[row] + share * placed)
 
 
-def _summed(
-    games: int, sources: NDArray[np.int64], targets: NDArray[np.int64], strengths: NDArray[np.float64]
+BLOCK_LINKS = 1_000_000
+"""Links whose strengths are float64 at a time: a few MiB. A large model has ten million links."""
+
+
+def _mixed_links(
+    links: SparseLinks,
+    left: NDArray[np.float64],
+    sources: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    added: NDArray[np.float64],
 ) -> SparseLinks:
-    keys, place = np.unique(sources * games + targets, return_inverse=True)
-    sums = np.bincount(place, weights=strengths, minlength=len(keys))
-    return SparseLinks.from_triples(games, keys // games, keys % games, sums)
+    """
+    Return links of which a share is left, by their targets, with others added to them.
+
+    Args:
+        links: those of the fit.
+        left: share of the strength that stays of each link to a game; shape (games,).
+        sources: of the links to add, distinct together with `targets`.
+        targets: where these lead to.
+        added: their strengths; where there is a link already, its strength grows.
+    """
+    games = len(links.indptr) - 1
+    keys = np.repeat(np.arange(games) * games, np.diff(links.indptr))
+    keys += links.targets
+    wanted = sources * games + targets
+    order = np.argsort(wanted)
+    sources, targets, added, wanted = sources[order], targets[order], added[order], wanted[order]
+    place = np.searchsorted(keys, wanted)
+    there = np.flatnonzero(place < len(keys))
+    there = there[keys[place[there]] == wanted[there]]
+    del keys
+    strengths = np.empty(len(links.strengths), np.float32)
+    for start in range(0, len(strengths), BLOCK_LINKS):
+        block = slice(start, start + BLOCK_LINKS)
+        strengths[block] = links.strengths[block] * left[links.targets[block]]
+    old = place[there]
+    strengths[old] = links.strengths[old] * left[links.targets[old]] + added[there]
+    new = np.ones(len(wanted), bool)
+    new[there] = False
+    more = np.cumsum(np.bincount(sources[new], minlength=games))
+    return SparseLinks(
+        np.concatenate([links.indptr[:1], links.indptr[1:] + more]),
+        np.insert(links.targets, place[new], targets[new]),
+        np.insert(strengths, place[new], added[new]),
+    )

@@ -113,7 +113,7 @@ class StoreView:
             return np.empty(0, np.int32)
         names, listed = self.live.model.games.all_ids, self.listed(self.made_at)
         on_sale = {game.game_id for game in listed.values()}
-        return np.array([row for row, game_id in enumerate(names) if game_id not in on_sale], np.int32)
+        return np.fromiter((row for row, game_id in enumerate(names) if game_id not in on_sale), np.int32)
 
     @cached_property
     def rows_of_tags(self) -> Mapping[str, npt.NDArray[np.int32]]:
@@ -142,4 +142,5 @@ class StoreView:
         if self.live is None:
             return np.empty(0, np.int32)
         by_id: Any = self.catalogue.by_id
-        return np.array([by_id[name].key if name in by_id else -1 for name in self.live.model.games.all_ids], np.int32)
+        names = self.live.model.games.all_ids
+        return np.fromiter((by_id[name].key if name in by_id else -1 for name in names), np.int32, len(names))

@@ -11,6 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+BLOCK_IDS = 65_536
+"""Ids that are decoded at a time: their offsets, as Python numbers, take more room than they do."""
+
+
 Rows = NDArray[np.int32]
 """Row numbers, int32; -1 stands for an id that the vocabulary does not know."""
 
@@ -81,9 +85,12 @@ class Vocabulary:
     @cached_property
     def all_ids(self) -> list[str]:
         """Every id, by row."""
-        text = self.blob.tobytes()
-        ends = self.offsets.tolist()
-        return [text[start:end].decode() for start, end in pairwise(ends)]
+        ids: list[str] = []
+        for first in range(0, len(self), BLOCK_IDS):
+            ends = self.offsets[first : first + BLOCK_IDS + 1].tolist()
+            text, begin = self.blob[ends[0] : ends[-1]].tobytes(), ends[0]
+            ids.extend(text[start - begin : end - begin].decode() for start, end in pairwise(ends))
+        return ids
 
     @cached_property
     def _row_of(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from recommendation.announcements.announcement import MODEL_PROMOTED, announce
 from recommendation.announcements.outbox import put
+from recommendation.database.dialects.large_values import parts_of
 from recommendation.database.tables import live_model, model_artifacts, models, user_lists
 from recommendation.database.versions import next_number
 from recommendation.engine.artifact import load
@@ -56,28 +57,24 @@ def live_row(connection: Connection) -> ModelRow | None:
     return None if version is None else model_row(connection, version)
 
 
-PART_BYTES = 8 * 1024 * 1024
-"""Bytes of an artifact that are asked for at a time: a driver holds what it is sent up to three times over."""
-
-
-def artifact(connection: Connection, version: str) -> bytearray:
+def artifact(connection: Connection, version: str, most_bytes: int | None = None) -> bytearray:
     """
     Read the bytes of a version, part by part into one place.
+
+    Args:
+        most_bytes: nothing is read far beyond so many, for bytes that will be refused.
 
     Raises:
         ModelMissing: it is not kept (any more).
     """
-    column, wanted = model_artifacts.c.artifact, model_artifacts.c.version == version
     data = bytearray()
-    while True:
-        part = connection.execute(
-            select(func.substr(column, len(data) + 1, PART_BYTES)).where(wanted)
-        ).scalar_one_or_none()
-        if part is None:
-            raise ModelMissing(f"model {version} is not kept any more")
+    for part in parts_of(connection, model_artifacts.c.artifact, model_artifacts.c.version, version):
         data += part
-        if len(part) < PART_BYTES:
-            return data
+        if most_bytes is not None and len(data) > most_bytes:
+            break
+    if not data:
+        raise ModelMissing(f"model {version} is not kept any more")
+    return data
 
 
 def take_fence(connection: Connection) -> int:
@@ -171,5 +168,5 @@ def load_model(connection: Connection, version: str, max_bytes: int) -> LiveMode
     row = model_row(connection, version)
     if row is None:
         raise ModelMissing(f"model {version} is not kept any more")
-    model, _ = load(artifact(connection, version), row.sha256, max_bytes)
+    model, _ = load(artifact(connection, version, max_bytes), row.sha256, max_bytes)
     return LiveModel(version, row.created_at, model)
