@@ -101,7 +101,19 @@ class Settings:
             1,
             900,
             unit="MiB",
-            reason="largest artifact; half of what one PostgreSQL value can hold.",
+            reason="largest artifact; half of what one PostgreSQL value can hold. `RECOMMENDATION_READER_MEMORY_MIB` "
+            "usually allows less.",
+        ),
+    )
+    reader_memory_mib: int = field(
+        default=0,
+        metadata=whole(
+            "RECOMMENDATION_READER_MEMORY_MIB",
+            0,
+            1_048_576,
+            unit="MiB",
+            reason="memory that an API process may take: a training publishes no model that it could not load beside "
+            "the live one. 0 says nothing; the chart gives the limit of the API's pods.",
         ),
     )
     models_kept: int = field(

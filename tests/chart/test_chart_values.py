@@ -26,6 +26,7 @@ CHARTS_OWN = {
     "RECOMMENDATION_DATABASE_URL",
     "RECOMMENDATION_DB_POOL_SIZE",
     "RECOMMENDATION_MODEL_PATH",
+    "RECOMMENDATION_READER_MEMORY_MIB",
     "RECOMMENDATION_TRAINING",
     "RECOMMENDATION_TRAINING_SUSPENDED",
     "RECOMMENDATION_API_KEYS_FILE",
@@ -190,6 +191,25 @@ def test_suspended_training_is_known_to_the_api_whose_alerts_it_silences() -> No
         (api,) = release.one("Deployment", "api")["spec"]["template"]["spec"]["containers"]
         assert {"name": "RECOMMENDATION_TRAINING_SUSPENDED", "value": told} in api["env"]
         assert release.one("CronJob", "training")["spec"]["suspend"] is (told == "true")
+
+
+@pytest.mark.parametrize(
+    ("limit", "mib"),
+    [
+        ("1Gi", 1024),
+        ("512Mi", 512),
+        ("1.5Gi", 1536),
+        ("1G", 953),
+        ("2000M", 1907),
+        (3 * 2**30, 3072),
+        ("0.001Ti", 1048),
+    ],
+)
+def test_a_training_knows_the_memory_of_those_who_read_its_model(limit: str | int, mib: int) -> None:
+    limits = {"cpu": "1", "memory": limit}
+    release = render({"api": {"resources": {"limits": limits}}})
+    pod = release.one("CronJob", "training")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert {"name": "RECOMMENDATION_READER_MEMORY_MIB", "value": str(mib)} in pod["containers"][0]["env"]
 
 
 def test_pod_values_reach_every_pod() -> None:

@@ -86,6 +86,14 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
+{{/* A quantity of memory in whole MiB, rounded down. Call with the quantity. */}}
+{{- define "recommendation.mebibytes" -}}
+{{- $bytes := dict "" 1 "m" 0.001 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 -}}
+{{- $quantity := kindIs "string" . | ternary . (printf "%f" (float64 .)) -}}
+{{- $unit := regexFind "[A-Za-z]*$" $quantity -}}
+{{- divf (mulf (float64 (trimSuffix $unit $quantity)) (float64 (get $bytes $unit))) 1048576.0 | floor | int64 -}}
+{{- end -}}
+
 {{/* More threads than CPUs make BLAS several times slower. Call with the container's name. */}}
 {{- define "recommendation.blasEnv" -}}
 {{- $container := . -}}

@@ -129,6 +129,11 @@ AVAILABLE_GAMES = select(func.count()).where(games.c.available.is_(True)).scalar
 """How many games may be listed, inside a statement."""
 
 
+def known_games(connection: Connection) -> int:
+    """Count the games of the catalogue, listed or not."""
+    return int(connection.execute(select(func.count()).select_from(games)).scalar_one())
+
+
 def available_games(connection: Connection) -> int:
     """Count the games that may be listed."""
     return int(connection.execute(select(AVAILABLE_GAMES)).scalar_one())

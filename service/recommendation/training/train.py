@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from recommendation.catalogue.store import known_games
 from recommendation.clock import Clock, rfc3339
 from recommendation.database.database import Database
 from recommendation.database.locks import training_lock
@@ -29,6 +30,7 @@ from recommendation.settings import Settings
 from recommendation.training import models, runs
 from recommendation.training.model_files import is_copy, write_copies
 from recommendation.training.models import load_model
+from recommendation.training.readers import refuse_what_readers_cannot_hold
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +163,9 @@ def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fe
         _end(database, clock, outcome, **candidate.facts, quality=candidate.quality)
         return outcome
     report("publish")
+    with database.reading() as connection:
+        games = max(known_games(connection), len(matrix.games))
+    refuse_what_readers_cannot_hold(settings, len(candidate.data), games)
     return _publish(database, settings, clock, run_id, fence, candidate)
 
 
@@ -179,11 +184,6 @@ def _fit(
         "components": model.components,
     }
     data = artifact.dump(model, {"version": f"v{number}", "settings": asdict(settings.engine), **facts})
-    if len(data) > settings.model_max_bytes:
-        raise InvalidInput(
-            f"the model has {len(data) >> 20} MiB, more than RECOMMENDATION_MODEL_MAX_MIB={settings.model_max_mib}; "
-            "raise that, or lower CF_N_COMPONENTS"
-        )
     return _Candidate(number, data, facts, _quality(verdict)), verdict
 
 

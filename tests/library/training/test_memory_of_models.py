@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from shop import START, publish_bytes
+from shop import publish_bytes
 
 from recommendation.database.database import Database
 from recommendation.engine import artifact
@@ -71,8 +71,8 @@ def test_loading_a_model_peaks_at_one_and_a_half_times_its_size_beside_the_live_
     with database.writing() as connection:
         versions = [publish_bytes(connection, artifact.dump(large_model(seed), {})) for seed in (1, 2)]
         mib = sum(row.bytes for row in models.all_models(connection)) / len(versions) / 2**20
-    command = [sys.executable, "-c", READER, database_url, versions[0], *versions[::-1], *versions[::-1]]
+    command = [sys.executable, "-c", READER, database_url, versions[0], *versions[::-1]]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     _first, *beside_live = map(float, done.stdout.split())
-    assert len(beside_live) == 4
+    assert len(beside_live) == 2
     assert max(beside_live) < 1.5 * mib, (mib, beside_live)

@@ -1,0 +1,55 @@
+"""
+What a published model asks of those who read it: a model that they cannot hold would stop every replica at once.
+
+Measured with 500,000 games of 40 components (172 MiB) and a catalogue with titles and tags: the process takes 89 MiB
+before it reads anything, and 1,322 MiB at most while one model takes the place of another; `memory_mib` says 1,502.
+"""
+
+import math
+
+from recommendation.errors import InvalidInput
+from recommendation.settings import Settings
+
+PROCESS_MIB = 150
+"""An API process with its connections, without catalogue and model."""
+
+
+GAME_BYTES = 1536
+"""A game of the catalogue as Python objects, its row in the model's vocabulary, and its part of lists being made."""
+
+
+LIVE_TIMES, LOADING_TIMES = 2.1, 1.5
+"""Sizes of an artifact that the live model takes, as releases are put into a copy of it; and the one being loaded."""
+
+
+def memory_mib(artifact_bytes: int, games: int) -> int:
+    """Return how much memory an API process needs while such a model takes the place of another like it."""
+    of_models = (LIVE_TIMES + LOADING_TIMES) * artifact_bytes
+    return PROCESS_MIB + math.ceil((of_models + GAME_BYTES * games) / 2**20)
+
+
+def refuse_what_readers_cannot_hold(settings: Settings, artifact_bytes: int, games: int) -> None:
+    """
+    Refuse a model that is too large.
+
+    Args:
+        settings: with the bounds.
+        artifact_bytes: size of the model.
+        games: how many games the catalogue has.
+
+    Raises:
+        InvalidInput: it is, with the numbers and what to change.
+    """
+    mib = math.ceil(artifact_bytes / 2**20)
+    if artifact_bytes > settings.model_max_bytes:
+        raise InvalidInput(
+            f"the model has {mib} MiB, more than RECOMMENDATION_MODEL_MAX_MIB={settings.model_max_mib}; "
+            "raise that, or lower CF_N_COMPONENTS"
+        )
+    needed, there = memory_mib(artifact_bytes, games), settings.reader_memory_mib
+    if there and needed > there:
+        raise InvalidInput(
+            f"the model has {mib} MiB: with {games} games an API process needs {needed} MiB to load it beside the live "
+            f"one, more than RECOMMENDATION_READER_MEMORY_MIB={there}; raise the memory limit of the API's pods, or "
+            "lower CF_N_COMPONENTS"
+        )
