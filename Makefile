@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load hashes sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ fuzz: setup ## Send CALLS=20000 requests made from the OpenAPI document and BODI
 soak: setup ## Send REQUESTS=200000 mixed requests and watch the memory, then hold CONNECTIONS=5000 open
 	RECOMMENDATION_SOAK_REQUESTS=$(or $(REQUESTS),200000) RECOMMENDATION_SOAK_CONNECTIONS=$(or $(CONNECTIONS),5000) \
 	$(BIN)/python -m pytest -q -s -m faults tests/faults/test_soak.py
+
+hashes: setup ## Rewrite requirements/, the digests of what images install, after constraints.txt or an extra changed
+	$(BIN)/python scripts/hashes.py
 
 sbom: setup ## Write a bill of materials into build/sbom.json, with licences; without the network
 	$(BIN)/python scripts/supply.py
