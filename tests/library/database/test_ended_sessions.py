@@ -161,6 +161,19 @@ def test_whatever_is_done_when_it_ends_the_error_says_to_come_back_and_no_place_
             database.ping()
 
 
+def test_a_connection_that_closes_while_it_is_given_back_gives_its_place_back(database: Database) -> None:
+    def close(connection: Any, _record: object) -> None:
+        connection.close()
+
+    event.listen(database.engine, "checkin", close, insert=True)
+    for _ in range(PLACES + 1):
+        with database.reading() as connection:
+            connection.execute(text("SELECT 1"))
+        assert checked_out(database) == 0
+    event.remove(database.engine, "checkin", close)
+    database.ping()
+
+
 def test_sessions_that_end_as_soon_as_they_begin_are_no_fault_of_ours(database: Database) -> None:
     def refuse(*_: Any) -> None:
         raise DisconnectionError("it has ended again")
