@@ -13,8 +13,11 @@ MANY = 6
 """Items of a list, mostly; more are only more of the same."""
 LONG = 40
 """Characters of a text, mostly."""
-NOT_IN_GO = {"C": ("Cc", "Cf", "Co", "Cs"), "Cc": ("Cc",)}
-"""Unicode classes of a pattern. Go's `\\p{C}` leaves unassigned characters out, so a server takes those."""
+NOT_IN_GO = {"C": ("Cc", "Cf", "Co", "Cs"), "Cc": ("Cc", "Cs")}
+"""
+Unicode classes of a pattern. Go's `\\p{C}` leaves unassigned characters out, so a server takes those. Half a surrogate
+pair reaches no server: JSON in UTF-8 cannot hold one.
+"""
 _ALL_BUT = re.compile(r"\^\[\^\\p\{(Cc?)\}(/?)\][+*]\$")
 
 
