@@ -12,9 +12,8 @@ from recommendation.regeneration.coverage import read_coverage
 from recommendation.settings import InForce, in_force
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
-from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
-from recommendation_api.openapi.answers.operations import CoverageOut, SettingsOut
+from recommendation_api.openapi.answers.operations import CoverageOut, SettingsOut, StatusOut
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
@@ -24,13 +23,13 @@ root = APIRouter(tags=["operations"])
 settings_router = APIRouter(tags=["operations"], dependencies=[needs("admin")])
 
 
-@root.get("/healthz")
+@root.get("/healthz", responses=answer(StatusOut))
 async def healthz() -> Response:
     """The process answers."""
     return json_response({"status": "alive"})
 
 
-@root.get("/readyz", responses={503: schemas.PROBLEMS[503]})
+@root.get("/readyz", responses=answer(StatusOut, 200, 503))
 async def readyz(request: Request) -> Response:
     """
     It may be sent requests.
