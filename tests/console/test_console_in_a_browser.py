@@ -1,73 +1,13 @@
 """The console in a real browser: what an operator does there, on a phone and on a desktop, among hostile names."""
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from browsing import DESK, PHONE, VIEWS, Console
 from hostile_names import HOSTILE_GAME, HOSTILE_TITLE, HOSTILE_USER
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
-
-PHONE, DESK = (390, 844), (1280, 900)
-SCREENSHOTS = os.environ.get("RECOMMENDATION_SCREENSHOTS")
-"""A folder to keep pictures in, for the docs."""
-
-
-class Console:
-    """Looks at the console and does what a person does."""
-
-    def __init__(self, browser: Any, url: str) -> None:
-        self.browser = browser
-        self.url = url
-
-    def open(self, size: tuple[int, int] = DESK, is_dark: bool = False) -> None:
-        width, height = size
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self.browser.get("about:blank")
-        self.browser.get(f"{self.url}/console")
-        self.until(lambda: self.find("#section").get_attribute("aria-busy") == "false")
-
-    def find(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
-
-    def find_all(self, selector: str) -> list[Any]:
-        return list(self.browser.find_elements("css selector", selector))
-
-    def until(self, condition: Callable[[], Any]) -> Any:
-        from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        wait = WebDriverWait(self.browser, 30, 0.05, [StaleElementReferenceException, NoSuchElementException])
-        return wait.until(lambda _: condition())
-
-    def section(self, name: str) -> None:
-        self.find(f'nav button[data-section="{name}"]').click()
-        self.until(lambda: self.find("#section").get_attribute("aria-busy") == "false")
-
-    def text(self) -> str:
-        return str(self.find("main").text)
-
-    def look_up(self, user: str) -> None:
-        self.section("people")
-        self.find("#user").clear()
-        self.find("#user").send_keys(user)
-        self.find("#user-form button").click()
-        self.until(lambda: self.find("#person h3").text == f"List of {user}")
-
-    def overflows(self) -> bool:
-        return bool(self.browser.execute_script("return document.documentElement.scrollWidth > window.innerWidth"))
-
-    def errors(self) -> list[str]:
-        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
-
-    def picture(self, name: str) -> None:
-        if SCREENSHOTS:
-            self.browser.save_screenshot(str(Path(SCREENSHOTS, f"console-{name}.png")))
 
 
 @pytest.fixture
@@ -78,17 +18,32 @@ def console(browser: Any, site: Any) -> Iterator[Console]:
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
-def test_every_section_fits_and_leaves_no_error(console: Console, size: tuple[int, int], is_dark: bool) -> None:
-    console.open(size, is_dark)
-    for name in ("training", "versions", "lists", "people", "settings"):
-        console.section(name)
-        assert not console.overflows(), name
-        console.picture(f"{name}-{'phone' if size == PHONE else 'desk'}-{'dark' if is_dark else 'light'}")
+def test_every_view_fits_bars_no_one_and_leaves_no_error(
+    console: Console, size: tuple[int, int], is_dark: bool
+) -> None:
+    console.open("overview", size, is_dark)
+    found = {}
+    for view in (*VIEWS, "lists/u00?game=g06", "people/u00"):
+        console.go(view)
+        assert not console.overflows(), view
+        found[view] = console.barriers()
+        kind = f"{'phone' if size == PHONE else 'desk'}-{'dark' if is_dark else 'light'}"
+        console.picture(f"{view.partition('?')[0].replace('/', '-')}-{kind}")
+    assert {view: barriers for view, barriers in found.items() if barriers} == {}
     assert console.errors() == []
 
 
-def test_training_runs_are_plotted_and_listed(console: Console) -> None:
+def test_the_overview_says_that_all_is_well_what_is_live_and_who_changed_what(console: Console, site: Any) -> None:
+    site.send("POST", "/train")
     console.open()
+    text = console.text()
+    assert "All is well" in text
+    assert site.send("GET", "/models")["live"] in text
+    assert "POST /train" in text
+
+
+def test_training_runs_are_plotted_and_listed(console: Console) -> None:
+    console.open("runs")
     assert "succeeded" in console.text()
     charts = console.find_all("figure svg[role=img]")
     assert any("Duration of training: 2 points" in chart.get_attribute("aria-label") for chart in charts)
@@ -96,75 +51,167 @@ def test_training_runs_are_plotted_and_listed(console: Console) -> None:
     assert len(console.find_all("figure svg line.grid")) >= 2
 
 
-def test_a_user_is_looked_up_with_reasons_interactions_and_why_not(console: Console) -> None:
-    console.open(PHONE)
-    console.look_up("u00")
-    text = console.text()
-    assert "Personal, by model" in text
-    assert "Because you have" in text
+def test_a_users_list_tells_titles_reasons_and_why_not(console: Console) -> None:
+    console.open("lists", PHONE)
+    console.find("#user").send_keys("u00")
+    console.click("#user-form button")
+    console.until(lambda: "Personal, by model" in console.text())
+    assert "Because you have" in console.text()
+    assert "Title of g00" in console.text()
     console.find("#game").send_keys("g06")
-    console.find("#why-form button").click()
-    console.until(lambda: console.find("#why").text)
-    assert "is not shown" in console.find("#why").text
-    console.find_all("button[data-why]")[0].click()
+    console.click("#game-form button")
+    console.until(lambda: "is not shown" in console.find("#why").text)
+    console.click("a[data-why]")
     console.until(lambda: "stands at place" in console.find("#why").text)
-    assert "the sum of each game's contribution" in console.find("#why").text
+    assert "the sum of all" in console.find("#why").text
     assert not console.overflows()
-    console.picture("user-phone")
     assert console.errors() == []
+
+
+def test_the_bars_of_contributions_sum_to_the_score(console: Console, site: Any) -> None:
+    game = site.send("GET", "/user/u00")["items"][0]["game_id"]
+    told = site.send("GET", f"/user/u00/why?game_id={game}")
+    console.open()
+    console.list_of("u00", game=game)
+    shown = [float(part.text.replace("−", "-")) for part in console.find_all(".part .bar span")]
+    assert sum(shown) == pytest.approx(told["score"], abs=0.001)
+    assert float(console.find(".sum strong").text) == pytest.approx(told["score"], abs=0.001)
+
+
+def test_an_address_is_kept_by_reload_and_back_and_can_be_sent(console: Console) -> None:
+    console.open("lists/u00?game=g06")
+    assert "is not shown" in console.find("#why").text
+    console.browser.refresh()
+    console.until(lambda: "is not shown" in console.find("#why").text)
+    console.go("models")
+    console.browser.back()
+    console.until(lambda: "is not shown" in console.find("#why").text)
+    assert console.find("#views a[aria-current]").text == "Lists"
+
+
+def test_a_refresh_changes_neither_what_is_typed_nor_where_the_focus_is(console: Console, site: Any) -> None:
+    console.open("runs")
+    console.run("document.querySelector('#train').focus(); window.kept = document.querySelector('#train');")
+    trainings = "table[aria-label=Trainings]"
+    before = console.find(trainings).text.count("succeeded")
+    site.train()
+    console.until(lambda: console.find(trainings).text.count("succeeded") == before + 1)
+    assert console.run("return document.activeElement === window.kept && window.kept.isConnected")
+    console.go("lists/u00")
+    console.find("#game").send_keys("half a na")
+    console.run("document.querySelector('#game').setSelectionRange(2, 5)")
+    as_of = console.find("#status").text
+    console.until(lambda: console.find("#status").text != as_of)
+    assert console.run("const one = document.querySelector('#game'); return [one.value, one.selectionStart]") == [
+        "half a na",
+        2,
+    ]
+
+
+def test_a_service_that_does_not_answer_is_told_of_until_it_does(console: Console) -> None:
+    console.open("overview")
+    console.run(
+        "window.real = window.fetch; window.waiting = [];"
+        "window.fetch = (...given) => new Promise((resolve) =>"
+        " window.waiting.push(() => resolve(window.real(...given))));"
+    )
+    console.until(lambda: "No answer for" in console.find("#status").text)
+    console.run("window.fetch = window.real; window.waiting.forEach((go) => go());")
+    console.until(lambda: console.find("#status").text.startswith("as of"))
+    console.run("window.fetch = async () => { throw new TypeError('gone'); };")
+    console.until(lambda: "cannot be reached" in console.find("#status").text)
+    console.run("window.fetch = window.real;")
+    console.until(lambda: console.find("#status").text.startswith("as of"))
+    assert console.find("#notice").text == ""
+
+
+def test_a_hidden_tab_asks_nothing(console: Console) -> None:
+    console.open("runs")
+    console.run(
+        "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});"
+        "window.real = window.fetch; window.asked = 0;"
+        "window.fetch = (...given) => { window.asked += 1; return window.real(...given); };"
+        "window.ticks = 0; setInterval(() => window.ticks += 1, 1000);"
+    )
+    console.until(lambda: console.run("return window.ticks >= 5"))
+    assert console.run("return window.asked") == 0
+    console.run("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'));")
+    console.until(lambda: console.run("return window.asked > 0"))
 
 
 def test_hostile_titles_and_ids_stay_text(console: Console) -> None:
     console.open()
     for user in (HOSTILE_USER, "u00", "u04"):
-        console.look_up(user)
-        console.find("#game").clear()
-        console.find("#game").send_keys(HOSTILE_GAME)
-        console.find("#why-form button").click()
+        console.list_of(user, game=HOSTILE_GAME)
         console.until(lambda: HOSTILE_GAME in console.find("#why").text)
     assert HOSTILE_TITLE in console.text()
-    console.section("lists")
+    console.go("releases")
     console.until(lambda: HOSTILE_TITLE in console.text())
-    assert console.browser.title == "Recommendation console"
+    assert "Recommendation console" in console.browser.title
     assert console.find_all("main img, main svg[onload], main b, main script") == []
     assert console.errors() == []
 
 
 def test_a_roll_back_asks_first_and_shows_the_regeneration(console: Console, site: Any) -> None:
-    console.open()
-    console.section("versions")
+    console.open("models")
     before = site.send("GET", "/models")["live"]
-    console.find("button[data-version]").click()
+    console.click("button[data-version]")
     console.until(lambda: console.find("dialog").is_displayed())
     console.find("dialog button[value=no]").click()
     assert site.send("GET", "/models")["live"] == before
 
     version = console.find("button[data-version]").get_attribute("data-version")
     assert console.find("button[data-version]").text == "Roll back to this"
-    console.find("button[data-version]").click()
+    console.click("button[data-version]")
     console.until(lambda: console.find("#confirm-yes").is_displayed())
     console.picture("roll-back-desk")
     console.find("#confirm-yes").click()
     console.until(lambda: f"{version} is live" in console.find("#notice").text)
     assert site.send("GET", "/models")["live"] == version
+    console.go("runs")
     console.until(lambda: "17 of 17 users" in console.text() and "succeeded" in console.text())
-    console.section("lists")
-    shown = [row.text.split()[-1] for row in console.find_all("table[aria-label=Exposure] tbody tr")]
+    console.go("games")
+    shown = [row.text.split()[-1] for row in console.find_all("table[aria-label=Exposure] tbody tr .bar span")]
     told = site.send("GET", "/coverage")["most_listed"]
     assert [int(count) for count in shown] == [game["lists"] for game in told]
     assert told
-    console.picture("regenerated-desk")
     assert console.errors() == []
 
 
 def test_an_unknown_game_is_explained_and_the_page_still_works(console: Console) -> None:
-    console.open()
-    console.look_up("u00")
-    console.find("#game").send_keys("no-such-game")
-    console.find("#why-form button").click()
-    console.until(lambda: console.find("#notice").text.startswith("Not found."))
-    console.section("settings")
+    console.open("lists/u00?game=no-such-game")
+    assert "no such game" in console.find("#why").text
+    console.go("settings")
     assert "purchased" in console.text()
+
+
+def test_a_game_is_pinned_for_everyone_and_taken_off(console: Console, site: Any) -> None:
+    console.open("pins")
+    console.find("#pin-game").send_keys("g07")
+    console.find("#pin-position").send_keys("1")
+    console.click("#pin-form button")
+    console.until(lambda: console.find("#confirm-yes").is_displayed())
+    assert "Everyone sees it at place 1" in console.find("#confirm-text").text
+    console.find("#confirm-yes").click()
+    console.until(lambda: "is pinned for everyone" in console.find("#notice").text)
+    assert site.send("GET", "/user/stranger")["items"][0]["game_id"] == "g07"
+    console.click("button[data-pin=g07]")
+    console.until(lambda: console.find("#confirm-yes").is_displayed())
+    console.find("#confirm-yes").click()
+    console.until(lambda: "g07 is off" in console.find("#notice").text)
+    assert "Nothing is pinned for everyone" in console.text()
+    assert site.send("GET", "/lists")["lists"] == []
+
+
+def test_a_person_is_erased_with_a_receipt(console: Console, site: Any) -> None:
+    site.send("POST", "/interactions", [{"user_id": "gone", "game_id": "g01", "event_type": "played"}])
+    console.open("people/gone")
+    console.click("#erase")
+    console.until(lambda: console.find("#confirm-yes").is_displayed())
+    console.find("#confirm-yes").click()
+    console.until(lambda: "Receipt" in console.text())
+    assert "Nothing is kept of this person" in console.text()
+    assert site.send("GET", "/user/gone/export")["interactions"] == []
 
 
 @pytest.mark.parametrize(
@@ -174,26 +221,57 @@ def test_an_unknown_game_is_explained_and_the_page_still_works(console: Console)
 def test_a_refusal_says_what_to_do(console: Console, status: int, words: str) -> None:
     console.open()
     answer = f"new Response(JSON.stringify({{detail: '<b>why</b>'}}), {{status: {status}}})"
-    console.browser.execute_script(f"window.fetch = async () => {answer};")
-    console.find('nav button[data-section="versions"]').click()
+    console.run(f"window.fetch = async () => {answer};")
+    console.run("location.hash = '#/models'")
     console.until(lambda: words in console.find("#notice").text)
     assert "<b>why</b>" in console.find("#notice").text
 
 
-def test_a_key_is_sent_and_never_stored(console: Console) -> None:
-    console.open()
+def sign_in(console: Console, keep: bool) -> str:
+    """Sign in, and return everything where a page could have kept a key."""
+    console.run("document.getElementById('account').open = true")
     console.find("#key").send_keys("secret-key")
-    console.browser.execute_script(
+    if keep:
+        console.find("#keep").click()
+    console.run(
         "window.sent = []; const real = window.fetch;"
         "window.fetch = (url, options) => {"
         "  window.sent.push(options.headers.Authorization); return real(url, options); };"
     )
     console.find("#key-form button").click()
-    console.until(lambda: console.browser.execute_script("return window.sent.length"))
-    assert set(console.browser.execute_script("return window.sent")) == {"Bearer secret-key"}
-    kept = console.browser.execute_script(
-        "return JSON.stringify([localStorage.length, sessionStorage.length, document.cookie, location.href, "
-        "document.documentElement.outerHTML, document.getElementById('key').value])"
+    console.until(lambda: console.run("return window.sent.length"))
+    assert set(console.run("return window.sent")) == {"Bearer secret-key"}
+    return str(
+        console.run(
+            "return JSON.stringify([localStorage.length, sessionStorage.length, document.cookie, location.href, "
+            "document.documentElement.outerHTML, document.getElementById('key').value])"
+        )
     )
+
+
+def test_a_key_is_sent_and_never_stored_unless_asked_for(console: Console) -> None:
+    console.open()
+    kept = sign_in(console, keep=False)
     assert "secret-key" not in kept
     assert kept.startswith('[0,0,""')
+    console.open()
+    assert sign_in(console, keep=True).startswith('[0,1,""')
+    console.run("document.getElementById('account').open = true")
+    console.find("#sign-out").click()
+    assert console.run("return sessionStorage.length") == 0
+
+
+def test_who_is_signed_in_is_told(console: Console) -> None:
+    console.open()
+    console.until(lambda: "anyone" in console.find("#who").text)
+    console.run("document.getElementById('account').open = true")
+    assert "admin" in console.find("#scopes").text
+
+
+def test_the_page_is_small_and_drawn_soon(console: Console) -> None:
+    console.open()
+    loaded = console.run(
+        "return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
+        ".filter((one) => one.name.includes('/console/')).reduce((sum, one) => sum + one.decodedBodySize, 0)"
+    )
+    assert 10_000 < loaded < 150_000

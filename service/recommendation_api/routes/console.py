@@ -1,7 +1,7 @@
 """
 The console: a static page that knows no key and no data, and asks the API for both.
 
-It is served from memory under a policy that lets nothing in but its own three files, so that a title or an id that
+It is served from memory under a policy that lets nothing in but its own files, so that a title or an id that
 says otherwise stays text.
 """
 

@@ -12,8 +12,10 @@ from recommendation.regeneration.coverage import read_coverage
 from recommendation.settings import InForce, in_force
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
+from recommendation_api.keys import SCOPES, KeyHolder
+from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
-from recommendation_api.openapi.answers.operations import CoverageOut, SettingsOut, StatusOut
+from recommendation_api.openapi.answers.operations import CoverageOut, KeyOut, SettingsOut
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
@@ -23,13 +25,16 @@ root = APIRouter(tags=["operations"])
 settings_router = APIRouter(tags=["operations"], dependencies=[needs("admin")])
 
 
-@root.get("/healthz", responses=answer(StatusOut))
+key_router = APIRouter(tags=["operations"], dependencies=[needs(*sorted(SCOPES))])
+
+
+@root.get("/healthz")
 async def healthz() -> Response:
     """The process answers."""
     return json_response({"status": "alive"})
 
 
-@root.get("/readyz", responses=answer(StatusOut, 200, 503))
+@root.get("/readyz", responses={503: schemas.PROBLEMS[503]})
 async def readyz(request: Request) -> Response:
     """
     It may be sent requests.
@@ -50,6 +55,13 @@ async def readyz(request: Request) -> Response:
 def metrics(request: Request) -> Response:
     """Metrics in the Prometheus text format."""
     return Response(parts_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@key_router.get("/key", responses=answer(KeyOut))
+async def get_key(request: Request) -> Response:
+    """Say whose key this is, and what it allows."""
+    holder: KeyHolder = request.state.holder
+    return json_response({"name": holder.name, "scopes": sorted(holder.scopes)})
 
 
 @settings_router.get("/coverage", responses=answer(CoverageOut))

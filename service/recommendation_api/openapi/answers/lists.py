@@ -2,8 +2,6 @@
 
 from pydantic import BaseModel, Field
 
-from recommendation_api.openapi.schemas import Moment
-
 
 class ReasonOut(BaseModel):
     """Why a game is listed."""
@@ -23,8 +21,8 @@ class ItemOut(BaseModel):
     source: str
     reason: ReasonOut
     model_version: str | None
-    generated_at: Moment | None
-    expires_at: Moment | None
+    generated_at: str | None
+    expires_at: str | None
 
 
 class ListOut(BaseModel):
@@ -34,7 +32,7 @@ class ListOut(BaseModel):
     items: list[ItemOut]
     next_cursor: str | None
     model_version: str | None
-    generated_at: Moment | None
+    generated_at: str | None
     personal: bool
 
 
@@ -51,7 +49,7 @@ class RecommendedOut(BaseModel):
     items: list[ItemOut]
     next_cursor: str | None
     model_version: str | None
-    generated_at: Moment | None
+    generated_at: str | None
     personal: bool = Field(description="false where the model knows no game of the basket: then games are popular ones")
 
 
@@ -109,7 +107,7 @@ class RemadeOut(BaseModel):
     """When lists are made anew."""
 
     regeneration_id: str | None = Field(description="the one under way")
-    expected_at: Moment | None = Field(description="when the next should begin, going by the last two")
+    expected_at: str | None = Field(description="when the next should begin, going by the last two")
 
 
 class WhyOut(BaseModel):

@@ -4,14 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
-from recommendation_api.openapi.schemas import Moment
-
-
-class StatusOut(BaseModel):
-    """It is alive, or ready."""
-
-    status: Literal["alive", "ready"]
-
 
 class ListedGameOut(BaseModel):
     """A game, and in how many top tens it stands."""
@@ -25,7 +17,7 @@ class CoverageOut(BaseModel):
     """What everyone's lists cover, and how evenly games share them."""
 
     regeneration_id: str | None
-    finished_at: Moment | None
+    finished_at: str | None
     catalogue_coverage: float | None
     user_coverage: float | None
     games_available: int
@@ -34,6 +26,13 @@ class CoverageOut(BaseModel):
     gini: float
     share_of_top: float
     most_listed: list[ListedGameOut]
+
+
+class KeyOut(BaseModel):
+    """Whose key it is, and what it allows."""
+
+    name: str
+    scopes: list[str]
 
 
 class ErasedOut(BaseModel):

@@ -2,8 +2,6 @@
 
 from pydantic import BaseModel, Field
 
-from recommendation_api.openapi.schemas import Moment
-
 
 class OwnItemOut(BaseModel):
     """One recommendation of the shop's own."""
@@ -13,14 +11,14 @@ class OwnItemOut(BaseModel):
     score: float
     position: int | None
     reason: str | None
-    expires_at: Moment | None
+    expires_at: str | None
 
 
 class OwnListOut(BaseModel):
     """What the shop recommends to everyone from one source, best first."""
 
     source: str
-    generated_at: Moment
+    generated_at: str
     items: list[OwnItemOut]
 
 

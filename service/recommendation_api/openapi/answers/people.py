@@ -2,8 +2,6 @@
 
 from pydantic import BaseModel
 
-from recommendation_api.openapi.schemas import Moment
-
 
 class TakenBackOut(BaseModel):
     """An event that does not count any more."""
@@ -12,5 +10,5 @@ class TakenBackOut(BaseModel):
     user_id: str
     game_id: str
     event_type: str
-    occurred_at: Moment
-    taken_back_at: Moment
+    occurred_at: str
+    taken_back_at: str

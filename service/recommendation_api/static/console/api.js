@@ -1,15 +1,27 @@
-// Calls to the API. Only this module's memory holds the key: a reload forgets it.
+// Calls to the API. This module's memory holds the key; the tab's storage does only where its user asked for it.
 
 const BASE = "../api/v1/recommendation";
-let key = "";
+const KEPT = "recommendation-key";
+const LONGEST_MS = 20_000;
+let key = sessionStorage.getItem(KEPT) ?? "";
 
-export const useKey = (given) => { key = given.trim(); };
+/** When the oldest call that is under way began, and when the last answer came. */
+export const health = {pending: new Map(), answered: null, unreachable: false};
+
+export const hasKey = () => key !== "";
+
+export function useKey(given, keep) {
+  key = given.trim();
+  if (keep && key) sessionStorage.setItem(KEPT, key);
+  else sessionStorage.removeItem(KEPT);
+}
 
 /** What went wrong, in words that say what to do. */
 export class Refused extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, code) {
     super(sentence(status, detail));
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -26,22 +38,39 @@ function sentence(status, detail) {
 }
 
 /** Ask, and return the decoded answer; throws Refused. Every given id is one segment of the path. */
-export async function ask(method, segments, parameters = {}) {
-  const query = new URLSearchParams(parameters).toString();
+export async function ask(method, segments, parameters = {}, body = undefined) {
+  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value != null && value !== "")).toString();
   const path = segments.map(encodeURIComponent).join("/");
   const headers = {Accept: "application/json"};
   if (key) headers.Authorization = `Bearer ${key}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["Idempotency-Key"] = random();
-  let answer;
+  const name = Symbol(path);
+  health.pending.set(name, Date.now());
+  let answer, document;
   try {
-    answer = await fetch(`${BASE}/${path}${query && `?${query}`}`, {method, headers, credentials: "omit", cache: "no-store"});
+    answer = await fetch(`${BASE}/${path}${query && `?${query}`}`, {
+      method, headers, credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(LONGEST_MS),
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    document = await answer.json().catch(() => ({}));
   } catch {
+    health.unreachable = true;
     throw new Refused(0);
+  } finally {
+    health.pending.delete(name);
   }
-  const document = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, document.detail);
+  health.unreachable = false;
+  health.answered = Date.now();
+  if (!answer.ok) throw new Refused(answer.status, document.detail, document.code);
   return document;
 }
+
+/** Return a handler that takes a refusal of what is nice to have as an empty answer. */
+export const softly = (empty) => (error) => {
+  if (error instanceof Refused && [401, 403, 404, 405].includes(error.status)) return empty;
+  throw error;
+};
 
 // randomUUID exists in secure contexts only; a cluster-internal address is not one.
 const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

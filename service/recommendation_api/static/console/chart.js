@@ -1,14 +1,8 @@
-// A line over time as SVG: labelled axes, a title on every point, and a sentence for people who cannot see it.
+// Lines over time as a picture: labelled axes, a title on every point, and a sentence for people who cannot see it.
 
-import {el, put} from "./page.js";
+import {el, svg} from "./dom.js";
 
 const WIDTH = 380, HEIGHT = 170, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 26;
-
-function svg(tag, attributes, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-  return put(node, ...children);
-}
 
 /** Round a span into at most five even steps, as people read them. */
 function ticks(low, high) {
@@ -19,34 +13,44 @@ function ticks(low, high) {
   return found;
 }
 
+const sorted = (points) => points.filter((point) => Number.isFinite(point.value)).sort((a, b) => a.at - b.at);
+
 /**
- * Draw a line.
- * @param caption what it shows
- * @param points {at: Date, value: number, name: string, tone?: string}, any order
+ * Draw lines over the same time.
+ * @param caption what they show
+ * @param points {at: Date, value: number, name: string, tone?: string} of the line itself, any order
  * @param write how a value is written
+ * @param baselines [name, points] of lines to compare with, drawn dashed
  */
-export function lineChart(caption, points, write) {
-  const sorted = points.filter((point) => Number.isFinite(point.value)).sort((a, b) => a.at - b.at);
-  if (!sorted.length) return el("figure", {}, el("figcaption", {}, caption), el("p", {class: "soft"}, "Nothing to show yet."));
-  const values = sorted.map((point) => point.value);
+export function lineChart(caption, points, write, baselines = []) {
+  const own = sorted(points);
+  if (!own.length) return el("figure", {"data-key": caption}, el("figcaption", {}, caption), el("p", {class: "soft"}, "Nothing to show yet."));
+  const others = baselines.map(([name, found]) => [name, sorted(found)]).filter(([, found]) => found.length);
+  const all = [own, ...others.map(([, found]) => found)].flat();
+  const values = all.map((point) => point.value);
   const marks = ticks(Math.min(0, ...values), Math.max(...values) || 1);
   const [low, high] = [marks[0], marks[marks.length - 1]];
-  const [first, last] = [sorted[0].at.getTime(), sorted[sorted.length - 1].at.getTime()];
+  const times = all.map((point) => point.at.getTime());
+  const [first, last] = [Math.min(...times), Math.max(...times)];
   const x = (at) => LEFT + (last === first ? 0.5 : (at - first) / (last - first)) * (WIDTH - LEFT - RIGHT);
   const y = (value) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
-  const newest = sorted[sorted.length - 1];
-  const sentence = `${caption}: ${sorted.length} points, lowest ${write(Math.min(...values))}, highest ${write(Math.max(...values))}, newest ${write(newest.value)}.`;
+  const path = (found) => found.map((point) => `${x(point.at)},${y(point.value)}`).join(" ");
+  const newest = own[own.length - 1];
+  const written = own.map((point) => point.value);
+  const sentence = `${caption}: ${own.length} points, lowest ${write(Math.min(...written))}, highest ${write(Math.max(...written))}, newest ${write(newest.value)}.`
+    + others.map(([name, found]) => ` ${name}: newest ${write(found[found.length - 1].value)}.`).join("");
   const day = (time) => new Date(time).toLocaleString([], {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"});
-  const picture = svg("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": sentence},
-    marks.map((mark) => [
-      svg("line", {class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark)}),
-      svg("text", {x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end"}, write(mark)),
-    ]),
-    svg("text", {x: LEFT, y: HEIGHT - 6}, day(first)),
-    last !== first && svg("text", {x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end"}, day(last)),
-    svg("polyline", {class: "series", points: sorted.map((point) => `${x(point.at)},${y(point.value)}`).join(" ")}),
-    sorted.map((point) =>
-      svg("circle", {class: `dot ${point.tone ?? ""}`, cx: x(point.at), cy: y(point.value), r: 3.5},
-        svg("title", {}, `${point.name}: ${write(point.value)}`))));
-  return el("figure", {}, el("figcaption", {}, `${caption} · newest ${write(newest.value)}`), picture);
+  return el("figure", {"data-key": caption}, el("figcaption", {}, `${caption} · newest ${write(newest.value)}`),
+    svg("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": sentence},
+      marks.map((mark) => [
+        svg("line", {class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark)}),
+        svg("text", {x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end"}, write(mark)),
+      ]),
+      svg("text", {x: LEFT, y: HEIGHT - 6}, day(first)),
+      last !== first && svg("text", {x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end"}, day(last)),
+      others.flatMap(([name, found], place) => found.length === 1 ? [svg("circle", {class: `dot b${place}`, cx: x(found[0].at), cy: y(found[0].value), r: 3}, svg("title", {}, `${name}: ${write(found[0].value)}`))] : []),
+      others.map(([, found], place) => svg("polyline", {class: `series baseline b${place}`, points: path(found)})),
+      svg("polyline", {class: "series", points: path(own)}),
+      own.map((point) => svg("circle", {class: `dot ${point.tone ?? ""}`, cx: x(point.at), cy: y(point.value), r: own.length > 30 ? 2 : 3.5}, svg("title", {}, `${point.name}: ${write(point.value)}`)))),
+    others.length > 0 && el("p", {class: "legend"}, el("span", {class: "key own"}, "this"), others.map(([name], place) => el("span", {class: `key b${place}`}, name))));
 }

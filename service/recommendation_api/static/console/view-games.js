@@ -1,0 +1,85 @@
+// The catalogue: search it, and look at one game.
+
+import {ask, softly} from "./api.js";
+import {el} from "./dom.js";
+import {number, ratio, when} from "./format.js";
+import {bar, ask as field, card, game, state, table, tiles} from "./parts.js";
+
+export const title = "Games";
+export const every = 10;
+
+export async function load({id, given}) {
+  if (id) {
+    const [found, similar] = await Promise.all([
+      ask("GET", ["games", id]), ask("GET", ["game", id, "similar"], {limit: 12}).catch(softly(null))]);
+    return {found, similar};
+  }
+  const [games, popular, coverage] = await Promise.all([
+    given.query ? ask("GET", ["games"], {query: given.query, limit: 50, cursor: given.cursor}).catch(softly(null)) : undefined,
+    given.query ? undefined : ask("GET", ["popular"], {limit: 20}),
+    given.query ? undefined : ask("GET", ["coverage"]).catch(softly(null)),
+  ]);
+  return {games, popular, coverage};
+}
+
+export function draw(data, {id, given}) {
+  const search = field("query", "Beginning of a title or an id", given.query ?? "", "Search", (text) => { location.hash = text ? `#/games?query=${encodeURIComponent(text)}` : "#/games"; });
+  if (id) return [search, ...one(data, id)];
+  if (data.games !== undefined) return [search, matches(data.games, given)];
+  return [search, popular(data.popular), exposure(data.coverage)];
+}
+
+function one({found, similar}, id) {
+  return [
+    card(found.title ?? id,
+      el("p", {}, el("code", {}, id), " ", (found.tags ?? []).map((tag) => el("span", {class: "chip"}, tag))),
+      tiles([
+        ["Owners", number(found.owners)],
+        ["On sale", found.available === false ? state("no") : state("yes"), found.released_at ? ["released ", when(found.released_at)] : null],
+        ["In the model", similar?.in_model ? state("yes") : "not yet", similar?.model_version],
+        ["In top tens", number(found.exposure ?? found.lists), "lists, last full regeneration"],
+      ]),
+      (found.drops ?? []).length > 0 && el("p", {}, "In drops: ", found.drops.map((drop) => el("a", {class: "chip", href: "#/releases"}, drop.name ?? drop))),
+    ),
+    card("Nearest games", similar === null ? el("p", {class: "soft"}, "No model knows it yet.") : table("Nearest games", [
+      ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
+      ["Likeness", (item) => bar(item.score, 1, `likeness of ${item.game_id}`, number(item.score)), {plain: (item) => item.score}],
+    ], similar.items, {key: (item) => item.game_id, none: "Nothing is near it: too few people have it, and it has no tags."})),
+  ];
+}
+
+function matches(found, given) {
+  if (found === null) return el("p", {class: "soft"}, "This service cannot search the catalogue, or the key does not allow it.");
+  const rows = found.games ?? found.items ?? [];
+  return card("Found", table("Found", [
+    ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
+    ["Tags", (item) => (item.tags ?? []).slice(0, 6).map((tag) => el("span", {class: "chip"}, tag))],
+    ["Released", (item) => when(item.released_at)],
+    ["On sale", (item) => (item.available === false ? "no" : "yes")],
+  ], rows, {key: (item) => item.game_id, none: "No title and no id begins so."}),
+  found.next_cursor && el("p", {}, el("a", {class: "button", href: `#/games?query=${encodeURIComponent(given.query)}&cursor=${encodeURIComponent(found.next_cursor)}`}, "More")));
+}
+
+function popular(found) {
+  return card("Popular now", table("Popular games", [
+    ["Place", (item) => number(item.rank), {number: true}],
+    ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
+    ["People", (item) => number(item.users), {number: true}],
+  ], found.items, {key: (item) => item.game_id, none: "No game has an owner yet: import a file, or POST /interactions."}));
+}
+
+function exposure(found) {
+  if (!found) return card("Exposure", el("p", {class: "soft"}, "Exposure needs a key with scope admin."));
+  const most = Math.max(1, ...found.most_listed.map((one) => one.lists));
+  return card("Exposure: how often each game stands in the top ten of a list",
+    tiles([
+      ["Games listed", `${number(found.games_listed)} of ${number(found.games_available)}`],
+      ["Places", number(found.places)],
+      ["Held by the top 1 % of games", ratio(found.share_of_top)],
+      ["Gini", number(found.gini), "0: all games alike; 1: a single one"],
+    ]),
+    table("Exposure", [
+      ["Game", (one) => game(one.game_id, one.title), {plain: (one) => one.game_id}],
+      ["Lists", (one) => bar(one.lists, most, `lists with ${one.game_id}`, number(one.lists)), {plain: (one) => one.lists}],
+    ], found.most_listed, {key: (one) => one.game_id, none: "No game stands in a list yet."}));
+}
