@@ -9,14 +9,6 @@ from recommendation.settings import load_settings
 from recommendation_api.app import create_app
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
-SECTIONS = {
-    "store backends": "Store backends: interactions, feedback, first-party lists",
-    "readers": "Readers: lists and why",
-    "training": "Training and model versions",
-    "operator": "Drops and regenerations",
-    "people": "One person's data",
-    "operations": "Operations",
-}
 INTRODUCTION = """# API reference
 
 Made from the OpenAPI document by `make api-docs`; the running service shows the same at `/docs` and `/openapi.json`.
@@ -26,10 +18,12 @@ Examples with `curl` are in the [README](../README.md).
   [configuration](configuration.md)).
 - Ids are 1 to 128 characters, no control characters, no `/`, not `.` or `..`. Times are RFC 3339.
 - Every error is a problem document (RFC 9457): `type`, `title`, `status`, `code`, and a `detail` that says what to do.
-  Any route may answer 400, 401, 403, 413, 422, 429 and 503; 429 and 503 carry `Retry-After`.
+  429 and 503 carry `Retry-After`. The OpenAPI document says which status each route may answer with.
 - A route that takes an `Idempotency-Key` replays its first answer to the same key and body, with
   `Idempotency-Replayed: true`; the same key with another body is 422.
 - Bulk bodies are one object, an array of them, or an envelope with the array under the name given.
+- Unknown fields and unknown query parameters are refused by name. HEAD is answered as GET, without a body.
+- Operation ids, in brackets, are what generated clients call their functions.
 """
 
 
@@ -38,15 +32,18 @@ def page() -> str:
     document = create_app(load_settings({})).openapi()
     operations = [(path, method, one) for path, of in document["paths"].items() for method, one in of.items()]
     parts = [INTRODUCTION]
-    for tag, title in SECTIONS.items():
-        parts.append(f"## {title}\n")
-        parts += [_operation(document, *found) for found in operations if tag in found[2]["tags"]]
+    for tag in document["tags"]:
+        parts.append(f"## {tag['name'].capitalize()}\n\n{tag['description']}\n")
+        parts += [_operation(document, *found) for found in operations if tag["name"] in found[2]["tags"]]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def _operation(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> str:
     scopes = [scope for need in operation.get("security", ()) for scope in need["key"]]
-    lines = [f"### `{method.upper()} {path}`\n", operation.get("description", "").strip() + "\n"]
+    lines = [
+        f"### `{method.upper()} {path}` ({operation['operationId']})\n",
+        operation.get("description", "").strip() + "\n",
+    ]
     lines.append(f"Scope: {' or '.join(f'`{scope}`' for scope in scopes) if scopes else 'none'}.\n")
     if operation.get("parameters"):
         lines += _table("parameter", _parameters(document, operation["parameters"]))
@@ -63,12 +60,13 @@ def _parameters(document: dict[str, Any], parameters: list[dict[str, Any]]) -> I
 
 
 def _body(document: dict[str, Any], schema: dict[str, Any]) -> list[str]:
-    kinds = schema.get("anyOf")
-    if not kinds:
-        return _table("body", _fields(document, schema))
-    envelope, _, row = kinds
+    whole = _resolved(document, schema)
+    if "anyOf" not in whole:
+        return [*_table("body", _fields(document, whole)), *_example(whole)]
+    envelope, _, row = (_resolved(document, kind) for kind in whole["anyOf"])
     names = ", ".join(f"`{name}`" for name in envelope["properties"])
-    return [f"Bulk body; the envelope has {names}. Each row:\n", *_table("field", _fields(document, row))]
+    rows = _table("field", _fields(document, row))
+    return [f"Bulk body; the envelope has {names}. Each row:\n", *rows, *_example(whole)]
 
 
 def _answer(document: dict[str, Any], responses: dict[str, Any]) -> list[str]:
@@ -76,7 +74,20 @@ def _answer(document: dict[str, Any], responses: dict[str, Any]) -> list[str]:
     schema = responses[status].get("content", {}).get("application/json", {}).get("schema", {})
     if "$ref" not in schema:
         return [f"Answers {status}.\n"]
-    return [f"Answers {status}:\n", *_table("field", _fields(document, _resolved(document, schema)))]
+    found = _resolved(document, schema)
+    return [f"Answers {status}:\n", *_table("field", _fields(document, found)), *_example(found)]
+
+
+def _example(schema: dict[str, Any]) -> list[str]:
+    """Show an example of a body or an answer, a row of it on each line."""
+    if "examples" not in schema:
+        return []
+    lines = []
+    for name, value in schema["examples"][0].items():
+        inner = [f"    {json.dumps(row, ensure_ascii=False)}" for row in value] if isinstance(value, list) else []
+        shown = "[\n" + ",\n".join(inner) + "\n  ]" if inner else json.dumps(value, ensure_ascii=False)
+        lines.append(f"  {json.dumps(name)}: {shown}")
+    return ["```json\n{\n" + ",\n".join(lines) + "\n}\n```\n"]
 
 
 def _fields(document: dict[str, Any], schema: dict[str, Any], above: str = "") -> Iterator[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -24,6 +25,7 @@ from recommendation_api.http.middleware import StrictAddresses
 from recommendation_api.http.read_turns import ReadTurns
 from recommendation_api.http.shortcuts import Shortcuts
 from recommendation_api.keys import KeyRing, is_loopback
+from recommendation_api.openapi.document import DESCRIPTION, TAGS, finish, operation_id
 from recommendation_api.parts import Parts, put_together
 from recommendation_api.routes import (
     catalogue,
@@ -74,6 +76,14 @@ class Api(FastAPI):
         app = RequestLog(app, PREFIX, parts.metrics.observe_request, AccessLines().add)
         return ClosingConnections(app, parts)
 
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document; FastAPI keeps what it made, so it is finished once."""
+        before = self.openapi_schema
+        found = super().openapi()
+        if found is not before:
+            finish(found)
+        return found
+
 
 def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     """
@@ -89,7 +99,9 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     app = Api(
         title="Recommendation service",
         version=release(),
-        description="Ranked lists of games, learned from what users do. Errors are RFC 9457 problem documents.",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
         docs_url="/docs" if settings.docs else None,
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,

@@ -1,14 +1,14 @@
 """
-What the OpenAPI document says of bodies and of problems; `answers` has the rest.
+What the OpenAPI document says of parameters and bodies; `answers` and `problem` have the rest.
 
 Bulk bodies are decoded and checked row by row by the library (a bad row must not sink its batch), so these models
 describe; they do not validate.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 
 from recommendation.catalogue import drops
 from recommendation.catalogue.games import MAX_SIMILAR, MAX_TAGS, MAX_TITLE
@@ -27,13 +27,22 @@ def _checked(value: str) -> str:
     return value
 
 
-_ID_PATTERN = r"^[^/\x00-\x1f\x7f]+$"
+_ID_PATTERN = {"pattern": r"^(\.{0,2}[^./\x00-\x1f\x7f-\x9f]|\.{3})[^/\x00-\x1f\x7f-\x9f]*$"}
+"""Most of the rule, in what every dialect of regular expressions knows; `_checked` has all of it."""
 
 
-Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS), AfterValidator(_checked)]
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ID_CHARACTERS, json_schema_extra={**_ID_PATTERN}),
+    AfterValidator(_checked),
+]
 
 
-UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARACTERS, description=ID_RULE), AfterValidator(_checked)]
+UserId = Annotated[
+    str,
+    Path(min_length=1, max_length=MAX_ID_CHARACTERS, description=ID_RULE, json_schema_extra={**_ID_PATTERN}),
+    AfterValidator(_checked),
+]
 
 
 GameId = UserId
@@ -54,13 +63,26 @@ CREATE_GAMES = "take games that are not known yet, and make them known; without 
 SOURCE_RULE = "`editorial`, or `rule:` and a name of 1 to 64 letters, digits and `._-`"
 
 
-Source = Annotated[str, Path(description=SOURCE_RULE)]
+_SOURCE_PATTERN = r"^(editorial|rule:[A-Za-z0-9._-]{1,64})$"
+
+
+Source = Annotated[str, Path(description=SOURCE_RULE, json_schema_extra={"pattern": _SOURCE_PATTERN})]
+
+
+Named = Annotated[str, Path(json_schema_extra={"pattern": "^[0-9A-Za-z]+$"})]
+"""A name that the service gave: of a run, a model version, a regeneration."""
 
 
 class Strict(BaseModel):
     """Refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+Row = TypeVar("Row", bound=BaseModel)
+
+
+Rows = Annotated[list[Row], Field(min_length=1, max_length=MAX_BATCH)]
 
 
 class InteractionIn(Strict):
@@ -72,6 +94,16 @@ class InteractionIn(Strict):
     quantity: float = Field(1, ge=0, le=MAX_QUANTITY, description="0 only where it makes a game owned, or ends that")
     occurred_at: Moment | None = None
     event_id: Id | None = None
+
+
+class InteractionsIn(Strict):
+    """Events in an envelope."""
+
+    events: Rows[InteractionIn]
+
+
+class InteractionsBody(RootModel[InteractionsIn | Rows[InteractionIn] | InteractionIn]):
+    """Events: in an envelope, in an array, or one."""
 
 
 class FeedbackIn(Strict):
@@ -88,16 +120,38 @@ class FeedbackIn(Strict):
     event_id: Id | None = None
 
 
+class FeedbacksIn(Strict):
+    """What users did in an envelope."""
+
+    feedback: Rows[FeedbackIn]
+
+
+class FeedbacksBody(RootModel[FeedbacksIn | Rows[FeedbackIn] | FeedbackIn]):
+    """What users did: in an envelope, in an array, or one."""
+
+
 class RecommendationIn(Strict):
     """A recommendation of the shop's own."""
 
     user_id: Id | None = Field(None, description="absent: for everyone")
     game_id: Id
     score: float
-    source: str = Field(pattern=r"^(editorial|rule:[A-Za-z0-9._-]{1,64})$", description=SOURCE_RULE)
+    source: str = Field(pattern=_SOURCE_PATTERN, description=SOURCE_RULE)
     reason: str | None = Field(None, max_length=MAX_REASON)
     position: int | None = Field(None, ge=1, le=first_party.LAST_PLACE)
     expires_at: Moment | None = None
+
+
+class RecommendationsIn(Strict):
+    """The shop's own recommendations in an envelope."""
+
+    recommendations: Rows[RecommendationIn]
+    mode: Literal["merge", "replace"] = "merge"
+    create_games: bool = Field(False, description=CREATE_GAMES)
+
+
+class RecommendationsBody(RootModel[RecommendationsIn | Rows[RecommendationIn] | RecommendationIn]):
+    """The shop's own recommendations: in an envelope, in an array, or one."""
 
 
 class OwnPlaceIn(Strict):
@@ -162,8 +216,18 @@ class GameIn(Strict):
     title: str | None = Field(None, max_length=MAX_TITLE)
     tags: list[Id] | None = Field(None, max_length=MAX_TAGS)
     released_at: Moment | None = None
-    available: bool = True
+    available: bool | None = Field(None, description="a new game is, unless it says false")
     similar_to: list[Id] | None = Field(None, max_length=MAX_SIMILAR)
+
+
+class GamesIn(Strict):
+    """Games in an envelope."""
+
+    games: Rows[GameIn]
+
+
+class GamesBody(RootModel[GamesIn | Rows[GameIn] | GameIn]):
+    """Games: in an envelope, in an array, or one."""
 
 
 class DropGameIn(Strict):
@@ -218,38 +282,6 @@ class FailIn(Strict):
     failed_shards: list[Annotated[int, Field(ge=0, le=MAX_SHARDS - 1)]]
 
 
-class ProblemOut(BaseModel):
-    """An error, as RFC 9457 has it."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-
-
-def _problem(text: str) -> dict[str, Any]:
-    reference = {"$ref": "#/components/schemas/ProblemOut"}
-    return {"description": text, "content": {"application/problem+json": {"schema": reference}}}
-
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: _problem("Malformed"),
-    401: _problem("A key is needed"),
-    403: _problem("The key may not do this"),
-    404: _problem("Nothing there"),
-    405: _problem("The path takes other methods; Allow names them all"),
-    408: _problem("The body did not arrive in time"),
-    409: _problem("Not now; the detail says what to do first"),
-    413: _problem("Too large"),
-    415: _problem("Without keys: the body does not say that it is JSON"),
-    422: _problem("Not usable; sending it again will not help"),
-    429: _problem("Too many at once; Retry-After says when to come back"),
-    500: _problem("A fault of ours; the log has it under the request's id"),
-    503: _problem("The database is away, or too many reads came at once; Retry-After says when to come back"),
-}
-
-
 RETRIED: dict[str, Any] = {
     "parameters": [
         {
@@ -264,47 +296,26 @@ RETRIED: dict[str, Any] = {
 """What a route that may be sent again says of it."""
 
 
-BATCH_OPTIONS = {
-    "mode": {"type": "string", "enum": ["merge", "replace"], "default": "merge"},
-    "create_games": {"type": "boolean", "default": False, "description": CREATE_GAMES},
+TAGGED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": "an ETag of an earlier answer; 304 where it is still the answer",
+        }
+    ]
 }
+"""What a route whose answer has an ETag says of it."""
 
 
-def bulk(
-    name: str, row: type[BaseModel], answer: type[BaseModel], others: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return what a route with a bulk body says of itself: one object, an array, or an envelope."""
-    one = row.model_json_schema(ref_template="#/components/schemas/{model}")
-    one.pop("$defs", None)
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_BATCH}
-    envelope = {
-        "type": "object",
-        "properties": {name: many, **(others or {})},
-        "required": [name],
-        "additionalProperties": False,
-    }
-    body = {"required": True, "content": {"application/json": {"schema": {"anyOf": [envelope, many, one]}}}}
-    return {
-        "responses": {**PROBLEMS, 200: {"model": answer}},
-        "openapi_extra": {"requestBody": body, **RETRIED},
-    }
+def bulk(body: type[BaseModel], answer: type[BaseModel]) -> dict[str, Any]:
+    """Return what a route with a bulk body says of itself."""
+    return {"responses": {200: {"model": answer}}, "openapi_extra": {**one(body), **RETRIED}}
 
 
 def one(body: type[BaseModel]) -> dict[str, Any]:
-    """Return what a route says of a body that is one object."""
-    schema = _inlined(body.model_json_schema(ref_template="#/components/schemas/{model}"))
+    """Return what a route says of its body; `openapi.document` adds the schema."""
+    schema = {"$ref": f"#/components/schemas/{body.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """Put the definitions that a schema refers to in their places; FastAPI collects only those of its own models."""
-    definitions = schema.pop("$defs", {})
-
-    def put(node: Any) -> Any:
-        if isinstance(node, dict):
-            name = str(node.get("$ref", "")).rpartition("/")[2]
-            return put(definitions[name]) if name in definitions else {key: put(value) for key, value in node.items()}
-        return [put(value) for value in node] if isinstance(node, list) else node
-
-    found: dict[str, Any] = put(schema)
-    return found

@@ -21,7 +21,7 @@ from recommendation_api.parts import parts_of
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-@router.put("/games", **schemas.bulk("games", schemas.GameIn, BatchOut))
+@router.put("/games", **schemas.bulk(schemas.GamesBody, BatchOut))
 async def put_catalogue(request: Request) -> Response:
     """
     Say what there is to know of games; a game is not listed before `released_at`, nor while not `available`.

@@ -56,7 +56,7 @@ async def put_drop(request: Request, uid: schemas.UserId) -> Response:
     return answered(answer, replayed)
 
 
-@router.delete("/drops/{uid}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED)
+@router.delete("/drops/{uid}", status_code=204, openapi_extra=schemas.RETRIED)
 async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
     """End a drop's placements, and a regeneration that still runs for it; 204 also where it is unknown."""
 
@@ -78,7 +78,7 @@ def get_drops(request: Request) -> Response:
     return json_response({"drops": [drop_document(drop, now) for drop in found]})
 
 
-@router.post("/drops/{uid}/preview", responses=answer(PreviewOut), openapi_extra=schemas.one(schemas.DropIn))
+@router.post("/drops/{uid}/preview", responses=answer(PreviewOut, 200, 409), openapi_extra=schemas.one(schemas.DropIn))
 async def preview_drop(request: Request, uid: schemas.UserId) -> Response:
     """Say whom a drop would reach and what it would displace; writes nothing."""
     parts = parts_of(request)

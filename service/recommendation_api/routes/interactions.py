@@ -36,7 +36,7 @@ from recommendation_api.problems import Problem
 router = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-@router.post("/interactions", **schemas.bulk("events", schemas.InteractionIn, BatchOut))
+@router.post("/interactions", **schemas.bulk(schemas.InteractionsBody, BatchOut))
 async def post_interactions(request: Request) -> Response:
     """
     Count 1 to 10,000 events, in one transaction.
@@ -62,7 +62,7 @@ async def post_interactions(request: Request) -> Response:
     return answered(ingested.answer, ingested.recorded is None)
 
 
-@router.post("/feedback", **schemas.bulk("feedback", schemas.FeedbackIn, BatchOut))
+@router.post("/feedback", **schemas.bulk(schemas.FeedbacksBody, BatchOut))
 async def post_feedback(request: Request) -> Response:
     """
     Say what users did with a list; it counts as an interaction, and the next GET knows it.

@@ -65,7 +65,7 @@ WithoutTag = Annotated[
 ]
 
 
-@reading.get("/user/{user_id}", response_model=None, responses=answer(ListOut))
+@reading.get("/user/{user_id}", response_model=None, responses=answer(ListOut, 200, 304), openapi_extra=schemas.TAGGED)
 async def get_list(
     request: Request,
     user_id: schemas.UserId,
@@ -113,8 +113,8 @@ def make_page(parts: Parts, view: StoreView, state: UserState, page: PageRequest
     return active
 
 
-@making.post("/user/{user_id}/generate", response_model=None, responses=answer(ListOut))
-async def generate(request: Request, user_id: schemas.UserId, limit: Limit = 20) -> Response:
+@making.post("/user/{user_id}/generate", response_model=None, responses=answer(ListOut, 200, 409))
+async def generate_list(request: Request, user_id: schemas.UserId, limit: Limit = 20) -> Response:
     """Make and store a user's list now, from their present interactions and the live model; 409 before there is one."""
     return json_body_response(await _made_body(parts_of(request), user_id, PageRequest(limit)))
 
@@ -148,10 +148,10 @@ async def _take_making(parts: Parts, _scope: Scope, _receive: Receive, user_id: 
     return json_body_response(await _made_body(parts, user_id, page))
 
 
-SHORTCUTS = (shortcut(reading, get_list, _take_reading), shortcut(making, generate, _take_making))
+SHORTCUTS = (shortcut(reading, get_list, _take_reading), shortcut(making, generate_list, _take_making))
 
 
-@reading.get("/popular", response_model=None, responses=answer(PopularOut))
+@reading.get("/popular", response_model=None, responses=answer(PopularOut, 200, 304), openapi_extra=schemas.TAGGED)
 async def get_popular(request: Request, limit: Limit = 20, tag: Tag = None, exclude_tag: WithoutTag = None) -> Response:
     """
     Read the games that most users own, counting users with an event in the last days.
@@ -190,7 +190,12 @@ def _popular(view: StoreView, limit: int, tags: TagFilter, now: datetime) -> lis
     ]
 
 
-@reading.get("/game/{game_id}/similar", response_model=None, responses=answer(SimilarOut))
+@reading.get(
+    "/game/{game_id}/similar",
+    response_model=None,
+    responses=answer(SimilarOut, 200, 304, 409),
+    openapi_extra=schemas.TAGGED,
+)
 async def get_similar(
     request: Request, game_id: schemas.GameId, limit: Limit = 20, tag: Tag = None, exclude_tag: WithoutTag = None
 ) -> Response:

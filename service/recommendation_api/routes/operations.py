@@ -13,9 +13,8 @@ from recommendation.settings import InForce, in_force
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
 from recommendation_api.keys import SCOPES, KeyHolder
-from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
-from recommendation_api.openapi.answers.operations import CoverageOut, KeyOut, SettingsOut
+from recommendation_api.openapi.answers.operations import CoverageOut, KeyOut, SettingsOut, StatusOut
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
@@ -28,13 +27,13 @@ settings_router = APIRouter(tags=["operations"], dependencies=[needs("admin")])
 key_router = APIRouter(tags=["operations"], dependencies=[needs(*sorted(SCOPES))])
 
 
-@root.get("/healthz")
+@root.get("/healthz", responses=answer(StatusOut))
 async def healthz() -> Response:
     """The process answers."""
     return json_response({"status": "alive"})
 
 
-@root.get("/readyz", responses={503: schemas.PROBLEMS[503]})
+@root.get("/readyz", responses=answer(StatusOut, 200, 503))
 async def readyz(request: Request) -> Response:
     """
     It may be sent requests.

@@ -46,7 +46,7 @@ Indexed = list[tuple[int, FirstPartyItem]]
 _UNCHANGED = "another row of the same user and source was rejected, so their list stays as it was"
 
 
-@router.post("/batch", **schemas.bulk("recommendations", schemas.RecommendationIn, ListBatchOut, schemas.BATCH_OPTIONS))
+@router.post("/batch", **schemas.bulk(schemas.RecommendationsBody, ListBatchOut))
 async def post_batch(request: Request) -> Response:
     """
     Upsert the shop's own recommendations, for one user or (without `user_id`) for everyone.
@@ -84,10 +84,8 @@ async def post_batch(request: Request) -> Response:
     return answered(answer, replayed)
 
 
-@router.delete(
-    "/user/{user_id}/lists/{source}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED
-)
-async def remove_list(request: Request, user_id: schemas.UserId, source: schemas.Source) -> Response:
+@router.delete("/user/{user_id}/lists/{source}", status_code=204, openapi_extra=schemas.RETRIED)
+async def delete_user_list(request: Request, user_id: schemas.UserId, source: schemas.Source) -> Response:
     """Clear one list of a user that is the shop's own; 404 where there is none."""
     named = parse_source(source)
 
@@ -102,7 +100,7 @@ async def remove_list(request: Request, user_id: schemas.UserId, source: schemas
 
 
 @router.get("/lists", responses=answer(OwnListsOut))
-def get_lists(request: Request) -> Response:
+def get_own_lists(request: Request) -> Response:
     """Read every list of the shop's own that everyone gets; each user's own come on top of them."""
     parts = parts_of(request)
     with parts.database.reading() as connection:
@@ -112,13 +110,13 @@ def get_lists(request: Request) -> Response:
 
 
 @router.get("/lists/{source}", responses=answer(OwnListOut))
-def get_list(request: Request, source: schemas.Source) -> Response:
+def get_own_list(request: Request, source: schemas.Source) -> Response:
     """Read one list that everyone gets, best first, without items that expired; 404 where there is none."""
     return tagged_response(request, _json(_read_document(parts_of(request), source)))
 
 
 @router.get("/lists/{source}/{game_id}", responses=answer(OwnItemOut))
-def get_item(request: Request, source: schemas.Source, game_id: schemas.GameId) -> Response:
+def get_own_item(request: Request, source: schemas.Source, game_id: schemas.GameId) -> Response:
     """Read one item of a list that everyone gets; 404 where the game does not stand in it."""
     items = _read_document(parts_of(request), source)["items"]
     found = next((item for item in items if item["game_id"] == game_id), None)
@@ -132,7 +130,7 @@ def get_item(request: Request, source: schemas.Source, game_id: schemas.GameId) 
     responses=answer(ChangedListOut),
     openapi_extra={**schemas.one(schemas.OwnListIn), **schemas.RETRIED},
 )
-async def put_list(request: Request, source: schemas.Source) -> Response:
+async def put_own_list(request: Request, source: schemas.Source) -> Response:
     """
     Replace a list that everyone gets, all of it or nothing: one bad item, and the list stays as it was.
 
@@ -151,7 +149,7 @@ async def put_list(request: Request, source: schemas.Source) -> Response:
     responses=answer(ChangedListOut),
     openapi_extra={**schemas.one(schemas.OwnPlaceIn), **schemas.RETRIED},
 )
-async def put_item(request: Request, source: schemas.Source, game_id: schemas.GameId) -> Response:
+async def put_own_item(request: Request, source: schemas.Source, game_id: schemas.GameId) -> Response:
     """Put one game into a list that everyone gets, in place of what the list says of it; the others stay."""
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
@@ -161,8 +159,8 @@ async def put_item(request: Request, source: schemas.Source, game_id: schemas.Ga
     return await _change(request, body, source, [item], _flag(fields, "create_games"), replace_whole=False)
 
 
-@router.delete("/lists/{source}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED)
-async def delete_for_everyone(request: Request, source: schemas.Source) -> Response:
+@router.delete("/lists/{source}", status_code=204, openapi_extra=schemas.RETRIED)
+async def delete_own_list(request: Request, source: schemas.Source) -> Response:
     """Take off a list that everyone gets; 404 where there is none."""
     named = parse_source(source)
 
@@ -174,8 +172,8 @@ async def delete_for_everyone(request: Request, source: schemas.Source) -> Respo
     return answered(*await once_and_shown(request, b"", remove, EVERYONE))
 
 
-@router.delete("/lists/{source}/{game_id}", status_code=204, responses=schemas.PROBLEMS, openapi_extra=schemas.RETRIED)
-async def delete_item(request: Request, source: schemas.Source, game_id: schemas.GameId) -> Response:
+@router.delete("/lists/{source}/{game_id}", status_code=204, openapi_extra=schemas.RETRIED)
+async def delete_own_item(request: Request, source: schemas.Source, game_id: schemas.GameId) -> Response:
     """Take one game off a list that everyone gets; 404 where it does not stand in it."""
     named = parse_source(source)
 

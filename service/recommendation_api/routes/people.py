@@ -23,7 +23,7 @@ router = APIRouter(tags=["people"], dependencies=[needs("admin")])
 
 
 @router.delete("/user/{user_id}", responses=answer(ErasedOut), openapi_extra=schemas.RETRIED)
-async def erase(request: Request, user_id: schemas.UserId) -> Response:
+async def delete_user(request: Request, user_id: schemas.UserId) -> Response:
     """Erase a person everywhere; the receipt counts what went from each table."""
 
     def work(connection: Connection, now: datetime) -> Answer:
@@ -34,7 +34,7 @@ async def erase(request: Request, user_id: schemas.UserId) -> Response:
 
 
 @router.get("/user/{user_id}/export", responses=answer(ExportOut))
-def export(request: Request, user_id: schemas.UserId) -> Response:
+def export_user_data(request: Request, user_id: schemas.UserId) -> Response:
     """Read everything that is kept of a person."""
     parts = parts_of(request)
     with parts.database.reading() as connection:

@@ -36,7 +36,7 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 @router.post(
     "/regenerations",
     status_code=201,
-    responses=answer(RegenerationOut, 201),
+    responses=answer(RegenerationOut, 201, 409),
     openapi_extra={**schemas.one(schemas.RegenerationIn), **schemas.RETRIED},
 )
 async def post_regeneration(request: Request) -> Response:
@@ -69,7 +69,7 @@ async def post_regeneration(request: Request) -> Response:
 
 
 @router.get("/regenerations/{regeneration_id}", responses=answer(RegenerationOut))
-def get_regeneration(request: Request, regeneration_id: str) -> Response:
+def get_regeneration(request: Request, regeneration_id: schemas.Named) -> Response:
     """Follow a regeneration; every number is true at this moment."""
     with parts_of(request).database.reading() as connection:
         return json_response(regeneration_document(connection, _found(connection, regeneration_id)))
@@ -88,7 +88,7 @@ def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=10
     responses=answer(RegenerationOut),
     openapi_extra={**schemas.one(schemas.FailIn), **schemas.RETRIED},
 )
-async def fail_regeneration(request: Request, regeneration_id: str) -> Response:
+async def fail_regeneration(request: Request, regeneration_id: schemas.Named) -> Response:
     """End a regeneration of which shards failed for good."""
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
@@ -106,7 +106,7 @@ async def fail_regeneration(request: Request, regeneration_id: str) -> Response:
     return answered(answer, replayed)
 
 
-def _found(connection: Connection, regeneration_id: str) -> Regeneration:
+def _found(connection: Connection, regeneration_id: schemas.Named) -> Regeneration:
     usable = regeneration_id.isascii() and regeneration_id.isprintable()
     found = regenerations.get_regeneration(connection, regeneration_id) if usable else None
     if found is None:

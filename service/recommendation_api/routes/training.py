@@ -58,7 +58,7 @@ async def post_train(request: Request) -> Response:
 
 
 @runs_router.get("/train/{run_id}", responses=answer(RunOut))
-def get_run(request: Request, run_id: str) -> Response:
+def get_run(request: Request, run_id: schemas.Named) -> Response:
     """Read a run: state, duration, sizes, quality, error."""
     with parts_of(request).database.reading() as connection:
         run = runs.get_run(connection, run_id) if run_id.isascii() and run_id.isprintable() else None
@@ -106,8 +106,8 @@ def get_models(request: Request) -> Response:
     return json_response({"live": live, "models": documents})
 
 
-@models_router.post("/models/{version}/promote", responses=answer(PromotedOut), openapi_extra=schemas.RETRIED)
-async def promote(request: Request, version: str) -> Response:
+@models_router.post("/models/{version}/promote", responses=answer(PromotedOut, 200, 409), openapi_extra=schemas.RETRIED)
+async def promote_model(request: Request, version: schemas.Named) -> Response:
     """
     Make a kept version live: forward, or back.
 

@@ -4,9 +4,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from recommendation_api.openapi.schemas import PROBLEMS
 
+def answer(model: type[BaseModel], status: int = 200, *others: int) -> dict[int | str, dict[str, Any]]:
+    """
+    Return the `responses` of a route.
 
-def answer(model: type[BaseModel], status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that answers so, or with a problem."""
-    return {**PROBLEMS, status: {"model": model}}
+    Args:
+        model: what it answers with.
+        status: of that answer.
+        others: further statuses that not every route of its kind has: 304, 404 without an id in the path, 409.
+    """
+    return {status: {"model": model}, **{other: {} for other in others}}

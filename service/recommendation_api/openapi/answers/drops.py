@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from recommendation_api.openapi.schemas import Moment
+
 
 class PlacementOut(BaseModel):
     """Where a drop's games stand."""
@@ -20,8 +22,8 @@ class DropOut(BaseModel):
     generation: int
     state: Literal["scheduled", "standing", "ended"]
     games: list[str]
-    release_time: str
-    ends_at: str
+    release_time: Moment
+    ends_at: Moment
     placement: PlacementOut
 
 
@@ -37,7 +39,7 @@ class DropTakenOut(DropOut):
 
     unknown_similar: list[str]
     live_model: LiveModelOut | None
-    now: str
+    now: Moment
 
 
 class DropsOut(BaseModel):
@@ -90,9 +92,9 @@ class RegenerationOut(BaseModel):
     catalogue_coverage_before: float | None
     catalogue_coverage_after: float | None
     release_coverage: float | None
-    active_since: str | None
-    started_at: str
-    finished_at: str | None
+    active_since: Moment | None
+    started_at: Moment
+    finished_at: Moment | None
 
 
 class RegenerationsOut(BaseModel):

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, Field
 
+from recommendation_api.openapi.schemas import Moment
+
 
 class ReasonOut(BaseModel):
     """Why a game is listed."""
@@ -21,8 +23,8 @@ class ItemOut(BaseModel):
     source: str
     reason: ReasonOut
     model_version: str | None
-    generated_at: str | None
-    expires_at: str | None
+    generated_at: Moment | None
+    expires_at: Moment | None
 
 
 class ListOut(BaseModel):
@@ -32,7 +34,7 @@ class ListOut(BaseModel):
     items: list[ItemOut]
     next_cursor: str | None
     model_version: str | None
-    generated_at: str | None
+    generated_at: Moment | None
     personal: bool
 
 
@@ -49,7 +51,7 @@ class RecommendedOut(BaseModel):
     items: list[ItemOut]
     next_cursor: str | None
     model_version: str | None
-    generated_at: str | None
+    generated_at: Moment | None
     personal: bool = Field(description="false where the model knows no game of the basket: then games are popular ones")
 
 
@@ -107,7 +109,7 @@ class RemadeOut(BaseModel):
     """When lists are made anew."""
 
     regeneration_id: str | None = Field(description="the one under way")
-    expected_at: str | None = Field(description="when the next should begin, going by the last two")
+    expected_at: Moment | None = Field(description="when the next should begin, going by the last two")
 
 
 class WhyOut(BaseModel):

@@ -4,6 +4,14 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
+from recommendation_api.openapi.schemas import Moment
+
+
+class StatusOut(BaseModel):
+    """It is alive, or ready."""
+
+    status: Literal["alive", "ready"]
+
 
 class ListedGameOut(BaseModel):
     """A game, and in how many top tens it stands."""
@@ -17,7 +25,7 @@ class CoverageOut(BaseModel):
     """What everyone's lists cover, and how evenly games share them."""
 
     regeneration_id: str | None
-    finished_at: str | None
+    finished_at: Moment | None
     catalogue_coverage: float | None
     user_coverage: float | None
     games_available: int

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, Field
 
+from recommendation_api.openapi.schemas import Moment
+
 
 class OwnItemOut(BaseModel):
     """One recommendation of the shop's own."""
@@ -11,14 +13,14 @@ class OwnItemOut(BaseModel):
     score: float
     position: int | None
     reason: str | None
-    expires_at: str | None
+    expires_at: Moment | None
 
 
 class OwnListOut(BaseModel):
     """What the shop recommends to everyone from one source, best first."""
 
     source: str
-    generated_at: str
+    generated_at: Moment
     items: list[OwnItemOut]
 
 

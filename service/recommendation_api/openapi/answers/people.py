@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel
 
+from recommendation_api.openapi.schemas import Moment
+
 
 class TakenBackOut(BaseModel):
     """An event that does not count any more."""
@@ -10,5 +12,5 @@ class TakenBackOut(BaseModel):
     user_id: str
     game_id: str
     event_type: str
-    occurred_at: str
-    taken_back_at: str
+    occurred_at: Moment
+    taken_back_at: Moment

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
+from recommendation_api.openapi.schemas import Moment
+
 
 class RunOut(BaseModel):
     """A training run."""
@@ -12,9 +14,9 @@ class RunOut(BaseModel):
     state: Literal["queued", "running", "succeeded", "rejected", "failed"]
     reason: str | None
     detail: str | None
-    queued_at: str
-    started_at: str | None
-    finished_at: str | None
+    queued_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
     duration_seconds: float | None
     users: int | None
     games: int | None
@@ -36,7 +38,7 @@ class ModelOut(BaseModel):
     version: str
     number: int
     run_id: str
-    created_at: str
+    created_at: Moment
     sha256: str
     format: int
     bytes: int
