@@ -1,6 +1,7 @@
 """Settings of the service and its jobs, read once from the environment and checked before anything starts."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,10 @@ DATABASES = ("postgresql", "postgres", "sqlite")
 
 BROKERS = ("kafka", "redis", "rediss")
 """Schemes of `RECOMMENDATION_EVENTS_URL`."""
+
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+"""As browsers write it in `Origin`: lower case, no path."""
 
 
 def _event_types(text: str) -> frozenset[str]:
@@ -279,6 +284,17 @@ class Settings:
         metadata=flag(
             "RECOMMENDATION_INSECURE_OPEN",
             reason="serve other hosts without keys; for a network that checks them elsewhere.",
+        ),
+    )
+    cors_origins: frozenset[str] = field(
+        default=frozenset(),
+        metadata=described(
+            "RECOMMENDATION_CORS_ORIGINS",
+            "pages of these origins may call the API from a browser; none, as keys belong to backends.",
+            "origins such as https://shop.example, parted by commas",
+            parse=lambda text: frozenset(part.strip() for part in text.split(",") if part.strip()),
+            allows=lambda origins: all(_ORIGIN.fullmatch(origin) for origin in origins),
+            show=lambda origins: ",".join(sorted(origins)) or None,
         ),
     )
     docs: bool = field(

@@ -21,6 +21,8 @@ from recommendation_api.background.drain import draining
 from recommendation_api.http.access_log import AccessLines, RequestLog, route_templates
 from recommendation_api.http.closing import ClosingConnections
 from recommendation_api.http.command_line import announced_host
+from recommendation_api.http.cors import with_cors
+from recommendation_api.http.heads import HeadAsGet
 from recommendation_api.http.middleware import StrictAddresses
 from recommendation_api.http.read_turns import ReadTurns
 from recommendation_api.http.shortcuts import Shortcuts
@@ -30,7 +32,9 @@ from recommendation_api.parts import Parts, put_together
 from recommendation_api.routes import (
     catalogue,
     console,
+    docs,
     drops,
+    front,
     interactions,
     lists,
     many_lists,
@@ -68,11 +72,11 @@ class Api(FastAPI):
     """
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put before the app, from the outside in: closing, lines, bound of reads, addresses, short cuts."""
+        """Put before the app, outermost first: closing, lines, CORS, bound of reads, addresses, HEAD, short cuts."""
         parts: Parts = self.state.parts
         app = super().build_middleware_stack()
         app = Shortcuts(app, parts, PREFIX, SHORTCUTS)
-        app = ReadTurns(StrictAddresses(app))
+        app = with_cors(ReadTurns(StrictAddresses(HeadAsGet(app))), parts.settings.cors_origins)
         app = RequestLog(app, PREFIX, parts.metrics.observe_request, AccessLines().add)
         return ClosingConnections(app, parts)
 
@@ -102,7 +106,7 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         description=DESCRIPTION,
         openapi_tags=TAGS,
         generate_unique_id_function=operation_id,
-        docs_url="/docs" if settings.docs else None,
+        docs_url=None,  # FastAPI's page would name files of other hosts
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
         # Metrics and log are our own; its records of faults would hold users' ids, and asking whether it is wanted
@@ -132,8 +136,12 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(operations.root)
+    if settings.docs:
+        app.include_router(docs.router)
     if settings.console:
         app.include_router(console.router)
+    if settings.docs or settings.console:
+        app.include_router(front.router)
     parts.metrics.expect_routes(lambda: route_templates(app))
     return app
 

@@ -105,15 +105,19 @@ def _first_of(error: RequestValidationError) -> str:
     return f"{place}: {first['msg']}"
 
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def _methods(request: Request) -> Iterator[str]:
-    """Yield the methods that a path takes; the router names those of the first route only that has the path."""
+    """
+    Yield the methods that a path takes; the router names those of the first route only that has the path.
+
+    HEAD goes with GET: `http.heads` passes it on so.
+    """
     for method in _METHODS:
         asked = {**request.scope, "method": method}
         if any(route.matches(asked)[0] is Match.FULL for route in request.app.routes):
-            yield method
+            yield from (method, "HEAD") if method == "GET" else (method,)
 
 
 def install(app: FastAPI) -> None:

@@ -24,6 +24,7 @@ BAD = {
     "RECOMMENDATION_GATE_BUDGET": ["1.5", "5%"],
     "RECOMMENDATION_API_KEYS_FILE": ["", "  "],
     "RECOMMENDATION_INSECURE_OPEN": ["yes", "1"],
+    "RECOMMENDATION_CORS_ORIGINS": ["shop.example", "https://shop.example/", "*"],
     "RECOMMENDATION_DOCS": ["on"],
     "RECOMMENDATION_CONSOLE": ["off"],
     "RECOMMENDATION_FRESH_READS": ["maybe"],

@@ -14,7 +14,9 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Scope
 
+from recommendation.settings import Settings
 from recommendation_api.http.other_sites import refuse_other_sites
+from recommendation_api.http.parameters import refuse_unknown_parameters
 from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
 from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem
@@ -34,9 +36,11 @@ class _Needs(SecurityBase):
         Return who sent a request.
 
         Raises:
-            Problem: as `authorise`.
+            Problem: as `authorise`, and 422 for a query parameter that the route does not know.
         """
-        return authorise(request.scope, parts_of(request), self.scopes)
+        holder = authorise(request.scope, parts_of(request), self.scopes)
+        refuse_unknown_parameters(request.scope)
+        return holder
 
 
 def needs(*scopes: str) -> Any:
@@ -59,7 +63,7 @@ def authorise(scope: Scope, parts: Parts, scopes: tuple[str, ...]) -> KeyHolder:
             to whom. Where nothing checks keys, 403 and 415 for what a page of another site sends.
     """
     if parts.keys is None:
-        holder = _without_keys(scope, parts.settings.insecure_open)
+        holder = _without_keys(scope, parts.settings)
     else:
         kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         found = parts.keys.holder_of(key.strip()) if kind.lower() == "bearer" and key else None
@@ -74,9 +78,9 @@ def authorise(scope: Scope, parts: Parts, scopes: tuple[str, ...]) -> KeyHolder:
     return holder
 
 
-def _without_keys(scope: Scope, insecure_open: bool) -> KeyHolder:
+def _without_keys(scope: Scope, settings: Settings) -> KeyHolder:
     server = scope.get("server")
-    if not insecure_open and not is_loopback(server[0] if server else None):
+    if not settings.insecure_open and not is_loopback(server[0] if server else None):
         raise Problem(403, "keys_not_set", "without RECOMMENDATION_API_KEYS_FILE only this machine itself is served")
-    refuse_other_sites(scope, insecure_open)
+    refuse_other_sites(scope, settings.insecure_open, settings.cors_origins)
     return ANYONE

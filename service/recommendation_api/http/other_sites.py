@@ -13,13 +13,14 @@ from recommendation_api.keys import is_loopback
 from recommendation_api.problems import Problem
 
 
-def refuse_other_sites(scope: Scope, any_host: bool) -> None:
+def refuse_other_sites(scope: Scope, any_host: bool, origins: frozenset[str] = frozenset()) -> None:
     """
     Let a request pass that no page of another site can have sent.
 
     Args:
         scope: the request; programs that send no `Origin` pass, whatever they are.
         any_host: the service has names that it does not know itself, as another layer stands before it.
+        origins: of pages that may read and write all the same.
 
     Raises:
         Problem: 403 for a foreign `Host` or `Origin`, 415 for a body that does not say that it is JSON.
@@ -36,7 +37,7 @@ def refuse_other_sites(scope: Scope, any_host: bool) -> None:
             kind = value.decode("latin-1").partition(";")[0].strip().lower()
         elif name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")):
             has_body = True
-    if origin is not None and origin.partition("://")[2] != host:
+    if origin is not None and origin not in origins and origin.partition("://")[2] != host:
         raise Problem(403, "foreign_origin", "without keys pages of other sites are not served")
     if has_body and kind != "application/json":
         raise Problem(415, "json_needed", "without keys a body should have the header Content-Type: application/json")
