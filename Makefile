@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs settings-docs chart-golden alerts console release test-faults chaos fuzz soak load hashes sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs clients settings-docs chart-golden alerts console release test-faults chaos fuzz soak load hashes sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -137,6 +137,18 @@ chart-docs: setup ## Rewrite the table of values in docs/chart.md
 
 api-docs: setup ## Rewrite docs/api.md from the OpenAPI document
 	$(BIN)/python scripts/api_reference.py
+
+CLIENT_TOOLS := .tools/clients
+
+$(CLIENT_TOOLS)/package-lock.json: tests/clients/typescript/package.json tests/clients/typescript/package-lock.json
+	mkdir -p $(CLIENT_TOOLS)
+	cp $^ $(CLIENT_TOOLS)
+	npm ci --prefix $(CLIENT_TOOLS) --ignore-scripts --no-audit --no-fund
+	touch $@
+
+clients: setup $(if $(shell command -v npm),$(CLIENT_TOOLS)/package-lock.json) ## Make a Python and a TypeScript client into build/clients, and test both; TypeScript needs node and npm
+	$(BIN)/python scripts/clients.py
+	$(BIN)/python -m pytest -q tests/clients
 
 settings-docs: setup ## Rewrite the tables of settings in docs/ from the code
 	$(BIN)/python scripts/settings_tables.py

@@ -65,7 +65,7 @@ def problems_of(path: str, method: str, operation: dict[str, Any]) -> dict[str, 
 def _of_kind(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
     """Yield the statuses that every operation of a kind may answer with."""
     yield from (400, 405, 500)
-    if "security" in operation:
+    if operation["security"]:
         yield from (401, 403, 422, 503)
     if "{" in path:
         yield 404

@@ -6,8 +6,11 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 Document = dict[str, Any]
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -162,6 +165,26 @@ def test_fields_that_hold_a_time_say_so(document: Document) -> None:
                 assert [kind.get("format") for kind in kinds] == ["date-time"], (name, field)
                 found += 1
     assert found > 15
+
+
+def checker(document: Document, schema: Any) -> Draft202012Validator:
+    """Return what checks a value against a schema of the document."""
+    registry: Registry[Any] = Registry().with_resource("urn:api", Resource(document, DRAFT202012))
+    whole = {"$ref": "urn:api" + schema["$ref"]}
+    return Draft202012Validator(whole, registry=registry, format_checker=FormatChecker())
+
+
+def test_every_body_and_answer_has_an_example_that_its_schema_takes(document: Document) -> None:
+    bare, wrong = [], []
+    for place, kind, schema in contents(document):
+        if kind != JSON:
+            continue
+        examples = resolved(document, schema["$ref"]).get("examples")
+        if not examples:
+            bare.append(place)
+        for example in examples or ():
+            wrong += [f"{place}: {error.message}" for error in checker(document, schema).iter_errors(example)]
+    assert (sorted(bare), wrong) == ([], [])
 
 
 ARE_IDS = ("a", "...", "..a", ".a", "Zo\u00eb 1")
