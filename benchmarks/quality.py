@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from recommendation.engine.settings import EngineSettings
-from recommendation.evaluation.data import Dataset, Split, dataset, random_split
+from recommendation.evaluation.data import Split, random_split
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.peers import (
     als_candidates,
@@ -32,6 +32,7 @@ from recommendation.evaluation.peers import (
     searched,
 )
 from recommendation.evaluation.rankers import Engine, Popularity, Ranker
+from recommendation.matrix.matrix import InteractionMatrix
 from recommendation_jobs.evaluation.reading import Columns, read_csv
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,12 +75,12 @@ class Ratio:
         return f"{self.reached:.3f} {self.ours} / {self.peer} on {self.data} (at least {self.required}): {verdict}"
 
 
-def steam_hours() -> Dataset:
+def steam_hours() -> InteractionMatrix:
     """Hours played on Steam."""
     return read_csv(DATA / "steam-play.csv.gz", Columns())
 
 
-def movielens() -> Dataset:
+def movielens() -> InteractionMatrix:
     """MovieLens-100k as it ships inside a package of a research library; downloaded once, never committed."""
     wheels = RESULTS / "wheels"
     if not list(wheels.glob("recbole-*.whl")):
@@ -90,10 +91,10 @@ def movielens() -> Dataset:
         text = wheel.read("recbole/dataset_example/ml-100k/ml-100k.inter").decode()
     lines = [line.split("\t") for line in text.splitlines()[1:]]
     users, games, ratings = zip(*(line[:3] for line in lines), strict=True)
-    return dataset(users, games, np.array(ratings, dtype=float))
+    return InteractionMatrix.from_pairs(users, games, np.array(ratings, dtype=float))
 
 
-SETS: dict[str, Callable[[], Dataset]] = {"steam": steam_hours, "ml-100k": movielens}
+SETS: dict[str, Callable[[], InteractionMatrix]] = {"steam": steam_hours, "ml-100k": movielens}
 
 
 def rankers(split: Split) -> dict[str, Ranker]:
@@ -121,13 +122,11 @@ def mean_measures(ranker: Ranker, splits: list[Split]) -> dict[str, float]:
     return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
 
 
-def compare(name: str, data: Dataset) -> dict[str, dict[str, float]]:
+def compare(name: str, data: InteractionMatrix) -> dict[str, dict[str, float]]:
     """Print the part of the table that belongs to one set, and return it."""
     splits = [random_split(data, seed) for seed in SPLIT_SEEDS]
-    users, games = data.matrix.shape
-    print(
-        f"\n{name}: {users} users, {games} games, {data.matrix.pairs} pairs; mean of {len(splits)} splits", flush=True
-    )
+    users, games = data.shape
+    print(f"\n{name}: {users} users, {games} games, {data.pairs} pairs; mean of {len(splits)} splits", flush=True)
     print(f"{'':14}" + "".join(f"{shown:>24}" for shown in SHOWN) + f"{'seconds':>10}", flush=True)
     table = {}
     for who, ranker in rankers(splits[0]).items():

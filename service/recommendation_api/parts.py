@@ -118,8 +118,10 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         broker: where announcements go; None where nothing is announced.
     """
     clock = SteadyClock()
-    database, loop_reads, loop_ingests = _stores(settings, broker is not None)
+    database, loop_ingests = _stores(settings, broker is not None)
     views = ViewHolder(database, settings.model_max_bytes, clock)
+    fades = settings.half_life_days is not None
+    loop_reads = LoopReads(database, _readers(settings), lambda: fades or views.needs_times)
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.last_view)
     metrics.training_suspended.set(settings.training_suspended)
@@ -176,14 +178,13 @@ def _generator(
     return generate
 
 
-def _stores(settings: Settings, announces: bool) -> tuple[Database, LoopReads, LoopIngests | None]:
+def _stores(settings: Settings, announces: bool) -> tuple[Database, LoopIngests | None]:
     """Share the connections that a process may have between its pool and the event loop's own."""
-    url, readers = settings.database_url, _readers(settings)
-    pool_size = settings.database_pool_size - LoopReads.connections(url, readers)
+    url = settings.database_url
+    pool_size = settings.database_pool_size - LoopReads.connections(url, _readers(settings))
     has_statement = statement_is_possible(url, pool_size, announces)
     database = Database(url, pool_size - has_statement, settings.statement_timeout_ms, announces, LOCK_WAIT_MS)
-    loop_reads = LoopReads(database, readers, settings.half_life_days is not None)
-    return database, loop_reads, LoopIngests(database, settings.owning_events) if has_statement else None
+    return database, LoopIngests(database, settings.owning_events) if has_statement else None
 
 
 def _readers(settings: Settings) -> int:

@@ -94,7 +94,7 @@ def test_rankings_of_a_given_split_leave_out_what_was_trained_on_and_serve_stran
         rows = list(csv.reader(file))
     assert rows[0] == ["user_id", "rank", "game_id"]
     lists = {user: [game for who, _, game in rows[1:] if who == user] for user in ("u0", "stranger")}
-    own = set(read_csv(train, Columns()).matrix.games.ids(read_csv(train, Columns()).matrix.row(0)[0]))
+    own = set(read_csv(train, Columns()).games.ids(read_csv(train, Columns()).row(0)[0]))
     assert not own & set(lists["u0"])
     assert len(lists["stranger"]) == 20
     assert [int(rank) for who, rank, _ in rows[1:] if who == "u0"] == list(range(1, len(lists["u0"]) + 1))

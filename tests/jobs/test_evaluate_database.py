@@ -14,7 +14,7 @@ from recommendation.database.database import Database
 from recommendation.database.tables import games, user_game_interactions
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.gate import is_gate_user
-from recommendation.matrix.extract import read_timed_matrix
+from recommendation.matrix.extract import read_matrix
 from recommendation.settings import Settings
 from recommendation.training.train import train
 from recommendation_jobs import evaluate
@@ -58,11 +58,11 @@ def test_times_stay_with_their_pairs_and_pairs_without_a_score_are_left_out(data
     rows = [pair("b", "\u00e9", NOW, 5), pair("b", "z", NOW + timedelta(1)), pair("a", "z", NOW + timedelta(2), 0)]
     fill(database, rows)
     with database.snapshot() as connection:
-        matrix, times = read_timed_matrix(connection, None, NOW)
+        matrix = read_matrix(connection, None, NOW)
     assert matrix.users.ids(matrix.user_rows) == ["b", "b"]
-    assert dict(zip(matrix.games.ids(matrix.indices), times.tolist(), strict=True)) == {
-        "\u00e9": NOW.timestamp(),
-        "z": (NOW + timedelta(1)).timestamp(),
+    assert dict(zip(matrix.games.ids(matrix.indices), matrix.times.tolist(), strict=True)) == {
+        "\u00e9": round(NOW.timestamp() * 1e6),
+        "z": round((NOW + timedelta(1)).timestamp() * 1e6),
     }
 
 

@@ -84,7 +84,7 @@ def test_every_shape_gives_the_same_events(database: Database, tmp_path: Path, s
 def test_evaluation_reads_every_shape_too(tmp_path: Path, shape: str) -> None:
     file = tmp_path / "events"
     file.write_bytes(SHAPES[shape](TEXT))
-    matrix = read_csv(file, Columns()).matrix
+    matrix = read_csv(file, Columns())
     assert [list(matrix.users.all_ids), list(matrix.games.all_ids)] == [["ann", "bob"], ["Pokémon", "go"]]
 
 

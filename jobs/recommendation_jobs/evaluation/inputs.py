@@ -10,9 +10,10 @@ from recommendation.clock import utc_now
 from recommendation.database.database import Database
 from recommendation.engine.model import LiveModel
 from recommendation.errors import InvalidInput, ModelMissing
-from recommendation.evaluation.data import Dataset, Split, given_split, leave_last_out, random_split
+from recommendation.evaluation.data import Split, given_split, leave_last_out, random_split
 from recommendation.evaluation.trial import Trial, gate_trial
-from recommendation.matrix.extract import read_timed_matrix
+from recommendation.matrix.extract import read_matrix
+from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings, load_settings
 from recommendation.training.models import live_version, load_model
 from recommendation_jobs.evaluation.reading import Columns, read_csv
@@ -42,7 +43,7 @@ def read_inputs(options: argparse.Namespace) -> Inputs:
     elif options.csv:
         found = Inputs(Trial(_split(read_csv(options.csv, _columns(options), told_by(options)), options), options.k))
     else:
-        files = [read_csv(path, _columns(options), told_by(options)).matrix for path in (options.train, options.test)]
+        files = [read_csv(path, _columns(options), told_by(options)) for path in (options.train, options.test)]
         found = Inputs(Trial(given_split(files[0], files[1]), options.k))
     if not len(found.trial.split.users):
         whom = "gate user" if found.live else "user"
@@ -60,10 +61,10 @@ def _from_database(options: argparse.Namespace, settings: Settings) -> Inputs:
     return Inputs(gate_trial(split, options.k), live)
 
 
-def _pairs(database: Database, settings: Settings, now: datetime) -> Dataset:
-    """Read pairs as a training reads them, with the times of their last events."""
+def _pairs(database: Database, settings: Settings, now: datetime) -> InteractionMatrix:
+    """Read pairs as a training reads them."""
     with database.snapshot() as connection:
-        return Dataset(*read_timed_matrix(connection, settings.half_life_days, now))
+        return read_matrix(connection, settings.half_life_days, now)
 
 
 def _live(database: Database, settings: Settings) -> LiveModel:
@@ -74,7 +75,7 @@ def _live(database: Database, settings: Settings) -> LiveModel:
         return load_model(connection, version, settings.model_max_bytes)
 
 
-def _split(data: Dataset, options: argparse.Namespace) -> Split:
+def _split(data: InteractionMatrix, options: argparse.Namespace) -> Split:
     return random_split(data, options.seed) if options.split == "random" else leave_last_out(data)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommendation.errors import InvalidInput
-from recommendation.evaluation.data import Dataset, dataset
+from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.rows import QUANTITY_COLUMNS
 from recommendation_jobs import source
 from recommendation_jobs.checking import as_number
@@ -39,7 +39,7 @@ class Columns:
     guess_decimal_commas: bool = True
 
 
-def read_csv(path: Path, columns: Columns, told: Told | None = None) -> Dataset:
+def read_csv(path: Path, columns: Columns, told: Told | None = None) -> InteractionMatrix:
     """
     Read a file of one interaction a line, and print what was guessed; ids are text as they stand.
 
@@ -58,8 +58,8 @@ def read_csv(path: Path, columns: Columns, told: Told | None = None) -> Dataset:
         raise InvalidInput(f"{path} has no line after its header")
     users = [text for part in parts for text in part.users]
     games = [text for part in parts for text in part.games]
-    times = np.concatenate([part.times for part in parts]) / 1e6
-    return dataset(users, games, np.concatenate([part.scores for part in parts]), times if columns.time else None)
+    times = np.concatenate([part.times for part in parts]) if columns.time else None
+    return InteractionMatrix.from_pairs(users, games, np.concatenate([part.scores for part in parts]), times)
 
 
 @dataclass(frozen=True, eq=False)

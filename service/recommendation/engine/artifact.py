@@ -24,6 +24,7 @@ from joblib.numpy_pickle import NumpyUnpickler
 from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
+from recommendation.engine.settings import MOST_RECENCY
 from recommendation.engine.sparse import SparseLinks
 from recommendation.errors import ArtifactRefused
 from recommendation.matrix.vocabulary import Vocabulary
@@ -78,6 +79,7 @@ def dump(model: Model, metadata: dict[str, Any]) -> bytes:
         "entry_score": float(model.entry_score),
         "ridge": float(model.ridge),
         "link_share": float(model.link_share),
+        "recency": float(model.recency),
         "decision": model.decision,
         "game_blob": model.games.blob,
         "game_offsets": model.games.offsets,
@@ -154,8 +156,9 @@ def _model(payload: dict[str, Any]) -> Model:
         links=SparseLinks(arrays["link_indptr"], arrays["link_targets"], arrays["link_strengths"]),
         pairs=arrays["pairs"],
         weighting=payload["weighting"],
-        # Releases before this record wrote the same format without it, and read past it.
+        # Releases before these two wrote the same format without them, and read past them.
         decision=payload.get("decision", {}),
+        recency=_number(payload, "recency") if "recency" in payload else 0.0,
         **numbers,
     )
     _refuse_unless(_consistent(model), "its arrays do not fit together")
@@ -194,6 +197,7 @@ def _consistent(model: Model) -> bool:
         and bool(np.all(np.diff(links.indptr) >= 0))
         and (not len(links.targets) or (int(links.targets.min()) >= 0 and int(links.targets.max()) < games))
         and 0 <= model.user_power <= 2
+        and 0 <= model.recency <= MOST_RECENCY
         and int(model.pairs.min()) >= 0
         and float(model.input_scales.min()) >= 1 / LARGEST  # releases divide by it
         and all(before < after for before, after in pairwise(model.games.all_ids))

@@ -17,6 +17,7 @@ class Choice:
     components: int = 40
     neighbours: int = 50
     weighting: str = "log"
+    recency: float = 0.0
     ridge: float = 10.0
     link_share: float = 1.0
 

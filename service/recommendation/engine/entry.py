@@ -6,7 +6,7 @@ import numpy as np
 
 from recommendation.engine.model import Model
 from recommendation.engine.rank_many import recommend_batch
-from recommendation.engine.weighting import pair_weights, user_scales
+from recommendation.engine.weighting import faded_by_order, pair_weights, user_scales
 from recommendation.matrix.matrix import InteractionMatrix
 
 ENTRY_PLACE = 10
@@ -31,8 +31,11 @@ def entry_score(model: Model, matrix: InteractionMatrix) -> float:
     users = np.unique(np.linspace(0, len(matrix.users) - 1, ENTRY_USERS).astype(np.int64))
     own = matrix.only_pairs(np.isin(matrix.user_rows, users)).without_empty()
     rows = model.games.rows(own.games.all_ids)[own.indices]
-    ranked = recommend_batch(model, own.indptr, rows, own.scores, own.indptr, rows, ENTRY_PLACE, reasons=False)
+    starts = own.indptr
+    ranked = recommend_batch(model, starts, rows, own.scores, starts, rows, ENTRY_PLACE, times=own.times, reasons=False)
     weights = pair_weights(own.scores, model.weighting)
+    if model.recency and own.times is not None:
+        weights = faded_by_order(weights, own.times, starts, model.recency)
     means = np.add.reduceat(weights, own.indptr[:-1]) / own.pairs_per_user()
     means *= user_scales(weights, own.indptr, model.user_power)
     scores = ranked.scores[:, -1]

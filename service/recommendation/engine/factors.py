@@ -144,5 +144,6 @@ def assemble(parts: Factorised, settings: EngineSettings, choice: Choice) -> Mod
         weighting=parts.weighting,
         user_power=settings.user_power,
         ridge=choice.ridge,
+        recency=choice.recency,
         link_share=choice.link_share,
     )

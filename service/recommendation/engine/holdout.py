@@ -12,7 +12,7 @@ from recommendation.engine.model import Model
 from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, Lists, hits_of, ndcg
 from recommendation.engine.popular import filled, popular_lists
 from recommendation.engine.rank_many import recommend_batch
-from recommendation.engine.weighting import segment_sums
+from recommendation.engine.weighting import newer, segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
 
 MAX_USERS = 10_000
@@ -48,16 +48,17 @@ class InnerHoldout:
     held_out: InteractionMatrix
     """Those users' pairs that were held out; the same users and games as in `known`."""
 
-    def quality(self, model: Model) -> float:
-        """Mean NDCG@10 of a model fitted on `kept`."""
+    def quality(self, model: Model) -> NDArray[np.float64]:
+        """NDCG@10 of each user by a model fitted on `kept`; shape (users,)."""
         rows = model.games.rows(self.known.games.all_ids)[self.known.indices]
         starts = self.known.indptr
-        block = recommend_batch(model, starts, rows, self.known.scores, starts, rows, LENGTH, reasons=False)
+        own = self.known
+        block = recommend_batch(model, starts, rows, own.scores, starts, rows, LENGTH, times=own.times, reasons=False)
         # Rows of the model to rows of the whole matrix; the last entry takes row -1 to itself.
         back = np.append(self.held_out.games.rows(model.games.all_ids), np.int32(-1))
         lists = filled(back[block.rows], self._popular)
         hits = hits_of(lists, np.arange(len(lists)), self.held_out)
-        return float(np.mean(ndcg(hits, self.held_out.pairs_per_user(), LENGTH)))
+        return ndcg(hits, self.held_out.pairs_per_user(), LENGTH)
 
     @cached_property
     def _popular(self) -> Lists:
@@ -69,6 +70,9 @@ class InnerHoldout:
 def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
     """
     Hold out a fifth of the pairs of at most `MAX_USERS` users; None where too few users have enough pairs.
+
+    Of a user whose pairs have different times only the latest is held out: lists are judged by what users do next.
+    Among pairs of one time it is a draw.
 
     The rest of the pairs, at most `MAX_FIT_PAIRS` of at most `MAX_GAMES` games, is there to fit on.
     """
@@ -90,7 +94,12 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
     wanted = np.zeros(len(per_user))
     wanted[asked] = np.maximum(1, np.rint(HELD_OUT_SHARE * per_user[asked]))
     drawn = _mixed(user_marks[matrix.user_rows] + _mixed(game_marks)[matrix.indices])
-    kept, held_out = matrix.hold_out(drawn.astype(np.float64), wanted)
+    place: NDArray[np.float64] = drawn.astype(np.float64) / 2.0**64
+    if matrix.times is not None:
+        ages = newer(matrix.times, matrix.indptr)
+        place = np.add(ages, place, dtype=np.float64)
+        wanted = np.where(segment_sums(ages, matrix.indptr) > 0, np.minimum(wanted, 1), wanted)
+    kept, held_out = matrix.hold_out(place, wanted)
     return InnerHoldout(kept.without_empty(), kept.of_users(asked), held_out.of_users(asked))
 
 

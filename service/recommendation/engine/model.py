@@ -8,6 +8,8 @@ user's row, times the game's input scale) and L the direct links, the score of g
 
 A user's own entry for j never counts: it would only say that they know the game already.
 
+Where the fit chose a recency, the weight of a game is divided by 1 + recency x the number of the user's newer games.
+
 An example with three games, two components, all scales 1 and no links: F = [[1, 0], [1, 1], [0, 2]]. A user with the
 amounts a = [2, 1, 0] has the taste 2 * [1, 0] + 1 * [1, 1] = [3, 1], and game 2 the score <[3, 1], [0, 2]> = 2. Game 0
 adds 2 * <[1, 0], [0, 2]> = 0 to that and game 1 adds 1 * <[1, 1], [0, 2]> = 2: game 1 is the reason.
@@ -26,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.sparse import SparseLinks
-from recommendation.engine.weighting import pair_weights, user_scales
+from recommendation.engine.weighting import faded_by_order, pair_weights, user_scales
 from recommendation.matrix.vocabulary import Vocabulary
 
 ROUNDING = 2.0**-24
@@ -95,6 +97,8 @@ class Model:
     """Ridge that the fit chose; kept as a record, no score needs it."""
     link_share: float
     """Share of links that the fit chose; kept as a record, too."""
+    recency: float = 0.0
+    """How much a user's older games fade, by their order: 0 not at all. See `faded_by_order`."""
     decision: dict[str, Any] = field(default_factory=dict)
     """What the fit tried and chose, as `Decision.as_json` gives it; empty for a model of an earlier release."""
 
@@ -103,7 +107,13 @@ class Model:
         """Number of latent factors."""
         return int(self.factors.shape[1])
 
-    def fold_in(self, indptr: NDArray[np.int64], rows: NDArray[np.int32], scores: NDArray[Any]) -> Histories:
+    def fold_in(
+        self,
+        indptr: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        scores: NDArray[Any],
+        times: NDArray[np.int64] | None = None,
+    ) -> Histories:
         """
         Turn users' scores into amounts.
 
@@ -111,6 +121,10 @@ class Model:
             indptr: where each user's games start in `rows` and `scores`; shape (users + 1,).
             rows: the users' games, distinct within a user; -1 (not in the model) is skipped.
             scores: their scores in weight units; those not above 0 are skipped.
+            times: when each pair's last event was, in any unit; needed where the model has a recency.
+
+        Raises:
+            ValueError: the model has a recency, and there are no times.
         """
         weights = pair_weights(scores, self.weighting)
         users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
@@ -120,20 +134,38 @@ class Model:
             known = known[np.argsort(keys, kind="stable")]
         users, rows, weights = users[known], rows[known], weights[known]
         starts = np.searchsorted(users, np.arange(len(indptr))).astype(np.int64)
+        weights = self._faded(weights, times, known, starts)
         scales = user_scales(weights, starts, self.user_power)
         return Histories(starts, rows, weights * scales[users] * self.input_scales[rows])
 
-    def fold_in_one(self, rows: NDArray[np.int32], scores: NDArray[Any]) -> Histories:
+    def fold_in_one(
+        self, rows: NDArray[np.int32], scores: NDArray[Any], times: NDArray[np.int64] | None = None
+    ) -> Histories:
         """Do what `fold_in` does, for one user and in half the time."""
         weights = pair_weights(scores, self.weighting)
         known = np.flatnonzero((rows >= 0) & (weights > 0))
         rows, weights = rows[known], weights[known]
         if np.any(rows[1:] <= rows[:-1]):
             order = np.argsort(rows, kind="stable")
-            rows, weights = rows[order], weights[order]
+            rows, weights, known = rows[order], weights[order], known[order]
         indptr = np.array([0, len(rows)], np.int64)
+        weights = self._faded(weights, times, known, indptr)
         scales = user_scales(weights, indptr, self.user_power)
         return Histories(indptr, rows, weights * scales * self.input_scales[rows])
+
+    def _faded(
+        self,
+        weights: NDArray[np.float64],
+        times: NDArray[np.int64] | None,
+        known: NDArray[np.int64],
+        indptr: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Fade the weights of the pairs at the places `known` by the order of their times."""
+        if not self.recency:
+            return weights
+        if times is None:
+            raise ValueError("a model with a recency needs the times of the pairs that it folds in")
+        return faded_by_order(weights, times[known], indptr, self.recency)
 
     def similar(
         self, game_row: int, n: int, is_shown: Callable[[int], bool] = lambda _row: True

@@ -78,6 +78,7 @@ def recommend(
     scores: Sequence[float] | NDArray[Any],
     hidden_rows: Sequence[int] | NDArray[Any],
     n: int,
+    times: NDArray[np.int64] | None = None,
 ) -> Ranking:
     """
     Rank the games for one user.
@@ -87,22 +88,27 @@ def recommend(
         scores: their scores in weight units.
         hidden_rows: games that must not be listed (owned, dismissed, unavailable); -1 is skipped.
         n: length of the list; shorter where fewer games are left, empty where no game of the user is known.
+        times: of the user's games, as `Model.fold_in` takes them.
     """
     given, hidden = np.asarray(rows, np.int32), np.asarray(hidden_rows, np.int32)
-    own = model.fold_in_one(given, np.asarray(scores))
+    own = model.fold_in_one(given, np.asarray(scores), times)
     return rank(model, own, hidden[hidden >= 0], n)
 
 
 def contributions(
-    model: Model, rows: Sequence[int] | NDArray[Any], scores: Sequence[float] | NDArray[Any], game_row: int
+    model: Model,
+    rows: Sequence[int] | NDArray[Any],
+    scores: Sequence[float] | NDArray[Any],
+    game_row: int,
+    times: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """
-    What each of the user's games adds to the score of one game, in the order given.
+    What each of the user's games adds to the score of one game, in the order given, faded as in a list.
 
     They sum to `score` exactly; the user's own entry for that game and games outside the model give 0.
     """
     given = np.asarray(rows, np.int32)
-    own = model.fold_in_one(given, np.asarray(scores))
+    own = model.fold_in_one(given, np.asarray(scores), times)
     target = np.array([game_row], np.int32)
     links = model.links.between(own.rows, target)
     added = added_by_own(model, own, target, exact_products(model, own.rows, target), links)[:, 0]
@@ -111,10 +117,14 @@ def contributions(
 
 
 def score(
-    model: Model, rows: Sequence[int] | NDArray[Any], scores: Sequence[float] | NDArray[Any], game_row: int
+    model: Model,
+    rows: Sequence[int] | NDArray[Any],
+    scores: Sequence[float] | NDArray[Any],
+    game_row: int,
+    times: NDArray[np.int64] | None = None,
 ) -> float:
     """Score of one game for one user: the sum of its contributions. A list shows it rounded to float32."""
-    return float(contributions(model, rows, scores, game_row).sum())
+    return float(contributions(model, rows, scores, game_row, times).sum())
 
 
 def rank(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, *, reasons: bool = True) -> Ranking:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from recommendation.environment import check_settings, whole_or_auto
 from recommendation.errors import SettingsError
 
+MOST_RECENCY = 1000.0
+"""With more, a user's newest game is all that counts."""
+
 
 @dataclass(frozen=True)
 class EngineSettings:
@@ -42,6 +45,10 @@ class EngineSettings:
     weighting: str | None = None
     """How a pair's score counts: `log` is 1 + ln(1 + score), `binary` is 1; None chooses on an inner holdout."""
 
+    recency: float | None = None
+    """How much a user's older games fade, by their order, when they are folded in: a weight is divided by 1 + this x
+    the number of newer games. None chooses on an inner holdout in time, 0 where there are no times."""
+
     user_power: float = 0.5
     """A user's row is divided by its length to this power: 0 lets heavy users dominate, 1 makes all users equal."""
 
@@ -67,6 +74,8 @@ class EngineSettings:
         check_settings(self)
         if self.weighting not in (None, "log", "binary"):
             raise SettingsError(f"the weighting must be log or binary, not {self.weighting!r}")
+        if self.recency is not None and not 0 <= self.recency <= MOST_RECENCY:
+            raise SettingsError(f"the recency must be from 0 to {MOST_RECENCY:g}, not {self.recency}")
         if self.ridge is not None and not self.ridge > 0:
             raise SettingsError(f"the ridge must be above 0, not {self.ridge}")
         if self.link_share is not None and not self.link_share >= 0:

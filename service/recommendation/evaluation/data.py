@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,23 +13,34 @@ from recommendation.engine.ndcg import HELD_OUT_SHARE, MIN_PAIRS
 from recommendation.errors import InvalidInput
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
+from recommendation.weights import MILLION
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A matrix and, where the file has times, each pair's latest."""
+    """A matrix, asked by ids."""
 
     matrix: InteractionMatrix
-    times: NDArray[np.float64] | None = None
-    """Seconds since 1970, shape (pairs,)."""
+
+    @property
+    def times(self) -> NDArray[np.float64] | None:
+        """When each pair's last event was, in seconds since 1970, where that is known; shape (pairs,)."""
+        return None if self.matrix.times is None else self.matrix.times / MILLION
 
     def history(self, user_id: str) -> dict[str, float]:
         """A user's score for each game, in weight units; empty for an unknown user."""
+        return self._of(user_id, self.matrix.scores)
+
+    def times_of(self, user_id: str) -> dict[str, float]:
+        """When a user's last event with each game was, in seconds since 1970; empty where that is not known."""
+        return {} if self.times is None else self._of(user_id, self.times)
+
+    def _of(self, user_id: str, values: NDArray[Any]) -> dict[str, float]:
         row = int(self.matrix.users.rows([user_id])[0])
         if row < 0:
             return {}
-        games, scores = self.matrix.row(row)
-        return dict(zip(self.matrix.games.ids(games), scores.tolist(), strict=True))
+        own = slice(self.matrix.indptr[row], self.matrix.indptr[row + 1])
+        return dict(zip(self.matrix.games.ids(self.matrix.indices[own]), values[own].tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,48 +60,36 @@ class Split:
         chosen = np.array([user in user_ids for user in self.held_out.users.all_ids], bool)
         asked = chosen[self.held_out.user_rows]
         back = self.held_out.only_pairs(~asked)
+        times = None
+        if self.train.times is not None and back.times is not None:
+            times = np.concatenate([self.train.times, back.times])
         train = InteractionMatrix.from_codes(
             self.train.users,
             self.train.games,
             np.concatenate([self.train.user_rows, back.user_rows]),
             np.concatenate([self.train.indices, back.indices]),
             np.concatenate([self.train.scores, back.scores]),
+            times,
         )
         return Split(train, self.held_out.only_pairs(asked))
 
 
-def dataset(
-    users: Sequence[str], games: Sequence[str], scores: NDArray[Any], times: NDArray[Any] | None = None
-) -> Dataset:
-    """Sum up parallel sequences, one entry an interaction, into pairs."""
-    matrix = InteractionMatrix.from_pairs(users, games, scores)
-    if times is None:
-        return Dataset(matrix)
-    width = max(len(matrix.games), 1)
-    keys = matrix.user_rows * width + matrix.indices
-    own = matrix.users.rows(users).astype(np.int64) * width + matrix.games.rows(games)
-    place = np.minimum(np.searchsorted(keys, own), len(keys) - 1)
-    kept = keys[place] == own
-    last = np.full(len(keys), -np.inf)
-    np.maximum.at(last, place[kept], times[kept])
-    return Dataset(matrix, last)
-
-
-def random_split(data: Dataset, seed: int, share: float = HELD_OUT_SHARE, at_least: int = MIN_PAIRS) -> Split:
+def random_split(
+    matrix: InteractionMatrix, seed: int, share: float = HELD_OUT_SHARE, at_least: int = MIN_PAIRS
+) -> Split:
     """Hold out a share of the pairs of each user with at least `at_least`, one or more, drawn by `seed`."""
-    matrix = data.matrix
     per_user = matrix.pairs_per_user()
     wanted = np.where(per_user >= at_least, np.maximum(1, np.rint(share * per_user)), 0)
     drawn = np.random.default_rng(seed).random(matrix.pairs)
     return Split(*matrix.hold_out(drawn, wanted))
 
 
-def leave_last_out(data: Dataset, at_least: int = MIN_PAIRS) -> Split:
+def leave_last_out(matrix: InteractionMatrix, at_least: int = MIN_PAIRS) -> Split:
     """Hold out the latest pair of each user with at least `at_least`; of equal times the greater game id."""
-    if data.times is None:
+    if matrix.times is None:
         raise InvalidInput("a temporal split needs the times of the interactions: name their column with --time-column")
-    wanted = np.where(data.matrix.pairs_per_user() >= at_least, 1, 0)
-    return Split(*data.matrix.hold_out(-data.times, wanted))
+    wanted = np.where(matrix.pairs_per_user() >= at_least, 1, 0)
+    return Split(*matrix.hold_out(-matrix.times.astype(np.float64), wanted))
 
 
 def given_split(train: InteractionMatrix, held_out: InteractionMatrix) -> Split:
@@ -105,4 +104,4 @@ def given_split(train: InteractionMatrix, held_out: InteractionMatrix) -> Split:
 def _under(matrix: InteractionMatrix, users: Vocabulary, games: Vocabulary) -> InteractionMatrix:
     user_rows = users.rows(matrix.users.all_ids)[matrix.user_rows]
     game_rows = games.rows(matrix.games.all_ids)[matrix.indices]
-    return InteractionMatrix.from_codes(users, games, user_rows, game_rows, matrix.scores)
+    return InteractionMatrix.from_codes(users, games, user_rows, game_rows, matrix.scores, matrix.times)

@@ -4,8 +4,8 @@ budget (`RECOMMENDATION_GATE_BUDGET`; see `KEPT_GAIN`). Where too few users can 
 candidate goes live; `training.train` acts on the verdict.
 
 Gate users enter no fit. Most of their pairs are folded in, as a reader's are; the rest is held out, and the lists are
-measured by it. Ids alone decide who is a gate user and which pairs are held out, so that today's candidate and last
-week's live model are measured on the same users and pairs.
+measured by it. Ids alone decide who is a gate user, ids and the order of time which pairs are held out, so that today's
+candidate and last week's live model are measured on the same users and pairs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, Lists
 from recommendation.engine.popular import popular_lists
+from recommendation.engine.weighting import newer
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.rankers import model_lists
 from recommendation.matrix.matrix import InteractionMatrix
@@ -83,10 +84,11 @@ def set_aside(matrix: InteractionMatrix) -> GateSplit:
     chosen[candidates] = np.fromiter((is_gate_user(one) for one in ids), bool, len(ids))
     at_gate = chosen[matrix.user_rows]
     held_out = np.zeros(matrix.pairs, bool)
+    ages = np.zeros(matrix.pairs, np.int64) if matrix.times is None else newer(matrix.times, matrix.indptr)
     for user in np.flatnonzero(chosen):
         start, stop = int(matrix.indptr[user]), int(matrix.indptr[user + 1])
         games = matrix.games.ids(matrix.indices[start:stop])
-        held_out[start + _held_out(matrix.users.all_ids[user], games)] = True
+        held_out[start + _held_out(matrix.users.all_ids[user], games, ages[start:stop].tolist())] = True
     return GateSplit(
         training=matrix.only_pairs(~at_gate),
         known=matrix.only_pairs(at_gate & ~held_out),
@@ -145,10 +147,14 @@ def _decide(reached: float, bars: Mapping[str, float], budget: float) -> tuple[s
     return "passed", f"gate: {NDCG} {reached:.4f} against " + ", ".join(f"{who} {bar:.4f}" for who, bar in bars.items())
 
 
-def _held_out(user_id: str, game_ids: list[str]) -> NDArray[np.int64]:
-    """Places of the games to hold out: a draw that depends on the ids of user and game only."""
+def _held_out(user_id: str, game_ids: list[str], ages: list[int]) -> NDArray[np.int64]:
+    """Places of the games to hold out: the latest; of one time a draw that depends on the ids of user and game only."""
     count = max(1, round(HELD_OUT_SHARE * len(game_ids)))
-    return np.array(sorted(range(len(game_ids)), key=lambda place: _hash(f"{user_id}/{game_ids[place]}"))[:count])
+
+    def order(place: int) -> tuple[int, int]:
+        return ages[place], _hash(f"{user_id}/{game_ids[place]}")
+
+    return np.array(sorted(range(len(game_ids)), key=order)[:count])
 
 
 def _hash(text: str) -> int:

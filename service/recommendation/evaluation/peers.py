@@ -20,7 +20,7 @@ from scipy.sparse import csr_matrix
 
 from recommendation.engine.ndcg import Lists, hits_of, ndcg
 from recommendation.engine.weighting import pair_weights
-from recommendation.evaluation.data import Dataset, random_split
+from recommendation.evaluation.data import random_split
 from recommendation.evaluation.rankers import Ranker
 from recommendation.matrix.matrix import InteractionMatrix
 
@@ -152,7 +152,7 @@ R = TypeVar("R", bound=Ranker)
 
 def searched(candidates: Iterator[R], train: InteractionMatrix, seed: int, k: int = 10) -> R:
     """Return the candidate with the best NDCG on an inner holdout of the training data."""
-    inner = random_split(Dataset(train), seed)
+    inner = random_split(train, seed)
     sizes = inner.held_out.pairs_per_user()[inner.users]
 
     def quality(candidate: R) -> float:

@@ -71,7 +71,8 @@ def model_lists(model: Model, own: InteractionMatrix, counts: NDArray[np.int64],
         Rows of `own.games`, shape (users, n).
     """
     rows = model.games.rows(own.games.all_ids)[own.indices]
-    block = recommend_batch(model, own.indptr, rows, own.scores, own.indptr, rows, n, reasons=False)
+    starts = own.indptr
+    block = recommend_batch(model, starts, rows, own.scores, starts, rows, n, times=own.times, reasons=False)
     # A game that only the model knows cannot be a hit: its place is left to the next.
     back = np.append(own.games.rows(model.games.all_ids), np.int32(-1))
     return filled(back[block.rows], popular_lists(counts, own, n))

@@ -110,7 +110,7 @@ def basket(millionths: Mapping[str, int], now: datetime) -> UserState:
     """
     Return a user who owns just these games: their list is the one to recommend for the basket.
 
-    Nothing is kept of such a user. All games of the basket were touched now, so none of them fades.
+    Nothing is kept of such a user. All games of the basket were touched now, so none of them fades and none is older.
     """
     return UserState(
         "",

@@ -18,7 +18,8 @@ def generate_lists(
     """
     Rank for some users and store their lists, all or none of them.
 
-    The number is taken before anything is read; a user who is erased after that is not written.
+    The number is taken before anything is read; a user who is erased after that is not written. Times are read in any
+    case: the answer is made with the view that is present then, and its model may need them where this one does not.
 
     Returns:
         The users as they were read, each with the list that was made; users without interactions have none.
@@ -29,7 +30,7 @@ def generate_lists(
     """
     with database.round_trips() as connection:
         number = next_number(connection)
-        states = read_users(connection, user_ids, settings.half_life_days is not None)
+        states = read_users(connection, user_ids, with_times=True)
     now = clock()
     ranked = [personal_list(state, view, settings, number, now) for state in states.values() if state.events_seen]
     made = [stored for stored in ranked if stored is not None]

@@ -23,6 +23,10 @@ class ListSettings:
     half_life_days: float | None = None
     """Days after which a pair counts half; None: never."""
 
+    def needs_times(self, view: StoreView) -> bool:
+        """Whether lists of this view need the time of each pair's last event."""
+        return self.half_life_days is not None or view.needs_times
+
 
 class RankFromView:
     """What `RankEach` and `RankMany` rank with: the live model of one view, and the keys under which lists are kept."""
@@ -66,7 +70,7 @@ def personal_list(
     rows = live.model.games.rows(state.game_ids)
     hidden = np.concatenate([rows[state.are_hidden], view.unlisted_rows, view.rows_without(tags)])
     scores = state.scores(settings.half_life_days, now)
-    ranking = recommend(live.model, rows, scores, hidden, settings.length)
+    ranking = recommend(live.model, rows, scores, hidden, settings.length, state.last_event_at)
     count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
     if not count:
         return None

@@ -41,7 +41,8 @@ class RankEach(RankFromView):
     def _ranked(self, block: UserBlock, now: datetime, *, reasons: bool) -> Iterator[Ranking]:
         model = self._live.model
         rows = model.games.rows(block.game_ids)
-        histories = model.fold_in(block.indptr, rows, block.scores(self._settings.half_life_days, now))
+        scores = block.scores(self._settings.half_life_days, now)
+        histories = model.fold_in(block.indptr, rows, scores, block.last_event_at)
         hidden = np.where(block.hidden, rows, np.int32(-1))
         for user in range(len(block.user_ids)):
             own = hidden[block.indptr[user] : block.indptr[user + 1]]

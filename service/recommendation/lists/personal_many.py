@@ -26,7 +26,7 @@ class RankMany(RankFromView):
         rows = model.games.rows(block.game_ids)
         ranked = RankingBlock.empty(len(block.user_ids), self._settings.length)
         self._ranker.rank(
-            model.fold_in(block.indptr, rows, block.scores(self._settings.half_life_days, now)),
+            model.fold_in(block.indptr, rows, block.scores(self._settings.half_life_days, now), block.last_event_at),
             block.indptr,
             np.where(block.hidden, rows, np.int32(-1)),
             ranked,

@@ -46,7 +46,14 @@ class LoopReads:
     replaced once before the read is given up.
     """
 
-    def __init__(self, database: Database, at_once: int, with_times: bool = False) -> None:
+    def __init__(self, database: Database, at_once: int, with_times: Callable[[], bool] = lambda: False) -> None:
+        """
+        Read from a database.
+
+        Args:
+            at_once: how many connections are kept for it.
+            with_times: asked before each read: whether each pair's last event is needed.
+        """
         self._database = database
         self._with_times = with_times
         self._idle: deque[LoopConnection] = deque()
@@ -76,7 +83,7 @@ class LoopReads:
 
     def _read_blocking(self, user_ids: Sequence[str]) -> Mapping[str, UserState]:
         with self._database.reading() as connection:
-            return read_users(connection, user_ids, self._with_times)
+            return read_users(connection, user_ids, self._with_times())
 
     async def _rows(self, user_ids: list[str]) -> Rows:
         while self._idle:
@@ -110,11 +117,13 @@ class LoopReads:
         return await connection.run(statement.execution(given), given)
 
     def _statement(self) -> PreparedStatement:
-        return users_statement(self._database.engine, self._with_times)
+        return users_statement(self._database.engine, self._with_times())
 
     async def _opened(self) -> LoopConnection:
         def opened() -> Any:
-            first = self._statement().preparation(["users"])
+            # Both: which one is sent may change with the live model, and a connection is kept for long.
+            both = (users_statement(self._database.engine, with_times) for with_times in (False, True))
+            first = [text for statement in both for text in statement.preparation(["users"])]
             return self._database.open_for_loop(first)
 
         return LoopConnection(
@@ -131,7 +140,7 @@ def read_users(connection: Connection, user_ids: Sequence[str], with_times: bool
     Read the interactions and lists of some users.
 
     Args:
-        with_times: whether scores will fade, for which each pair's last event is needed.
+        with_times: whether each pair's last event is wanted: scores may fade by it, or by their order.
     """
     return states_of(_rows(connection, user_ids, with_times) if user_ids else (), user_ids)
 

@@ -101,6 +101,11 @@ class StoreView:
         if self.live is not None:
             self.live.model.warm()
 
+    @property
+    def needs_times(self) -> bool:
+        """Whether the live model fades a user's older games, so that a list needs to know which came last."""
+        return self.live is not None and self.live.model.recency > 0
+
     @cached_property
     def own_of_everyone(self) -> ShopsOwn:
         """What the shop recommends to everyone, in order."""

@@ -33,6 +33,8 @@ class ViewLoader:
         self.view = StoreView()
         self.refused: str | None = None
         """Why the live model could not be taken up, if so: the last good one stays, everything else goes on."""
+        self.needs_times = False
+        """Whether a view so far needed times. A read may begin with one view and reach the store under the next."""
 
     def load(self, connection: Connection, now: datetime) -> StoreView:
         """Return the present view: the same object where nothing changed. A new one tries a refused model again."""
@@ -59,6 +61,7 @@ class ViewLoader:
             live = self._base and with_releases(self._base, view.catalogue)
             view = replace(view, live=live)
         view.warm()
+        self.needs_times = self.needs_times or view.needs_times
         self._versions, self.view = versions, view
         return view
 

@@ -103,7 +103,7 @@ def _score(
     scores = state.scores(settings.half_life_days, aged_at)
     if row < 0 or not ((rows >= 0) & (scores > 0)).any():
         return None, []
-    added = rank_one.contributions(model, rows, scores, row).tolist()
+    added = rank_one.contributions(model, rows, scores, row, state.last_event_at).tolist()
     parts = [
         {"game_id": own_id, "title": view.catalogue.by_id[own_id].title, "contribution": value}
         for own_id, value in zip(state.game_ids, added, strict=True)

@@ -27,7 +27,6 @@ from recommendation.database.tables import user_game_interactions
 from recommendation.interactions.history import faded
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
-from recommendation.weights import MILLION
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -144,69 +143,51 @@ def _vocabulary(ids: pa.Array) -> Vocabulary:
 
 def read_matrix(connection: Connection, half_life_days: float | None, now: datetime) -> InteractionMatrix:
     """
-    Read every pair, in units of weight.
+    Read every pair, in units of weight, with the time of its last event.
 
     Args:
         connection: of `Database.snapshot`.
         half_life_days: a pair's score is halved for every such span since its last event; None: never.
         now: the moment from which ages count.
     """
-    return _read(connection, half_life_days, now, with_times=half_life_days is not None)[0]
-
-
-def read_timed_matrix(
-    connection: Connection, half_life_days: float | None, now: datetime
-) -> tuple[InteractionMatrix, NDArray[np.float64]]:
-    """Read every pair as `read_matrix` does, and when its last event was, in seconds since 1970; shape (pairs,)."""
-    matrix, times = _read(connection, half_life_days, now, with_times=True)
-    return matrix, times / MILLION
-
-
-def _read(
-    connection: Connection, half_life_days: float | None, now: datetime, with_times: bool
-) -> tuple[InteractionMatrix, NDArray[np.int64]]:
-    """Return the matrix and, with `with_times`, each pair's last event in microseconds; else an empty array."""
     users, games = Numbering(), Numbering()
     scores, times = Column(np.float32), Column(np.int64)
-    for user_ids, game_ids, millionths, *moments in _stretches(connection, with_times):
+    for user_ids, game_ids, millionths, moments in _stretches(connection):
         users.add(user_ids)
         games.add(game_ids)
-        for last_event_at in moments:
-            times.add(last_event_at)
-        scores.add(faded(millionths, moments[0] if moments else None, half_life_days, now))
+        times.add(moments)
+        scores.add(faded(millionths, moments, half_life_days, now))
     return _matrix(users.finish(), games.finish(), scores.values, times.values)
 
 
-def _stretches(connection: Connection, with_times: bool) -> Iterator[list[Any]]:
+def _stretches(connection: Connection) -> Iterator[list[Any]]:
     pairs = user_game_interactions.c
     columns = [
         joined_texts(pairs.user_id),
         joined_texts(pairs.game_id),
         joined_numbers(connection, pairs.score_millionths),
-        *([joined_times(connection, pairs.last_event_at)] if with_times else []),
+        joined_times(connection, pairs.last_event_at),
     ]
     return joined_stretches(connection, user_game_interactions, columns)
 
 
 def _matrix(
     users: Numbered, games: Numbered, scores: NDArray[np.float32], times: NDArray[np.int64]
-) -> tuple[InteractionMatrix, NDArray[np.int64]]:
+) -> InteractionMatrix:
     """Build the matrix of distinct pairs; they come sorted unless updates moved rows of the table."""
     shape = len(users.vocabulary), len(games.vocabulary)
     user_rows, game_rows = users.rows, games.rows
     if not (scores > 0).all():
         kept = scores > 0
-        user_rows, game_rows, scores = user_rows[kept], game_rows[kept], scores[kept]
-        times = times[kept] if len(times) else times
+        user_rows, game_rows, scores, times = user_rows[kept], game_rows[kept], scores[kept], times[kept]
     indptr = np.zeros(shape[0] + 1, np.int64)
     np.cumsum(np.bincount(user_rows, minlength=shape[0]), out=indptr[1:])
     if not _are_sorted(user_rows, game_rows):
         # SciPy sorts by counting, which is faster than comparing; each pair's old place says where its data went.
         places = np.arange(len(scores), dtype=np.int32)
         ordered = coo_matrix((places, (user_rows, game_rows)), shape).tocsr()
-        game_rows, scores = ordered.indices, scores[ordered.data]
-        times = times[ordered.data] if len(times) else times
-    return InteractionMatrix(users.vocabulary, games.vocabulary, indptr, game_rows, scores), times
+        game_rows, scores, times = ordered.indices, scores[ordered.data], times[ordered.data]
+    return InteractionMatrix(users.vocabulary, games.vocabulary, indptr, game_rows, scores, times)
 
 
 def _are_sorted(user_rows: NDArray[np.int32], game_rows: NDArray[np.int32]) -> bool:

@@ -30,6 +30,8 @@ class InteractionMatrix:
     """Game row of each pair; shape (pairs,)."""
     scores: NDArray[np.float32]
     """Sum of weight x quantity over the pair's events, in weight units; shape (pairs,)."""
+    times: NDArray[np.int64] | None = None
+    """Microseconds since 1970 of each pair's last event, where they are known; shape (pairs,)."""
 
     @classmethod
     def from_codes(
@@ -39,12 +41,13 @@ class InteractionMatrix:
         user_rows: NDArray[Any],
         game_rows: NDArray[Any],
         scores: NDArray[Any],
+        times: NDArray[np.int64] | None = None,
     ) -> InteractionMatrix:
         """
         Build from parallel arrays, one entry a pair, in any order.
 
-        Entries of the same pair are added up. Pairs whose sum is not above 0 (a refund, a dismissal) say nothing
-        about taste and are left out.
+        Entries of the same pair are added up, and the latest of their times counts. Pairs whose sum is not
+        above 0 (a refund, a dismissal) say nothing about taste and are left out.
 
         Raises:
             ValueError: a row lies outside its vocabulary, or a score is not finite.
@@ -57,24 +60,35 @@ class InteractionMatrix:
         distinct, place = np.unique(keys, return_inverse=True)
         sums = np.bincount(place, weights=scores, minlength=len(distinct))
         kept = sums > 0
-        return cls._from_sorted_keys(users, games, distinct[kept], sums[kept])
+        last = None if times is None else _latest(times, place, len(distinct))[kept]
+        return cls._from_sorted_keys(users, games, distinct[kept], sums[kept], last)
 
     @classmethod
     def from_pairs(
-        cls, user_ids: Sequence[str], game_ids: Sequence[str], scores: Sequence[float] | NDArray[Any]
+        cls,
+        user_ids: Sequence[str],
+        game_ids: Sequence[str],
+        scores: Sequence[float] | NDArray[Any],
+        times: NDArray[np.int64] | None = None,
     ) -> InteractionMatrix:
         """Build from parallel sequences of ids and scores, one entry a pair or an event."""
         users, games = Vocabulary.from_ids(user_ids), Vocabulary.from_ids(game_ids)
-        return cls.from_codes(users, games, users.rows(user_ids), games.rows(game_ids), np.asarray(scores, float))
+        rows = users.rows(user_ids), games.rows(game_ids)
+        return cls.from_codes(users, games, *rows, np.asarray(scores, float), times)
 
     @classmethod
     def _from_sorted_keys(
-        cls, users: Vocabulary, games: Vocabulary, keys: NDArray[np.int64], sums: NDArray[Any]
+        cls,
+        users: Vocabulary,
+        games: Vocabulary,
+        keys: NDArray[np.int64],
+        sums: NDArray[Any],
+        times: NDArray[np.int64] | None,
     ) -> InteractionMatrix:
         user_rows, game_rows = np.divmod(keys, max(len(games), 1))
         indptr = np.zeros(len(users) + 1, dtype=np.int64)
         np.cumsum(np.bincount(user_rows, minlength=len(users)), out=indptr[1:])
-        return cls(users, games, indptr, game_rows.astype(np.int32), sums.astype(np.float32))
+        return cls(users, games, indptr, game_rows.astype(np.int32), sums.astype(np.float32), times)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -119,7 +133,7 @@ class InteractionMatrix:
         """The same users and games with only some of the pairs; `kept` has shape (pairs,)."""
         indptr = np.zeros(len(self.users) + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.user_rows[kept], minlength=len(self.users)), out=indptr[1:])
-        return InteractionMatrix(self.users, self.games, indptr, self.indices[kept], self.scores[kept])
+        return self._with(self.users, indptr, kept)
 
     def hold_out(
         self, order_by: NDArray[np.float64], wanted: NDArray[Any]
@@ -149,7 +163,11 @@ class InteractionMatrix:
         indptr = np.zeros(len(user_rows) + 1, np.int64)
         np.cumsum(self.pairs_per_user()[user_rows], out=indptr[1:])
         users = self.users.take(user_rows)
-        return InteractionMatrix(users, self.games, indptr, self.indices[kept], self.scores[kept])
+        return self._with(users, indptr, kept)
+
+    def _with(self, users: Vocabulary, indptr: NDArray[np.int64], kept: NDArray[np.bool_]) -> InteractionMatrix:
+        times = None if self.times is None else self.times[kept]
+        return InteractionMatrix(users, self.games, indptr, self.indices[kept], self.scores[kept], times)
 
     def without_empty(self) -> InteractionMatrix:
         """Leave out users and games without a pair."""
@@ -163,7 +181,15 @@ class InteractionMatrix:
             np.concatenate([[0], np.cumsum(per_user[user_rows])]).astype(np.int64),
             new_row[self.indices].astype(np.int32),
             self.scores,
+            self.times,
         )
+
+
+def _latest(times: NDArray[np.int64], place: NDArray[np.int64], pairs: int) -> NDArray[np.int64]:
+    """Latest time of each pair's entries; shape (pairs,)."""
+    last = np.full(pairs, np.iinfo(np.int64).min)
+    np.maximum.at(last, place, times)
+    return last
 
 
 def _refuse_outside(rows: NDArray[Any], size: int, what: str) -> None:

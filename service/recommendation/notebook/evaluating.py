@@ -91,4 +91,4 @@ def _trial(split: Split, k: int, live: TrainedModel | None) -> Trial:
 def _split(data: Dataset, split: str, seed: int) -> Split:
     if split not in SPLITS:
         raise InvalidInput(f"a split is {' or '.join(SPLITS)}, not {split!r}")
-    return random_split(data, seed) if split == "random" else leave_last_out(data)
+    return random_split(data.matrix, seed) if split == "random" else leave_last_out(data.matrix)

@@ -10,8 +10,10 @@ from recommendation.clock import utc_now
 from recommendation.database.database import Database
 from recommendation.database.schema import is_usable, schema_state
 from recommendation.errors import InvalidInput, StoreUnavailable
-from recommendation.evaluation.data import Dataset, dataset
-from recommendation.matrix.extract import read_timed_matrix
+from recommendation.evaluation.data import Dataset
+from recommendation.matrix.extract import read_matrix
+from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.weights import MILLION
 
 
 def interactions(
@@ -26,7 +28,7 @@ def interactions(
     Args:
         users, games: one entry an interaction, such as two columns of a table; ids are taken as text.
         scores: what each adds to its pair's score, in weight units; 1 where left out.
-        times: of each, in seconds since 1970; for `evaluate(split="temporal")`.
+        times: of each, in seconds since 1970; for a fit that lets older games fade, and for a temporal split.
 
     Raises:
         InvalidInput: the columns have different lengths.
@@ -41,7 +43,8 @@ def interactions(
     lengths = {len(user_ids), len(game_ids), len(added), len(user_ids) if moments is None else len(moments)}
     if len(lengths) > 1:
         raise InvalidInput(f"the columns have different lengths: {sorted(lengths)}")
-    return dataset(user_ids, game_ids, added, moments)
+    microseconds = None if moments is None else np.rint(moments * MILLION).astype(np.int64)
+    return Dataset(InteractionMatrix.from_pairs(user_ids, game_ids, added, microseconds))
 
 
 def read_store(database_url: str, half_life_days: float | None = None) -> Dataset:
@@ -62,6 +65,6 @@ def read_store(database_url: str, half_life_days: float | None = None) -> Datase
         if not is_usable(state):
             raise StoreUnavailable(f"the database {state.value}; run 'python -m recommendation.migrate'")
         with database.snapshot() as connection:
-            return Dataset(*read_timed_matrix(connection, half_life_days, utc_now()))
+            return Dataset(read_matrix(connection, half_life_days, utc_now()))
     finally:
         database.close()

@@ -17,6 +17,7 @@ from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InvalidInput
 from recommendation.evaluation.data import Dataset
 from recommendation.lists.stored import LEAST_SCORE
+from recommendation.weights import MILLION
 
 History = Mapping[str, float] | Iterable[str]
 """A user's score for each game, in weight units, as `Dataset.history` gives it; or games alone, which count 1 each."""
@@ -92,7 +93,13 @@ class TrainedModel:
         """Every game that the model knows, in the order of their UTF-8 bytes."""
         return list(self.engine.games.all_ids)
 
-    def recommend(self, history: History, n: int = 10, hidden: Iterable[str] | None = None) -> list[Recommended]:
+    def recommend(
+        self,
+        history: History,
+        n: int = 10,
+        hidden: Iterable[str] | None = None,
+        times: Mapping[str, float] | None = None,
+    ) -> list[Recommended]:
         """
         Rank games for a history, best first.
 
@@ -103,11 +110,16 @@ class TrainedModel:
             history: what the user did; games that the model does not know are passed over.
             n: places; fewer come back where fewer games have a score above 0, none for an unknown history.
             hidden: games that are never listed; None takes those of the history, as if the user owned them all.
+            times: when each game of the history was touched last, as `Dataset.times_of` gives it; needed where
+                `engine.recency` is above 0. Only their order counts.
+
+        Raises:
+            InvalidInput: the model needs times, and a game of the history has none.
         """
         games, scores = _of(history)
         rows = self.engine.games.rows(games)
         not_listed = rows if hidden is None else self.engine.games.rows(hidden)
-        ranking = rank_one.recommend(self.engine, rows, scores, not_listed, n)
+        ranking = rank_one.recommend(self.engine, rows, scores, not_listed, n, self._times_of(games, times))
         listed = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
         names = [*self.engine.games.all_ids, None]  # row -1: no reason
         return [
@@ -120,16 +132,17 @@ class TrainedModel:
             )
         ]
 
-    def explain(self, history: History, game_id: str) -> list[Contribution]:
+    def explain(self, history: History, game_id: str, times: Mapping[str, float] | None = None) -> list[Contribution]:
         """
         Say what each game of a history adds to the score of one game, most first; they sum to the score.
 
         Raises:
-            InvalidInput: the model does not know the game.
+            InvalidInput: the model does not know the game, or needs `times` as for `recommend`.
         """
         games, scores = _of(history)
         row = self._row(game_id)
-        added = rank_one.contributions(self.engine, self.engine.games.rows(games), scores, row).tolist()
+        rows, moments = self.engine.games.rows(games), self._times_of(games, times)
+        added = rank_one.contributions(self.engine, rows, scores, row, moments).tolist()
         parts = [Contribution(game, value) for game, value in zip(games, added, strict=True) if value]
         return sorted(parts, key=lambda part: (-part.contribution, part.game_id))
 
@@ -142,6 +155,17 @@ class TrainedModel:
         """
         rows, cosines = self.engine.similar(self._row(game_id), n)
         return [Nearest(*pair) for pair in zip(self.engine.games.ids(rows), cosines.tolist(), strict=True)]
+
+    def _times_of(self, games: list[str], times: Mapping[str, float] | None) -> NDArray[np.int64] | None:
+        if not self.engine.recency:
+            return None
+        try:
+            return np.rint([(times or {})[game] * MILLION for game in games]).astype(np.int64)
+        except KeyError as error:
+            raise InvalidInput(
+                f"this model lets older games fade, and nothing says when {error} was touched: give times, such as "
+                "those of Dataset.times_of"
+            ) from error
 
     def _row(self, game_id: str) -> int:
         row = int(self.engine.games.rows([game_id])[0])

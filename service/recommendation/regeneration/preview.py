@@ -44,7 +44,7 @@ def preview(
     targeted, looked, touched = count_users(connection, since), 0, 0
     displaced: Counter[int] = Counter()
     last = drop.first_position + drop.slots - 1
-    with_times = settings.half_life_days is not None
+    with_times = settings.needs_times(released)
     for block in stream_users(connection, USERS_AT_ONCE, active_since=since, with_times=with_times):
         looked += len(block.user_ids)
         for order in lists.keys_of(block, now):

@@ -80,7 +80,7 @@ class Work:
     release: frozenset[int]
     """Keys of the drop's games; none where the regeneration is for no drop."""
     with_times: bool
-    """Whether the lists need the time of each pair, because scores fade."""
+    """Whether the lists need the time of each pair, because scores fade or their order counts."""
     clock: Clock
     report: Report
 
@@ -111,7 +111,7 @@ def regenerate_shard(
         shard = regeneration.progress[shard_number]
         if shard.state != "succeeded":
             release = _release_keys(database, regeneration.drop_uid, view.catalogue)
-            with_times = settings.half_life_days is not None
+            with_times = settings.needs_times(view)
             lists = make_lists(view, settings)
             try:
                 _finish(Work(database, regeneration, lists, release, with_times, clock, report), shard)

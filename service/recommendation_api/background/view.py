@@ -91,6 +91,11 @@ class ViewHolder:
         """The present view, or an empty one where none was read yet: for what goes on without."""
         return self._loader.view
 
+    @property
+    def needs_times(self) -> bool:
+        """Whether pages need the times of users' events; once they did, they always do."""
+        return self._loader.needs_times
+
     def written(self) -> None:
         """Say that this process wrote something that a view shows."""
         with self._counting:

@@ -52,7 +52,7 @@ def _read(
     """Read users by one statement and put their lists together; in a thread, as each may take a millisecond."""
     settings = parts.settings
     with parts.database.reading() as connection:
-        states = read_users(connection, sorted(users), settings.half_life_days is not None)
+        states = read_users(connection, sorted(users), parts.list_settings.needs_times(view))
     now = parts.clock()
     lists = [active_list(states[user], view, page, parts.list_settings, settings.fresh_reads, now) for user in users]
     return [

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from recommendation.errors import InvalidInput
-from recommendation.evaluation.data import Split, dataset, given_split, leave_last_out, random_split
+from recommendation.evaluation.data import Split, given_split, leave_last_out, random_split
+from recommendation.matrix.matrix import InteractionMatrix
 from recommendation_jobs.evaluation.reading import Columns, read_csv
 
 
@@ -20,7 +21,7 @@ def written(tmp_path, text: str):
 
 def test_columns_are_guessed_and_ids_stay_text(tmp_path) -> None:
     path = written(tmp_path, "Hours,Game,USER_ID\n1.5,007,01\n2,Ω,01\n")
-    matrix = read_csv(path, Columns()).matrix
+    matrix = read_csv(path, Columns())
     assert pairs(matrix) == {("01", "007"), ("01", "Ω")}
     assert sorted(matrix.scores.tolist()) == [1.5, 2.0]
 
@@ -28,7 +29,7 @@ def test_columns_are_guessed_and_ids_stay_text(tmp_path) -> None:
 def test_a_gzipped_file_is_unpacked(tmp_path) -> None:
     path = tmp_path / "x.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\nu,g\n"))
-    assert pairs(read_csv(path, Columns("a", "b")).matrix) == {("u", "g")}
+    assert pairs(read_csv(path, Columns("a", "b"))) == {("u", "g")}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_missing_file_and_a_damaged_one_are_refused(tmp_path) -> None:
 def store(sizes: list[int]):
     users = [f"u{user}" for user, size in enumerate(sizes) for _ in range(size)]
     games = [f"g{game:03}" for size in sizes for game in range(size)]
-    return dataset(users, games, np.ones(len(users)), np.arange(len(users), dtype=float))
+    return InteractionMatrix.from_pairs(users, games, np.ones(len(users)), np.arange(len(users)))
 
 
 def counts(split: Split) -> dict[str, int]:
@@ -86,23 +87,23 @@ def test_the_temporal_split_holds_out_each_users_last_pair() -> None:
 
 def test_a_pairs_time_is_that_of_its_last_event() -> None:
     users, games = ["u"] * 6, ["a", "b", "c", "d", "e", "a"]
-    data = dataset(users, games, np.ones(6), np.array([1.0, 2, 3, 4, 5, 6]))
+    data = InteractionMatrix.from_pairs(users, games, np.ones(6), np.arange(6))
     assert pairs(leave_last_out(data).held_out) == {("u", "a")}
 
 
 def test_a_temporal_split_without_times_says_what_to_give() -> None:
     with pytest.raises(InvalidInput, match="--time-column"):
-        leave_last_out(dataset(["u"], ["g"], np.ones(1)))
+        leave_last_out(InteractionMatrix.from_pairs(["u"], ["g"], np.ones(1)))
 
 
 def test_times_may_be_seconds_or_written_out(tmp_path) -> None:
     path = written(tmp_path, "user_id,game,at\nu,a,2026-01-01T00:00:00Z\nu,b,0\nu,c,2026-01-01 00:00:01\n")
-    assert read_csv(path, Columns(time="at")).times.tolist() == [1767225600.0, 0.0, 1767225601.0]
+    assert read_csv(path, Columns(time="at")).times.tolist() == [1767225600000000, 0, 1767225601000000]
 
 
 def test_a_given_split_is_brought_under_common_ids() -> None:
-    train, test = dataset(["u", "v"], ["a", "b"], np.ones(2)), dataset(["u", "w", "u"], ["c", "a", "a"], np.ones(3))
-    split = given_split(train.matrix, test.matrix)
+    train = InteractionMatrix.from_pairs(["u", "v"], ["a", "b"], np.ones(2))
+    split = given_split(train, InteractionMatrix.from_pairs(["u", "w", "u"], ["c", "a", "a"], np.ones(3)))
     assert pairs(split.train) == {("u", "a"), ("v", "b")}
     assert pairs(split.held_out) == {("u", "c"), ("w", "a")}
     assert split.train.games == split.held_out.games

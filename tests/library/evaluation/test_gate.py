@@ -17,7 +17,7 @@ SETTINGS = EngineSettings(components=40, min_interactions=5, neighbours=50, weig
 
 @pytest.fixture(scope="module")
 def steam() -> InteractionMatrix:
-    return read_csv(STEAM, Columns()).matrix
+    return read_csv(STEAM, Columns())
 
 
 def spoiled(matrix: InteractionMatrix) -> InteractionMatrix:

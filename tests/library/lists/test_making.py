@@ -4,14 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shop import START, checkerboard, event, record, send, trained
 
+from recommendation.clock import rfc3339
 from recommendation.database.database import Database
 from recommendation.interactions.events import Interaction
+from recommendation.interactions.stream import stream_users
 from recommendation.lists.generate import generate_lists
+from recommendation.lists.page import PageRequest, active_list
 from recommendation.lists.personal import ListSettings
+from recommendation.lists.personal_each import RankEach
+from recommendation.lists.personal_many import RankMany
+from recommendation.lists.reads import read_users
 from recommendation.lists.store import lists_of
 from recommendation.lists.stored import StoredList, unpack
 from recommendation.lists.user import UserState
@@ -73,6 +80,44 @@ def test_a_game_that_was_withdrawn_is_in_no_list_made_after_that(database: Datab
     assert before - set(later.listed(START)) == {gone.key}
 
 
+@pytest.mark.parametrize("maker", [RankEach, RankMany])
+def test_a_list_follows_the_order_of_events_in_whatever_way_it_is_made(
+    database: Database, tmp_path: Path, maker: Any
+) -> None:
+    checkerboard(database)
+    trained(database, tmp_path)
+    plain = view_of(database)
+    assert plain.live is not None
+    view = replace(plain, live=replace(plain.live, model=replace(plain.live.model, recency=1.0)))
+    settings = ListSettings(10)
+    send(
+        database,
+        [
+            event("ann", "g01", occurred_at=rfc3339(START)),
+            event("ann", "g02", occurred_at=rfc3339(START + timedelta(minutes=1))),
+        ],
+    )
+    before = made_for(database, ["ann"], view)["ann"]
+    send(database, [event("ann", "g01", occurred_at=rfc3339(START)), event("ann", "g02", occurred_at=minute(1))])
+    with database.reading() as connection:
+        state = read_users(connection, ["ann"], with_times=True)["ann"]
+    page = active_list(state, view, PageRequest(10), settings, True, START)
+    assert page.was_folded_in
+    after = made_for(database, ["ann"], view)["ann"]
+    assert keys_and_reasons({"ann": before}, "ann") != keys_and_reasons({"ann": after}, "ann")
+    with database.snapshot() as snapshot:
+        blocks = stream_users(snapshot, 100, with_times=settings.needs_times(view))
+        made = {one.user_id: one for block in blocks for one in maker(view, settings).of(block, 0, START)}
+    assert made["ann"].items == after.lists["cf"].items
+    assert [item.score for item in page.items if item.source == "cf"] == [
+        score for _, score, _ in unpack(made["ann"].items)
+    ]
+    why = explain(state, view, settings, page.items[0].game_id, START, fresh_reads=True)
+    assert why is not None
+    assert why.score == pytest.approx(page.items[0].score, rel=1e-5)
+    assert sum(part["contribution"] for part in why.contributions) == why.score
+
+
 @pytest.mark.parametrize("last_word", ["dismissed", "refunded"])
 def test_a_game_that_was_dismissed_or_given_back_gives_nothing_and_is_no_reason(
     database: Database, tmp_path: Path, last_word: str
@@ -105,6 +150,10 @@ def test_a_user_who_wants_none_of_their_games_is_served_what_is_popular(database
     why = explain(made["ann"], view, ListSettings(10), "g03", START, fresh_reads=True)
     assert why is not None
     assert (why.score, why.contributions) == (None, [])
+
+
+def minute(number: int) -> str:
+    return rfc3339(START + timedelta(minutes=number))
 
 
 def keys_and_reasons(made: Mapping[str, UserState], user: str) -> list[tuple[int, float, int]]:

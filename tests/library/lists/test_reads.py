@@ -53,12 +53,31 @@ def read_on_a_loop(reads: LoopReads, *batches: tuple[str, ...]) -> list[Any]:
 @pytest.mark.parametrize("with_times", [False, True])
 def test_a_loop_reads_what_a_connection_reads(database: Database, with_times: bool) -> None:
     fill(database)
-    found, again = read_on_a_loop(LoopReads(database, 2, with_times), (*WHO, "stranger"), WHO[:1])
+    found, again = read_on_a_loop(LoopReads(database, 2, lambda: with_times), (*WHO, "stranger"), WHO[:1])
     with database.reading() as connection:
         expected = read_users(connection, (*WHO, "stranger"), with_times)
     assert (found, again) == (expected, {WHO[0]: expected[WHO[0]]})
     assert found["stranger"].events_seen == 0
     assert (found[WHO[0]].last_event_at is not None) == with_times
+
+
+def test_times_are_read_over_the_same_connection_once_a_model_needs_them(database: Database) -> None:
+    fill(database)
+    wanted = [False]
+    reads = LoopReads(database, 1, lambda: wanted[0])
+
+    async def before_and_after() -> list[Any]:
+        try:
+            before = await reads.read(WHO[:1])
+            wanted[0] = True
+            return [before, await reads.read(WHO[:1])]
+        finally:
+            reads.close()
+
+    before, after = (found[WHO[0]] for found in asyncio.run(before_and_after()))
+    assert before.last_event_at is None
+    assert after.last_event_at is not None
+    assert PreparedStatement._are_prepared
 
 
 def test_owned_and_dismissed_are_told_apart(database: Database) -> None:
@@ -145,7 +164,8 @@ def test_the_plan_that_is_kept_reads_by_key_even_if_it_met_empty_tables(postgres
 
     async def plans() -> tuple[Any, Any]:
         await reads.read(WHO)
-        counted = await reads._idle[0].run("SELECT generic_plans, custom_plans FROM pg_prepared_statements", ())
+        used = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = %s"
+        counted = await reads._idle[0].run(used, (statement._name,))
         return counted, await reads._idle[0].run("EXPLAIN " + statement.execution(given), given)
 
     counted, plan = asyncio.run(plans())

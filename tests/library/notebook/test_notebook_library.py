@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -149,6 +150,21 @@ def test_columns_of_different_lengths_and_what_is_no_store_are_refused(tmp_path:
         interactions(["ann"], ["g1", "g2"])
     with pytest.raises(StoreUnavailable, match="migrate"):
         read_store(f"sqlite:///{tmp_path / 'empty.db'}")
+
+
+def test_a_model_that_lets_older_games_fade_asks_for_their_times(shop: Shop) -> None:
+    data = read_store(shop.settings.database_url)
+    user = data.matrix.users.all_ids[0]
+    plain = Model.load(shop.settings.model_path)
+    fading = Model(replace(plain.engine, recency=1.0))
+    with pytest.raises(InvalidInput, match="times_of"):
+        fading.recommend(data.history(user))
+    order = {game: float(place) for place, game in enumerate(data.history(user))}
+    listed = fading.recommend(data.history(user), times=order)[0]
+    parts = fading.explain(data.history(user), listed.game_id, order)
+    assert sum(part.contribution for part in parts) == pytest.approx(listed.score, rel=1e-5)
+    assert parts != plain.explain(data.history(user), listed.game_id)
+    assert set(data.times_of(user)) == set(data.history(user))
 
 
 def test_times_are_the_last_of_each_pair() -> None:
