@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs clients settings-docs chart-golden alerts console release test-faults chaos fuzz soak load hashes sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console release test-faults chaos fuzz soak load hashes sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -140,13 +140,16 @@ api-docs: setup ## Rewrite docs/api.md from the OpenAPI document
 
 CLIENT_TOOLS := .tools/clients
 
-$(CLIENT_TOOLS)/package-lock.json: tests/clients/typescript/package.json tests/clients/typescript/package-lock.json
+$(CLIENT_TOOLS)/.installed: tests/clients/typescript/package.json tests/clients/typescript/package-lock.json
 	mkdir -p $(CLIENT_TOOLS)
+	rm -f $@
 	cp $^ $(CLIENT_TOOLS)
-	npm ci --prefix $(CLIENT_TOOLS) --ignore-scripts --no-audit --no-fund
+	npm ci --prefix $(CLIENT_TOOLS) --ignore-scripts --no-audit --no-fund --engine-strict
 	touch $@
 
-clients: setup $(if $(shell command -v npm),$(CLIENT_TOOLS)/package-lock.json) ## Make a Python and a TypeScript client into build/clients, and test both; TypeScript needs node and npm
+client-tools: $(CLIENT_TOOLS)/.installed ## Install what the TypeScript client is made and tested with; needs node 18 or later and npm
+
+clients: setup $(if $(shell command -v npm),$(CLIENT_TOOLS)/.installed) ## Make a Python and a TypeScript client into build/clients, and test both (TypeScript only where npm is installed)
 	$(BIN)/python scripts/clients.py
 	$(BIN)/python -m pytest -q tests/clients
 

@@ -11,7 +11,12 @@ from recommendation_api.app import create_app
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / ".tools" / "clients"
-"""Where `make clients` installs the tools of tests/clients/typescript/package.json."""
+"""Where `make client-tools` installs what tests/clients/typescript/package.json names."""
+
+
+def has_tools() -> bool:
+    """Whether those tools are installed, wholly."""
+    return (TOOLS / ".installed").exists()
 
 
 def main() -> int:
@@ -19,7 +24,7 @@ def main() -> int:
     folder = ROOT / "build" / "clients"
     document = write_document(folder)
     print(f"{python_client(document, folder / 'python')}: Python")
-    if not (TOOLS / "node_modules").exists():
+    if not has_tools():
         print("no TypeScript client: node and npm are not installed")
         return 0
     print(f"{typescript_schema(document, folder / 'typescript')}: TypeScript, for openapi-fetch")

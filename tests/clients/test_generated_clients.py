@@ -60,7 +60,7 @@ def test_the_python_client_is_strictly_typed_and_the_documented_program_runs(ser
     told(done(sys.executable, "program.py", f"http://127.0.0.1:{service.port}", KEY, cwd=folder))
 
 
-@pytest.mark.skipif(not (clients.TOOLS / "node_modules").exists(), reason="make clients installs its tools, by npm")
+@pytest.mark.skipif(not clients.has_tools(), reason="its tools are missing: make client-tools")
 def test_the_typescript_client_is_strictly_typed_and_the_documented_program_runs(service: Any, tmp_path: Path) -> None:
     folder = tmp_path / "typescript"
     clients.typescript_schema(clients.write_document(tmp_path), folder)
