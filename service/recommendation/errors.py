@@ -13,6 +13,10 @@ class InvalidInput(RecommendationError):
     """What the caller gave cannot be used; sending it again will not help."""
 
 
+class MergeRefused(RecommendationError):
+    """Two users cannot become one, as one of them was merged into another before."""
+
+
 class InsufficientData(RecommendationError):
     """Too few users or games to fit a model."""
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from recommendation.database.idempotency import KeyReusedError
-from recommendation.errors import InvalidInput, ModelMissing, StoreUnavailable
+from recommendation.errors import InvalidInput, MergeRefused, ModelMissing, StoreUnavailable
 from recommendation.rows import RowError
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ def as_problem(error: Exception) -> Problem:
             return Problem(422, error.code, error.detail)
         case InvalidInput():
             return Problem(422, "invalid_input", str(error))
+        case MergeRefused():
+            return Problem(409, "merged_before", str(error))
         case ModelMissing():
             return Problem(409, "model_missing", str(error))
         case KeyReusedError():
@@ -134,6 +136,7 @@ def install(app: FastAPI) -> None:
         StoreUnavailable,
         RowError,
         InvalidInput,
+        MergeRefused,
         ModelMissing,
         KeyReusedError,
         RequestValidationError,

@@ -49,7 +49,7 @@ def test_an_erased_person_is_in_no_row_of_any_table_and_no_retry_brings_them_bac
         sent = live_a_life(client)
         assert WHO in everything(database)
         receipt = client.delete(f"{PREFIX}/user/{WHO}", headers={"Idempotency-Key": f"erase-{WHO}"})
-        gone = {"event_ids": 2, "feedback": 2, "outbox": 0, "user_game_interactions": 3, "user_lists": 2}
+        gone = {"event_ids": 2, "feedback": 2, "merges": 0, "outbox": 0, "user_game_interactions": 3, "user_lists": 2}
         assert receipt.json() == {"erased": gone}
         assert WHO not in everything(database)
         for method, path, body, headers in sent:

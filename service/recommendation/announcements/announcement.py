@@ -23,6 +23,9 @@ FEEDBACK_RECEIVED = "feedback.received"
 INTERACTIONS_TAKEN_BACK = "interactions.taken_back"
 
 
+USERS_MERGED = "users.merged"
+
+
 TRAINING_FINISHED = "training.finished"
 
 
@@ -39,6 +42,7 @@ TYPES = (
     INTERACTIONS_ACCEPTED,
     FEEDBACK_RECEIVED,
     INTERACTIONS_TAKEN_BACK,
+    USERS_MERGED,
     TRAINING_FINISHED,
     MODEL_PROMOTED,
     REGENERATION_FINISHED,
@@ -72,7 +76,12 @@ class Announcement:
 
 def announce(type_: str, subject: str, time: datetime, data: dict[str, Any]) -> Announcement:
     """Make an announcement that is about no user; times in `data` are written as RFC 3339."""
-    return Announcement(type_, time, subject, _json(data))
+    return Announcement(type_, time, subject, written(data))
+
+
+def merged_data(account: str, visitor: str) -> str:
+    """Write what is told of a merge: the same text each time, by which an erasure finds it."""
+    return written({"user_id": account, "merged": visitor})
 
 
 def cloud_event(announcement: Announcement, number: int) -> bytes:
@@ -92,7 +101,7 @@ def cloud_event(announcement: Announcement, number: int) -> bytes:
         "datacontenttype": "application/json",
         "sequence": f"{number:0{_SEQUENCE_DIGITS}}",
     }
-    return f'{_json(envelope)[:-1]},"data":{announcement.data}}}'.encode()
+    return f'{written(envelope)[:-1]},"data":{announcement.data}}}'.encode()
 
 
 def _moment(value: Any) -> str:
@@ -101,5 +110,5 @@ def _moment(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} is not told to others")
 
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_moment).encode
+written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_moment).encode
 """Made once: `json.dumps` would make an encoder for every row."""

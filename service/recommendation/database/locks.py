@@ -170,9 +170,9 @@ def _text(query: Select[Any], dialect: Dialect) -> str:
     return str(query.compile(dialect=dialect))
 
 
-def exclude_writers_of(connection: Connection, user_id: str) -> None:
+def exclude_writers_of(connection: Connection, *users: str) -> None:
     """
-    Until the transaction ends, keep those out who write of a user.
+    Until the transaction ends, keep those out who write of a user, or of several.
 
     Otherwise: a list writer sees that Ann has interactions. We erase Ann and commit. The writer stores her list, and
     she is back.
@@ -182,8 +182,11 @@ def exclude_writers_of(connection: Connection, user_id: str) -> None:
     """
     if not is_postgres(connection):
         return
-    part, wait_ms = _part(user_id), _lock_wait_ms(connection)
-    steps = [f"SELECT pg_advisory_xact_lock({lock}, {part})" for lock in (_ERASURE_OF_JOBS, _ERASURE)]
+    # Those of several users in one order, so that two merges of the same two do not wait for each other.
+    parts, wait_ms = ",".join(map(str, sorted(set(map(_part, users))))), _lock_wait_ms(connection)
+    steps = [
+        f"SELECT pg_advisory_xact_lock({lock}, unnest('{{{parts}}}'::int[]))" for lock in (_ERASURE_OF_JOBS, _ERASURE)
+    ]
     if wait_ms is not None:
         steps = [_bounded(1000 * ERASURE_WAIT_SECONDS), steps[0], _bounded(wait_ms), steps[1]]
     connection.exec_driver_sql("; ".join(steps))

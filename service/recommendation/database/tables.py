@@ -348,6 +348,18 @@ erasures = Table(
 which no event counts: that of the erasure, or of the newest event that was erased where its clock ran ahead."""
 
 
+merges = Table(
+    "merges",
+    metadata,
+    Column("user_id", id_type(), primary_key=True),
+    Column("into_user_id", id_type(), nullable=False, index=True),
+    Column("merged_at", UtcDateTime, nullable=False),
+    Column("erased_at", UtcDateTime),
+)
+"""Visitors whose history became an account's, until the account is erased. `erased_at` is what `erasures` said of the
+visitor before: it says `interactions.merges.MERGED` of them since."""
+
+
 outbox = Table(
     "outbox",
     metadata,

@@ -10,7 +10,7 @@ from recommendation.announcements.announcement import (
     INTERACTIONS_ACCEPTED,
     INTERACTIONS_TAKEN_BACK,
     Announcement,
-    _json,
+    written,
 )
 from recommendation.interactions.events import Interaction
 from recommendation.interactions.feedback import Feedback
@@ -34,7 +34,7 @@ def interactions_accepted(requests: Iterable[Sequence[Interaction]], time: datet
     for events in requests:
         rows: dict[str, list[str]] = defaultdict(list)
         for event in events:
-            rows[event.user_id].append(_json(_interaction(event)))
+            rows[event.user_id].append(written(_interaction(event)))
         made += _of_users(INTERACTIONS_ACCEPTED, "interactions", rows, time)
     return made
 
@@ -45,7 +45,7 @@ def feedback_received(requests: Iterable[Sequence[Feedback]], time: datetime) ->
     for given in requests:
         rows: dict[str, list[str]] = defaultdict(list)
         for item in given:
-            rows[item.interaction.user_id].append(_json(_feedback(item)))
+            rows[item.interaction.user_id].append(written(_feedback(item)))
         made += _of_users(FEEDBACK_RECEIVED, "feedback", rows, time)
     return made
 
@@ -59,7 +59,7 @@ def interaction_taken_back(event_id: str, taken: TakenBack) -> Announcement:
         "occurred_at": taken.occurred_at,
         "event_id": event_id,
     }
-    return Announcement(INTERACTIONS_TAKEN_BACK, taken.taken_back_at, taken.user_id, _json(row), taken.user_id)
+    return Announcement(INTERACTIONS_TAKEN_BACK, taken.taken_back_at, taken.user_id, written(row), taken.user_id)
 
 
 def _interaction(event: Interaction) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _of_users(type_: str, name: str, rows: dict[str, list[str]], time: datetime)
         parts = list(_parts(own))
         for number, part in enumerate(parts, 1):
             counted = f',"part":{number},"parts":{len(parts)}' if len(parts) > 1 else ""
-            data = f'{{"user_id":{_json(user_id)},"{name}":[{",".join(part)}]{counted}}}'
+            data = f'{{"user_id":{written(user_id)},"{name}":[{",".join(part)}]{counted}}}'
             yield Announcement(type_, time, user_id, data, user_id)
 
 

@@ -8,10 +8,11 @@ a regeneration (`regeneration.shard`).
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, bindparam, case, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, update
 
+from recommendation.announcements.announcement import merged_data
 from recommendation.database.database import Database
 from recommendation.database.dialects.writing import insert
 from recommendation.database.in_parts import rows_among
@@ -20,12 +21,17 @@ from recommendation.database.tables import (
     erasures,
     event_ids,
     feedback,
+    merges,
     outbox,
     regeneration_shards,
     user_game_interactions,
     user_lists,
 )
 from recommendation.database.versions import next_number
+
+MERGED = datetime(9000, 1, 1, tzinfo=UTC)
+"""What stands for the time of an erasure where a user was merged into another: later than any event, so that every way
+in that knows of erasures stops at it (`interactions.merges`)."""
 
 
 def user_digest(user_id: str) -> bytes:
@@ -47,14 +53,34 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
         for table in (feedback, outbox, user_game_interactions, user_lists)
     }
     receipt["event_ids"] = _forget_events(connection, user_id)
-    _forget_cursors(connection, user_id)
-    row = {"user_digest": user_digest(user_id), "number": next_number(connection), "erased_at": bar}
+    forget_cursors(connection, user_id)
+    names, receipt["merges"] = _forget_merges(connection, user_id)
+    for name in sorted(names):
+        receipt["outbox"] += int(connection.execute(delete(outbox).where(outbox.c.user_id == name)).rowcount)
+    for name in (user_id, *sorted(names)):
+        note_erasure(connection, name, bar)
+    return receipt
+
+
+def note_erasure(connection: Connection, user_id: str, until: datetime) -> None:
+    """Let no event of a user count up to a time, or a later one that was noted before; nor work that began before."""
+    row = {"user_digest": user_digest(user_id), "number": next_number(connection), "erased_at": until}
     statement = insert(connection, erasures).values(row)
     new, old = statement.excluded, erasures.c
-    later = case((new.erased_at > old.erased_at, new.erased_at), else_=old.erased_at)
+    later = case((or_(new.erased_at > old.erased_at, old.erased_at == MERGED), new.erased_at), else_=old.erased_at)
     values = {"number": new.number, "erased_at": later}
     connection.execute(statement.on_conflict_do_update(index_elements=["user_digest"], set_=values))
-    return receipt
+
+
+def _forget_merges(connection: Connection, user_id: str) -> tuple[set[str], int]:
+    """Forget of whom the person was the visitor, and who were theirs; return those, and how many rows went."""
+    told = select(merges.c.into_user_id).where(merges.c.user_id == user_id)
+    for account in connection.execute(told).scalars().all():
+        waiting = outbox.c.user_id == account, outbox.c.data == merged_data(account, user_id)
+        connection.execute(delete(outbox).where(*waiting))
+    visitors = set(connection.execute(select(merges.c.user_id).where(merges.c.into_user_id == user_id)).scalars())
+    gone = delete(merges).where((merges.c.into_user_id == user_id) | (merges.c.user_id == user_id))
+    return visitors, int(connection.execute(gone).rowcount)
 
 
 def _newest_event(connection: Connection, user_id: str) -> datetime | None:
@@ -71,7 +97,7 @@ def _forget_events(connection: Connection, user_id: str) -> int:
     return int(connection.execute(theirs.values(dict.fromkeys(said))).rowcount)
 
 
-def _forget_cursors(connection: Connection, user_id: str) -> None:
+def forget_cursors(connection: Connection, user_id: str) -> None:
     """Let regenerations under way that stopped behind this user go on from behind the one before; same users left."""
     pairs, shards = user_game_interactions.c, regeneration_shards.c
     before = select(func.coalesce(func.max(pairs.user_id), "")).where(pairs.user_id < user_id)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from recommendation.announcements.announcement import Announcement
 from recommendation.announcements.outbox import is_announcing, put
 from recommendation.database.idempotency import Answer, KeyReusedError, RequestKey, claim_all, keep_all
-from recommendation.interactions.store import Indexed, Recorded, erased_among, record_all
+from recommendation.interactions.store import Indexed, Recorded, fates_among, record_all
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def ingest(
     Raises:
         InvalidInput: as for `record_all`; nothing may be committed.
     """
-    erased = erased_among(connection, [request.events for request in requests])
+    fates = fates_among(connection, [request.events for request in requests])
     keyed = [request for request in requests if request.key is not None]
     claimed = claim_all(connection, [request.key for request in keyed if request.key is not None], now)
     earlier = {id(request): found for request, found in zip(keyed, claimed, strict=True) if found is not None}
     work = [request for request in requests if id(request) not in earlier]
-    recorded = record_all(connection, [request.events for request in work], owning_events, now, known_games, erased)
+    recorded = record_all(connection, [request.events for request in work], owning_events, now, known_games, fates)
     done = {
         id(request): Ingested(request.end(connection, mine), mine) for request, mine in zip(work, recorded, strict=True)
     }

@@ -104,11 +104,10 @@ def written(marks: Marks) -> str:
     )
 
 
-def read(text: str | None) -> Marks:
-    """Read marks as they were `written`."""
+def read(text: str | None) -> list[tuple[str, Mark]]:
+    """Read marks as they were `written`, each with its kind; several texts may be joined."""
     found = re.findall(r"(\w+)([+-])(-?\d+)@", text or "")
-    told = {kind: Mark(_EPOCH + int(number) * _MICROSECOND, sign == "+") for kind, sign, number in found}
-    return {kind: told.get(kind) for kind in KINDS}
+    return [(kind, Mark(_EPOCH + int(number) * _MICROSECOND, sign == "+")) for kind, sign, number in found]
 
 
 def latest(marks: Sequence[Mark | None]) -> Mark | None:

@@ -1,7 +1,8 @@
 """Counting events into `user_game_interactions`, exactly once each."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from recommendation.interactions.event_ids import Novelty, claim_event_ids, even
 from recommendation.interactions.events import Interaction
 from recommendation.interactions.feedback import Feedback
 from recommendation.interactions.marks import marks_before
+from recommendation.interactions.merged import Fates, accounts_among
 from recommendation.interactions.pairs import PairChange, fold
 from recommendation.rows import Rejection
 from recommendation.weights import MAX_SCORE, SHOWN
@@ -49,11 +51,13 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass
 class Recorded:
-    """What became of a batch."""
+    """What became of a batch. An accepted event of a visitor who was merged is the account's."""
 
     accepted: list[Interaction]
     duplicates: int
     rejected: list[Rejection] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    """Index of each accepted event, where events were counted step by step."""
 
     @property
     def by_type(self) -> Mapping[str, int]:
@@ -69,7 +73,7 @@ def record_all(
     owning_events: frozenset[str],
     received_at: datetime,
     known_games: Container[str] = frozenset(),
-    erased: Mapping[str, datetime] | None = None,
+    fates: Fates | None = None,
 ) -> list[Recorded]:
     """
     Count the events of several batches in the caller's transaction, as if they had come one after the other.
@@ -82,7 +86,7 @@ def record_all(
         owning_events: event types that make a game owned.
         received_at: when the batches came in; event ids are forgotten by it.
         known_games: games that are surely in the catalogue already.
-        erased: what `erased_among` said of these batches in this transaction, where it was asked already.
+        fates: what `fates_among` said of these batches in this transaction, where it was asked already.
 
     Returns:
         What became of each batch.
@@ -92,7 +96,7 @@ def record_all(
     """
     recorded = [Recorded([], 0) for _ in batches]
     events = [(mine, index, event) for mine, batch in zip(recorded, batches, strict=True) for index, event in batch]
-    events = _without_erased(events, erased_among(connection, batches) if erased is None else erased)
+    events = _without_erased(events, fates_among(connection, batches) if fates is None else fates)
     accepted = _without_repeats(connection, events, owning_events, received_at)
     changes = fold((event for event in accepted if event.event_type != SHOWN), owning_events)
     ensure_games(connection, {change.game_id for change in changes}, received_at, known_games)
@@ -104,26 +108,30 @@ _Placed = tuple[Recorded, int, Interaction]
 """An event with its index in a batch, and where what became of that batch is written down."""
 
 
-def erased_among(connection: Connection, batches: Iterable[Sequence[Indexed]]) -> dict[str, datetime]:
+def fates_among(connection: Connection, batches: Iterable[Sequence[Indexed]]) -> Fates:
     """
-    Return which users of some events were erased after the first of them, and when.
+    Return which users of some events were merged into accounts, and who was erased after the first of them, and when.
 
     Until the transaction ends no more are; to be called before it locks a row.
     """
     events = [event for batch in batches for _, event in batch]
     if not events:
         wait_briefly(connection)
-        return {}
-    return erased_since(connection, {event.user_id for event in events}, min(event.occurred_at for event in events))
+        return Fates()
+    erased = erased_since(connection, {event.user_id for event in events}, min(event.occurred_at for event in events))
+    return accounts_among(connection, erased)
 
 
-def _without_erased(events: list[_Placed], erased: Mapping[str, datetime]) -> list[_Placed]:
-    if not erased:
+def _without_erased(events: list[_Placed], fates: Fates) -> list[_Placed]:
+    """Leave out events from before the erasure of their user, or of the account that their user was merged into."""
+    accounts, erased = fates
+    if not accounts and not erased:
         return events
     wanted = []
     for mine, index, event in events:
-        if event.occurred_at > erased.get(event.user_id, NEVER):
-            wanted.append((mine, index, event))
+        account = accounts.get(event.user_id, event.user_id)
+        if event.occurred_at > max(erased.get(event.user_id, NEVER), erased.get(account, NEVER)):
+            wanted.append((mine, index, event if account == event.user_id else event._replace(user_id=account)))
         else:
             mine.rejected.append(Rejection(index, "user_erased", "its user was erased after it happened"))
     return wanted
@@ -140,6 +148,7 @@ def _without_repeats(
     for (mine, index, event), verdict in zip(events, verdicts, strict=True):
         if verdict is Novelty.NEW:
             mine.accepted.append(event)
+            mine.places.append(index)
             accepted.append(event)
         elif verdict is Novelty.REPEAT:
             mine.duplicates += 1
@@ -173,8 +182,20 @@ def merge_pairs(connection: Connection, changes: Sequence[PairChange]) -> None:
     columns = pair_columns(changes)
     if max(columns["score_millionths"]) > MAX_SCORE:
         raise InvalidInput("the score of a pair would grow beyond what can be counted exactly; send smaller quantities")
-    try:
+    with exact_sums():
         insert_columns(connection, user_game_interactions, columns, adding)
+
+
+@contextmanager
+def exact_sums() -> Iterator[None]:
+    """
+    Say so where a row would hold more than can be counted exactly.
+
+    Raises:
+        InvalidInput: it would; nothing may be committed.
+    """
+    try:
+        yield
     except IntegrityError as error:
         if "score_in_range" not in str(error.orig):
             raise

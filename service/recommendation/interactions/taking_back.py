@@ -74,7 +74,7 @@ def take_back_event(
         gone = feedback.c.user_id == event.user_id, feedback.c.event_id == key
         connection.execute(delete(feedback).where(*gone))
         connection.execute(update(event_ids).where(event_ids.c.event_id == key).values(taken_back_at=now))
-        outdate_lists(connection, event.user_id, now)
+        outdate_lists(connection, [event.user_id], now)
     taken_at = now if is_first else event.taken_back_at
     return TakenBack(event.user_id, event.game_id, event.event_type, event.occurred_at, taken_at, is_first)
 
@@ -120,10 +120,10 @@ def _marks_left(pair: Any, named: Sequence[Any], others: Sequence[Any], owning_e
         others: those that stay.
     """
     own = {one.event_id: marks_of(one.event_type, one.occurred_at, owning_events) for one in named}
-    shown = [marks_of_row(pair), *(read(one.marks_before) for one in named)]
+    shown = [*marks_of_row(pair).items(), *(told for one in named for told in read(one.marks_before))]
     found: dict[str, Mark | None] = {}
     for kind in KINDS:
         of_named = {marks[kind] for marks in own.values()}
-        of_unnamed = [marks[kind] for marks in shown if marks[kind] not in of_named]
+        of_unnamed = [mark for of_kind, mark in shown if of_kind == kind and mark not in of_named]
         found[kind] = latest([*of_unnamed, *(own[one.event_id][kind] for one in others)])
     return found

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 from recommendation.catalogue.games import Catalogue
 from recommendation.clock import rfc3339
 from recommendation.database.tables import feedback, outbox, user_game_interactions
+from recommendation.interactions.merged import merged_into, visitors_of
 from recommendation.lists.first_party import decode_first_party
 from recommendation.lists.order import source_class
 from recommendation.lists.store import lists_of
@@ -16,7 +17,13 @@ from recommendation.weights import MILLION
 
 
 def export_user(connection: Connection, user_id: str, catalogue: Catalogue) -> dict[str, Any]:
-    """Return a person's interactions, feedback, lists, and what waits to be announced of them."""
+    """
+    Return a person's interactions, feedback, lists, and what waits to be announced of them.
+
+    An account has its visitors' with its own; a visitor has nothing left but the account.
+    """
+    visitors = visitors_of(connection, user_id)
+    names = [user_id, *(visitor for visitor, _ in visitors)]
     pairs = connection.execute(
         select(user_game_interactions)
         .where(user_game_interactions.c.user_id == user_id)
@@ -25,6 +32,8 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue) -> d
     given = connection.execute(select(feedback).where(feedback.c.user_id == user_id).order_by(feedback.c.feedback_id))
     return {
         "user_id": user_id,
+        "merged_into": merged_into(connection, user_id),
+        "merged": [{"user_id": visitor, "merged_at": rfc3339(moment)} for visitor, moment in visitors],
         "interactions": [
             {
                 "game_id": row.game_id,
@@ -60,7 +69,7 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue) -> d
         "announcements": [
             {"type": row.type, "created_at": rfc3339(row.created_at), "data": json.loads(row.data)}
             for row in connection.execute(
-                select(outbox).where(outbox.c.user_id == user_id).order_by(outbox.c.outbox_id)
+                select(outbox).where(outbox.c.user_id.in_(names)).order_by(outbox.c.outbox_id)
             )
         ],
     }

@@ -282,6 +282,12 @@ class FailIn(Strict):
     failed_shards: list[Annotated[int, Field(ge=0, le=MAX_SHARDS - 1)]]
 
 
+class MergeIn(Strict):
+    """Whose a visitor's history becomes."""
+
+    into: Id = Field(description="the account")
+
+
 RETRIED: dict[str, Any] = {
     "parameters": [
         {

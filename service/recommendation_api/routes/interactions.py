@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -77,8 +78,9 @@ async def post_feedback(request: Request) -> Response:
     events: list[Indexed] = [(index, item.interaction) for index, item in given]
 
     def kept(done: Recorded) -> list[Feedback]:
-        taken = {id(event) for event in done.accepted}
-        return [item for _, item in given if id(item.interaction) in taken]
+        by_index = dict(given)
+        places = zip(done.places, done.accepted, strict=True)
+        return [replace(by_index[index], interaction=event) for index, event in places]
 
     def end(connection: Connection, done: Recorded) -> Answer:
         store_feedback(connection, kept(done))
@@ -117,7 +119,7 @@ async def take_back(request: Request, event_id: schemas.EventId) -> Response:
             raise Problem(404, "unknown_event", _UNKNOWN_EVENT)
         if taken.taken_now and is_announcing(connection):
             put(connection, [interaction_taken_back(event_id, taken)])
-        return Answer(200, orjson.dumps(_document(event_id, taken)))
+        return Answer(200, orjson.dumps(_document(taken)))
 
     return answered(*await once(request, b"", work))
 
@@ -128,10 +130,9 @@ _UNKNOWN_EVENT = (
 )
 
 
-def _document(event_id: str, taken: TakenBack) -> dict[str, str]:
+def _document(taken: TakenBack) -> dict[str, str]:
+    """Say what was taken back, without ids of people or events: it is kept for retries, and an erasure leaves none."""
     return {
-        "event_id": event_id,
-        "user_id": taken.user_id,
         "game_id": taken.game_id,
         "event_type": taken.event_type,
         "occurred_at": rfc3339(taken.occurred_at),

@@ -15,6 +15,7 @@ from recommendation.catalogue.games import Game
 from recommendation.catalogue.store import ensure_games, unknown_games
 from recommendation.database.idempotency import Answer
 from recommendation.database.locks import share_with_erasure
+from recommendation.interactions.merged import merged_among
 from recommendation.lists.first_party import FirstPartyItem, FirstPartyList, parse_first_party, parse_item, parse_source
 from recommendation.lists.first_party_store import (
     delete_list,
@@ -72,16 +73,30 @@ async def post_batch(request: Request) -> Response:
     def store(connection: Connection, now: datetime) -> Answer:
         share_with_erasure(connection, users)  # before any row, as every writer: or two could wait for each other
         known = parts.views.last_view.catalogue.by_id
-        wanted, unknown = (lists, []) if create_games else _without_unknown(connection, lists, known)
+        there, merged = _without_merged(connection, lists)
+        wanted, unknown = (there, []) if create_games else _without_unknown(connection, there, known)
         given = {pair: [item for _, item in items] for pair, items in wanted.items()}
         new_games = ensure_games(connection, _games(given), now, known)
         full = store_first_party(connection, given, mode == "replace", now, parts.list_bounds) if given else {}
         more = [Rejection(index, "lists_full", full[pair]) for pair in full for index, _ in wanted[pair]]
         accepted = sum(len(items) for pair, items in wanted.items() if pair not in full)
-        return batch_answer(accepted, [*refused, *unknown, *more], 0, new_games=new_games)
+        return batch_answer(accepted, [*refused, *merged, *unknown, *more], 0, new_games=new_games)
 
     answer, replayed = await once_and_shown(request, body, store, next(iter(users)) if len(users) == 1 else None)
     return answered(answer, replayed)
+
+
+def _without_merged(
+    connection: Connection, lists: Mapping[tuple[str, str], Indexed]
+) -> tuple[Mapping[tuple[str, str], Indexed], list[Rejection]]:
+    """Leave out lists of visitors who were merged into accounts; to be called where no erasure may come between."""
+    merged = merged_among(connection, sorted({user_id for user_id, _ in lists}))
+    if not merged:
+        return lists, []
+    there = {pair: items for pair, items in lists.items() if pair[0] not in merged}
+    gone = [index for pair in lists.keys() - there.keys() for index, _ in lists[pair]]
+    detail = "its user was merged into an account: name that one"
+    return there, [Rejection(index, "user_merged", detail) for index in gone]
 
 
 @router.delete("/user/{user_id}/lists/{source}", status_code=204, openapi_extra=schemas.RETRIED)

@@ -8,15 +8,20 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
 from recommendation.interactions.erasures import erase_user
 from recommendation.operations.export import export_user
+from recommendation.operations.merging import merge_user
+from recommendation.rows import as_fields, required_id
 from recommendation_api.http.auth import needs
+from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.operations import ErasedOut, ExportOut
+from recommendation_api.openapi.answers.people import MergedOut
 from recommendation_api.parts import parts_of
 
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])
@@ -31,6 +36,37 @@ async def delete_user(request: Request, user_id: schemas.UserId) -> Response:
 
     answer, replayed = await once(request, b"", work, user_id, parts_of(request).erasing)
     return answered(answer, replayed)
+
+
+@router.post(
+    "/user/{user_id}/merge",
+    responses=answer(MergedOut),
+    openapi_extra={**schemas.one(schemas.MergeIn), **schemas.RETRIED},
+)
+async def merge(request: Request, user_id: schemas.UserId) -> Response:
+    """
+    Make a visitor's history an account's, exactly once; a second time changes nothing and moves nothing.
+
+    Events and feedback add up as if the account had sent them; of two recommendations of the shop for one game by one
+    source the account's stays, and lists for which the account has no room are left out (`lists_left_out`).
+
+    From then on the visitor's id is another name of the account for whatever is on its way: events, feedback, and the
+    taking back of events. Its own list is that of a newcomer, `/batch` refuses it (`user_merged`), and so do imports
+    (`user_erased`). Erasing the account ends that: then what still comes for the visitor is refused.
+
+    409 where the account was merged into another, or the visitor into a third.
+    """
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
+    account = required_id(as_fields(parse_json(body), frozenset({"into"}), required=("into",)), "into")
+
+    def work(connection: Connection, now: datetime) -> Answer:
+        done = merge_user(connection, user_id, account, now, parts.list_bounds)
+        # Without ids: the answer is kept for retries, and an erasure must leave none.
+        document = {"merged_at": rfc3339(done.merged_at), "moved": done.moved, "lists_left_out": done.lists_left_out}
+        return Answer(200, orjson.dumps(document))
+
+    return answered(*await once(request, body, work, account, parts.erasing))
 
 
 @router.get("/user/{user_id}/export", responses=answer(ExportOut))

@@ -39,6 +39,7 @@ SCOPES = {
     "DELETE /user/{user_id}/lists/{source}": WRITE,
     "GET /user/{user_id}/export": ADMIN,
     "DELETE /user/{user_id}": ADMIN,
+    "POST /user/{user_id}/merge": ADMIN,
     "GET /models": ADMIN,
     "POST /models/{version}/promote": ADMIN,
     "GET /coverage": ADMIN,

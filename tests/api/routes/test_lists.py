@@ -245,9 +245,21 @@ def test_erasing_a_person_leaves_nothing_and_gives_a_receipt(store: Any) -> None
     store.post("/user/u02/generate")
     store.post("/feedback", {"user_id": "u02", "game_id": "g02", "action": "clicked"})
     receipt = store.call("DELETE", "/user/u02").json()["erased"]
-    assert receipt == {"feedback": 1, "outbox": 0, "user_game_interactions": 8, "user_lists": 1}
+    assert receipt == {
+        "event_ids": 0,
+        "feedback": 1,
+        "merges": 0,
+        "outbox": 0,
+        "user_game_interactions": 8,
+        "user_lists": 1,
+    }
     nothing: dict[str, list[str]] = {name: [] for name in ("interactions", "feedback", "lists", "announcements")}
-    assert store.get("/user/u02/export") == {"user_id": "u02", **nothing}
+    assert store.get("/user/u02/export") == {
+        "user_id": "u02",
+        "merged_into": None,
+        "merged": [],
+        **nothing,
+    }
 
 
 def test_a_collector_who_owns_the_most_popular_games_is_shown_those_below(store: Any) -> None:

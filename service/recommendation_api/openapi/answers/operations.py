@@ -53,6 +53,8 @@ class ExportOut(BaseModel):
     """Everything that is kept of a person."""
 
     user_id: str
+    merged_into: str | None
+    merged: list[dict[str, JsonValue]]
     interactions: list[dict[str, JsonValue]]
     feedback: list[dict[str, JsonValue]]
     lists: list[dict[str, JsonValue]]

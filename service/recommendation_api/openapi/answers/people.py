@@ -5,11 +5,17 @@ from pydantic import BaseModel
 from recommendation_api.openapi.schemas import Moment
 
 
+class MergedOut(BaseModel):
+    """A visitor's history is the account's."""
+
+    merged_at: str
+    moved: dict[str, int]
+    lists_left_out: list[str]
+
+
 class TakenBackOut(BaseModel):
     """An event that does not count any more."""
 
-    event_id: str
-    user_id: str
     game_id: str
     event_type: str
     occurred_at: Moment
