@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, update
 
 from recommendation.catalogue.drops import Drop, StandingDrop
 from recommendation.catalogue.games import Game
-from recommendation.catalogue.store import ensure_games, said_by_drops
+from recommendation.catalogue.store import ensure_games, revive_games, said_by_drops
 from recommendation.database.dialects.writing import insert
 from recommendation.database.tables import drops
 from recommendation.database.versions import bump
@@ -30,7 +30,7 @@ def put_drop(connection: Connection, drop: Drop, now: datetime) -> Drop:
     if known is not None and known.ended_at is not None:
         return known
     names = [game.game_id for game in drop.games]
-    new = ensure_games(connection, names, now, ())
+    new = [*revive_games(connection, names, now), *ensure_games(connection, names, now, ())]
     by_drops = {name for name, said in said_by_drops(connection).items() if any(one.released_at for one in said)}
     given = [_as_given(game, game.game_id in by_drops.union(new)) for game in drop.games]
     row = {**vars(drop), "games": names, "given": given}

@@ -31,12 +31,14 @@ class Game:
     similar_to: tuple[str, ...] = ()
     released_at: datetime | None = None
     available: bool = True
+    is_deleted: bool = False
+    """Whether it was deleted: it is in no list until the shop, or a drop, makes it known again."""
     is_announced: bool = False
     """Whether its release time is that of a drop, and of nothing that the shop says."""
 
     def is_listed(self, now: datetime) -> bool:
         """Tell whether it may stand in lists: it is available and released."""
-        return self.available and (self.released_at is None or self.released_at <= now)
+        return self.available and not self.is_deleted and (self.released_at is None or self.released_at <= now)
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ def completed(game: Game, drops: Iterable[Said]) -> Game:
         The shop says `title="Tin Orchard"` and no tags; a drop says `title="Orchard"` and `tags=("co-op",)`: the game
         keeps its title, and has the drop's tags for as long as the drop stands.
     """
-    for said in drops:
+    for said in () if game.is_deleted else drops:
         hides = said.released_at is not None and game.released_at is None
         game = replace(
             game,
@@ -111,8 +113,8 @@ class GameChange:
         return GameChange(self.game_id, {**self.fields, **later.fields})
 
     def applied_to(self, game: Game) -> Game:
-        """Return the game after the change."""
-        return replace(game, **self.fields)
+        """Return the game after the change; a deleted game begins anew."""
+        return replace(Game(game.game_id, game.key) if game.is_deleted else game, **self.fields)
 
 
 def parse_change(row: object) -> GameChange:

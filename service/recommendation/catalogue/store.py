@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from recommendation.catalogue.games import Catalogue, Game, GameChange, Said, completed
 from recommendation.database.dialects.writing import insert_new, insert_rows
@@ -63,6 +63,38 @@ def put_games(connection: Connection, given: Sequence[GameChange], now: datetime
     bump(connection, "catalogue", now)
 
 
+def delete_game(connection: Connection, game_id: str, now: datetime) -> datetime | None:
+    """
+    Take a game out of the catalogue, in the caller's transaction; a second time changes nothing.
+
+    Its row stays, and forgets what was said of it. Events that come later are counted, and do not bring it back.
+
+    Returns:
+        When it was deleted; None where it is unknown.
+    """
+    of_game = games.c.game_id == game_id
+    found = connection.execute(select(games.c.deleted_at).where(of_game).with_for_update()).first()
+    if found is None:
+        return None
+    if found.deleted_at is not None:
+        earlier: datetime = found.deleted_at
+        return earlier
+    nothing: dict[str, Any] = {"title": None, "tags": [], "similar_to": [], "released_at": None, "available": False}
+    connection.execute(update(games).where(of_game).values(**nothing, updated_at=now, deleted_at=now))
+    bump(connection, "catalogue", now)
+    return now
+
+
+def revive_games(connection: Connection, names: Sequence[str], now: datetime) -> list[str]:
+    """Make those of some games known again that were deleted; return them."""
+    deleted = select(games.c.game_id).where(games.c.game_id.in_(names), games.c.deleted_at.is_not(None))
+    revived = sorted(connection.execute(deleted).scalars())
+    if revived:
+        anew = {"available": True, "updated_at": now, "deleted_at": None, "history_gone_to": None}
+        connection.execute(update(games).where(games.c.game_id.in_(revived)).values(anew))
+    return revived
+
+
 def load_catalogue(connection: Connection) -> Catalogue:
     """Read every game, with what drops add to it for as long as they stand."""
     columns = (c for c in games.c if c.name != "updated_at")
@@ -104,6 +136,8 @@ def _as_row(game: Game, now: datetime) -> dict[str, Any]:
         "released_at": game.released_at,
         "available": game.available,
         "updated_at": now,
+        "deleted_at": None,
+        "history_gone_to": None,
     }
 
 
@@ -116,12 +150,13 @@ def _as_game(row: Any) -> Game:
         similar_to=tuple(row.similar_to or ()),
         released_at=row.released_at,
         available=row.available,
+        is_deleted=row.deleted_at is not None,
     )
 
 
 def _replacing(insert: Any) -> Any:
     new = insert.excluded
-    names = ("title", "tags", "similar_to", "released_at", "available", "updated_at")
+    names = ("title", "tags", "similar_to", "released_at", "available", "updated_at", "deleted_at", "history_gone_to")
     return insert.on_conflict_do_update(index_elements=["game_id"], set_={name: new[name] for name in names})
 
 

@@ -83,8 +83,11 @@ games = Table(
     Column("released_at", UtcDateTime),
     Column("available", Boolean, nullable=False, default=True),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+    Column("history_gone_to", id_type()),
 )
-"""The catalogue. `game_key` is the small number that stands for the game inside stored lists."""
+"""The catalogue. `game_key` is the small number that stands for the game inside stored lists: a deleted game keeps its
+row, so that the number never stands for another. `history_gone_to` is the user up to whom its history was erased."""
 
 
 user_game_interactions = Table(

@@ -28,6 +28,7 @@ from recommendation.database.tables import (
     user_lists,
 )
 from recommendation.database.versions import next_number
+from recommendation.interactions.event_ids import SAID
 
 MERGED = datetime(9000, 1, 1, tzinfo=UTC)
 """What stands for the time of an erasure where a user was merged into another: later than any event, so that every way
@@ -92,9 +93,8 @@ def _newest_event(connection: Connection, user_id: str) -> datetime | None:
 
 def _forget_events(connection: Connection, user_id: str) -> int:
     """Forget what the person's events said, and keep their ids: a retry is still known for one, and not counted."""
-    said = ("user_id", "game_id", "event_type", "score_millionths", "occurred_at", "marks_before")
     theirs = update(event_ids).where(event_ids.c.user_id == user_id)
-    return int(connection.execute(theirs.values(dict.fromkeys(said))).rowcount)
+    return int(connection.execute(theirs.values(dict.fromkeys(SAID))).rowcount)
 
 
 def forget_cursors(connection: Connection, user_id: str) -> None:

@@ -12,6 +12,9 @@ from recommendation.database.dialects.writing import insert_new
 from recommendation.database.in_parts import rows_among
 from recommendation.database.tables import event_ids
 
+SAID = ("user_id", "game_id", "event_type", "score_millionths", "occurred_at", "marks_before")
+"""Columns that tell what an event said; without them its id is known, and nothing else."""
+
 
 class Novelty(Enum):
     """What an event id says of its event."""

@@ -6,9 +6,9 @@ from sqlalchemy import Connection, delete
 
 from recommendation.database.tables import user_lists
 from recommendation.lists.first_party import Bounds, decode_first_party
+from recommendation.lists.first_party_store import store_first_party
 from recommendation.lists.order import source_class
 from recommendation.lists.shops_own import REASONS
-from recommendation.lists.first_party_store import store_first_party
 from recommendation.lists.store import lists_of
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommendation.catalogue.drops import StandingDrop
+from recommendation.catalogue.find import GameIndex
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
@@ -105,6 +106,11 @@ class StoreView:
     def needs_times(self) -> bool:
         """Whether the live model fades a user's older games, so that a list needs to know which came last."""
         return self.live is not None and self.live.model.recency > 0
+
+    @cached_property
+    def game_index(self) -> GameIndex:
+        """Games by the beginnings of their ids and titles; sorting many takes a tenth of a second."""
+        return GameIndex(self.catalogue)
 
     @cached_property
     def own_of_everyone(self) -> ShopsOwn:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from recommendation.catalogue.games import Game
 from recommendation.catalogue.store import available_games
 from recommendation.database.tables import games
 from recommendation.evaluation.exposure import Exposure
@@ -71,6 +72,15 @@ def _named(connection: Connection, exposure: Exposure) -> list[ListedGame]:
     rows = connection.execute(wanted.where(games.c.game_key.in_([key for key, _ in most])))
     names = {row.game_key: (row.game_id, row.title) for row in rows}
     return [ListedGame(*names[key], lists) for key, lists in most if key in names]
+
+
+def top_tens_with(connection: Connection, game: Game) -> int | None:
+    """Return how many lists show a game among their first ten, as of the last full regeneration; None before one."""
+    found = last_full(connection)
+    if found is None:
+        return None
+    exposure = found.exposure()
+    return int(exposure.lists[exposure.keys == game.key].sum())
 
 
 def last_full_results(connection: Connection) -> dict[str, float]:

@@ -30,7 +30,7 @@ class Trainer:
         self._database = database
         self._clock = clock
         self._children: set[asyncio.subprocess.Process] = set()
-        self._tasks: set[asyncio.Task[int]] = set()
+        self._regenerations: dict[str, asyncio.Task[int]] = {}
         self._wake = asyncio.Event()
         self._queued = asyncio.Event()
 
@@ -63,10 +63,12 @@ class Trainer:
                     log.exception("training runs were not looked after; the next look comes in seconds")
 
     def regenerate(self, regeneration_id: str) -> None:
-        """Carry out a regeneration in a process of its own."""
+        """Carry out a regeneration in a process of its own, one at a time of the same; one that is through stays so."""
+        if regeneration_id in self._regenerations:
+            return
         task = asyncio.create_task(self._run_child("recommendation.regeneration", regeneration_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._regenerations[regeneration_id] = task
+        task.add_done_callback(lambda _task: self._regenerations.pop(regeneration_id, None))
 
     async def close(self) -> None:
         """Stop children that are still at work; what they committed stays, and a training goes back into the queue."""

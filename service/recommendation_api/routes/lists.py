@@ -213,14 +213,14 @@ async def get_similar(
     if row < 0:
         items = []
     elif len(model.games) > MANY_GAMES:
-        items = await asyncio.to_thread(_nearest, view, view.live, row, limit, tags, now)
+        items = await asyncio.to_thread(nearest, view, view.live, row, limit, tags, now)
     else:
-        items = _nearest(view, view.live, row, limit, tags, now)
+        items = nearest(view, view.live, row, limit, tags, now)
     document = {"game_id": game_id, "in_model": row >= 0, "items": items, "model_version": view.live.version}
     return tagged_response(request, orjson.dumps(document))
 
 
-def _nearest(
+def nearest(
     view: StoreView, live: LiveModel, row: int, limit: int, tags: TagFilter, now: datetime
 ) -> list[dict[str, Any]]:
     """Return the listed games that are nearest to a row of the live model, as they are answered."""

@@ -1,28 +1,33 @@
 """One person's data: all of it, or none of it any more."""
 
 from datetime import datetime
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
+from recommendation.ids import MAX_ID_CHARACTERS, is_id
 from recommendation.interactions.erasures import erase_user
+from recommendation.interactions.find import find_users
 from recommendation.operations.export import export_user
 from recommendation.operations.merging import merge_user
 from recommendation.rows import as_fields, required_id
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
+from recommendation_api.http.places import decode_place, encode_place
 from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.operations import ErasedOut, ExportOut
-from recommendation_api.openapi.answers.people import MergedOut
+from recommendation_api.openapi.answers.people import FoundUsersOut, MergedOut
 from recommendation_api.parts import parts_of
+from recommendation_api.routes.lists import Limit
 
 router = APIRouter(tags=["people"], dependencies=[needs("admin")])
 
@@ -67,6 +72,27 @@ async def merge(request: Request, user_id: schemas.UserId) -> Response:
         return Answer(200, orjson.dumps(document))
 
     return answered(*await once(request, body, work, account, parts.erasing))
+
+
+@router.get("/users", responses=answer(FoundUsersOut))
+def find_users_by_id(
+    request: Request,
+    query: Annotated[str, Query(max_length=MAX_ID_CHARACTERS, description="how an id begins")] = "",
+    limit: Limit = 20,
+    cursor: Annotated[str | None, Query(max_length=2000)] = None,
+) -> Response:
+    """
+    Find users with interactions by how their id begins, in the order of ids; without `query` all of them.
+
+    Ids are opaque, so upper and lower case differ. `next_cursor` leads to the next page.
+    """
+    (after,) = decode_place(cursor, 1) if cursor else ("",)
+    if query and query not in (".", "..") and not is_id(query):
+        return json_response({"users": [], "next_cursor": None})
+    with parts_of(request).database.reading() as connection:
+        users, has_more = find_users(connection, query, limit, after)
+    found = [{**vars(user), "last_event_at": rfc3339(user.last_event_at)} for user in users]
+    return json_response({"users": found, "next_cursor": encode_place(users[-1].user_id) if has_more else None})
 
 
 @router.get("/user/{user_id}/export", responses=answer(ExportOut))

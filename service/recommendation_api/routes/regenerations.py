@@ -26,7 +26,7 @@ from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
-from recommendation_api.openapi.answers.drops import RegenerationOut, RegenerationsOut
+from recommendation_api.openapi.answers.drops import OpenedRegenerationOut, RegenerationOut, RegenerationsOut
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
@@ -36,12 +36,16 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 @router.post(
     "/regenerations",
     status_code=201,
-    responses=answer(RegenerationOut, 201, 409),
+    responses=answer(OpenedRegenerationOut, 201, 409),
     openapi_extra={**schemas.one(schemas.RegenerationIn), **schemas.RETRIED},
 )
 async def post_regeneration(request: Request) -> Response:
     """
-    Open a regeneration, for everyone or an audience; its shards are worked on by Jobs.
+    Open a regeneration, for everyone or an audience; `worked_on_by` says who makes the lists.
+
+    `service`: this one, in a process of its own, as with `RECOMMENDATION_TRAINING=local`. `jobs`: this one does nothing
+    more; the operator's Jobs do, or `python -m recommendation_jobs regenerate --regeneration ID --shard 0 --shards 1`
+    does, once for each shard. Where neither runs it stays as it is.
 
     `replaces` names one of the same drop that others overtook: it ends, and this one begins with a higher number.
     """
@@ -56,15 +60,20 @@ async def post_regeneration(request: Request) -> Response:
     if replaced is not None and not is_id(replaced):
         raise RowError("invalid_replaces", "replaces should be the id of a regeneration")
     since = active_since(fields.get("audience"), parts.clock())
+    worked_on_by = "service" if parts.settings.training == "local" else "jobs"
 
     def begin(connection: Connection, now: datetime) -> Answer:
         opened = regenerations.open_regeneration(connection, drop_uid, since, shards, now)
         if replaced is not None:
             end_replaced(connection, replaced, drop_uid, now)
         location = str(request.url.path).rstrip("/") + f"/{opened.regeneration_id}"
-        return Answer(201, orjson.dumps(regeneration_document(connection, opened)), {"Location": location})
+        document = {**regeneration_document(connection, opened), "worked_on_by": worked_on_by}
+        return Answer(201, orjson.dumps(document), {"Location": location})
 
     answer, replayed = await once(request, body, begin)
+    if worked_on_by == "service":
+        # On a replay too: the process that was asked first may have died before it started.
+        parts.trainer.regenerate(orjson.loads(answer.body)["id"])
     return answered(answer, replayed)
 
 

@@ -253,7 +253,9 @@ def test_erasing_a_person_leaves_nothing_and_gives_a_receipt(store: Any) -> None
         "user_game_interactions": 8,
         "user_lists": 1,
     }
-    nothing: dict[str, list[str]] = {name: [] for name in ("interactions", "feedback", "lists", "announcements")}
+    nothing: dict[str, list[str]] = {
+        name: [] for name in ("interactions", "feedback", "remembered_events", "lists", "announcements")
+    }
     assert store.get("/user/u02/export") == {
         "user_id": "u02",
         "merged_into": None,

@@ -97,6 +97,12 @@ class RegenerationOut(BaseModel):
     finished_at: Moment | None
 
 
+class OpenedRegenerationOut(RegenerationOut):
+    """A regeneration that was opened, and who works on it."""
+
+    worked_on_by: Literal["service", "jobs"]
+
+
 class RegenerationsOut(BaseModel):
     """Regenerations, newest first."""
 

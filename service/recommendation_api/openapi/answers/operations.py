@@ -57,6 +57,7 @@ class ExportOut(BaseModel):
     merged: list[dict[str, JsonValue]]
     interactions: list[dict[str, JsonValue]]
     feedback: list[dict[str, JsonValue]]
+    remembered_events: list[dict[str, JsonValue]]
     lists: list[dict[str, JsonValue]]
     announcements: list[dict[str, JsonValue]]
 

@@ -20,3 +20,19 @@ class TakenBackOut(BaseModel):
     event_type: str
     occurred_at: Moment
     taken_back_at: Moment
+
+
+class FoundUserOut(BaseModel):
+    """A user who was found."""
+
+    user_id: str
+    games: int
+    events: int
+    last_event_at: Moment
+
+
+class FoundUsersOut(BaseModel):
+    """A page of users, and where to go on."""
+
+    users: list[FoundUserOut]
+    next_cursor: str | None
