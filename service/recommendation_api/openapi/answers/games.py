@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from recommendation_api.openapi.schemas import Moment
+
 
 class FoundGameOut(BaseModel):
     """A game that was found."""
@@ -11,7 +13,7 @@ class FoundGameOut(BaseModel):
     game_id: str
     title: str | None
     tags: list[str]
-    released_at: str | None
+    released_at: Moment | None
     available: bool
 
 
@@ -49,6 +51,6 @@ class GameOut(FoundGameOut):
 class DeletedGameOut(BaseModel):
     """A game that was deleted, and what became of its history."""
 
-    deleted_at: str
+    deleted_at: Moment
     history: Literal["kept", "erasing", "erased"]
     pairs_erased: int

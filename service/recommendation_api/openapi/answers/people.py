@@ -8,7 +8,7 @@ from recommendation_api.openapi.schemas import Moment
 class MergedOut(BaseModel):
     """A visitor's history is the account's."""
 
-    merged_at: str
+    merged_at: Moment
     moved: dict[str, int]
     lists_left_out: list[str]
 
