@@ -60,6 +60,7 @@ def test_the_job_of_a_drop_is_indexed_and_careful() -> None:
         "backoffLimitPerIndex": 3,
         "podReplacementPolicy": "Failed",
         "suspend": False,
+        "ttlSecondsAfterFinished": 24 * 3600,
         "podFailurePolicy": {
             "rules": [
                 {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},

@@ -30,7 +30,7 @@ def erase_part(connection: Connection, game_id: str, now: datetime) -> ErasedPar
     """
     Erase the history of a deleted game among the next users, in the caller's transaction.
 
-    Where it stopped is kept with the game, so that the next call goes on there, whoever makes it. Locks are taken in
+    Where it stopped is kept with the game, so that the next call goes on there. Locks are taken in
     the order of all writers of events. A game that was made known again meanwhile keeps what is left.
     """
     share_with_erasure(connection, None)

@@ -50,6 +50,7 @@ SCOPES = {
     "GET /settings": ADMIN,
     "GET /overview": ADMIN,
     "GET /changes": ADMIN,
+    "GET /key": READ | WRITE | OPERATOR,
     "POST /train": OPERATOR,
     "GET /train": OPERATOR,
     "GET /train/{run_id}": OPERATOR,

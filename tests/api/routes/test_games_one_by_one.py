@@ -26,7 +26,7 @@ def test_a_deleted_game_is_out_of_every_list_at_once_and_events_do_not_bring_it_
     assert "g01" in store.listed("ann")
     first = store.call("DELETE", "/games/g01")
     assert (first.status_code, first.json()["history"]) == (200, "kept")
-    for path in ("/user/ann", "/user/nobody", "/popular", "/game/g03/similar"):
+    for path in ("/user/ann", "/user/stranger", "/popular", "/game/g03/similar"):
         answer = store.call("GET", path)  # without a look: the process that deleted it knows
         assert "g01" not in [item["game_id"] for item in answer.json()["items"]], path
     assert store.call("DELETE", "/games/g01").json() == first.json()

@@ -14,7 +14,7 @@ from recommendation.settings import Settings
 from recommendation_api.app import PREFIX, create_app
 from recommendation_api.background.popular import PopularCounter
 
-IDS = {"user_id": "u00", "game_id": "g00"}
+IDS = {"user_id": "u00", "game_id": "g00", "source": "editorial"}
 QUERIES = {f"{PREFIX}/user/{{user_id}}/why": "?game_id=g01"}
 
 READS = re.compile(r"\s*(SELECT|WITH|BEGIN|PRAGMA)\b", re.IGNORECASE)
