@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from recommendation.database.dialects.connections import driver_url, is_sqlite_url
 from recommendation.settings import Settings
 from recommendation_api.app import PREFIX, create_app
+from recommendation_api.background.minutes import MinuteCounts
 from recommendation_api.background.popular import PopularCounter
 
 IDS = {"user_id": "u00", "game_id": "g00", "source": "editorial"}
@@ -26,6 +27,13 @@ class NeverCounts(PopularCounter):
 
     async def keep_counted(self) -> None:
         """End at once."""
+
+
+class NeverLeaves(MinuteCounts):
+    """Counts what is answered and leaves it nowhere, whichever minute begins meanwhile."""
+
+    async def keep_leaving(self) -> None:
+        """Leave nothing."""
 
 
 def paths(app: FastAPI) -> list[str]:
@@ -63,6 +71,7 @@ def test_no_get_writes_even_where_events_came_in_just_before(store: Any, setting
     app = create_app(settings)
     parts = app.state.parts
     parts.popular = NeverCounts(parts.database, 90, parts.clock, parts.views.written)
+    parts.minutes = NeverLeaves(parts.database, parts.metrics.totals, parts.clock)
     with read_only(app, settings.database_url) as statements, TestClient(app) as client:
         for path in paths(app):
             parts.written()
