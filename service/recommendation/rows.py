@@ -122,6 +122,10 @@ def optional_id(fields: dict[str, Any], name: str) -> str | None:
 Absent = TypeVar("Absent", int, None)
 
 
+MAX_WHOLE = 2**53
+"""Every reader of JSON keeps whole numbers up to here exact."""
+
+
 def whole_number(fields: dict[str, Any], name: str, least: int, most: int, absent: Absent) -> int | Absent:
     """Return a whole number from `least` to `most`, or `absent` where there is none."""
     value = fields.get(name)

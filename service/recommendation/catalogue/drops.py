@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from recommendation.catalogue.games import Game, parse_game
 from recommendation.ids import is_id
-from recommendation.rows import RowError, as_fields, optional_time, required_time, whole_number
+from recommendation.rows import MAX_WHOLE, RowError, as_fields, optional_time, required_time, whole_number
 
 DROP_FIELDS = frozenset({"name", "generation", "games", "release_time", "created_at", "placement", "audience"})
 
@@ -82,7 +82,7 @@ def parse_drop(uid: str, body: object) -> Drop:
     return Drop(
         uid=uid,
         name=_name(fields["name"]),
-        generation=whole_number(fields, "generation", 1, 2**53, absent=1),
+        generation=whole_number(fields, "generation", 1, MAX_WHOLE, absent=1),
         games=_games(fields["games"], released_at),
         released_at=released_at,
         created_at=created_at,

@@ -18,6 +18,7 @@ from recommendation.interactions.events import MAX_BATCH
 from recommendation.lists import first_party
 from recommendation.lists.first_party import MAX_REASON
 from recommendation.regeneration.store import MAX_SHARDS
+from recommendation.rows import MAX_WHOLE
 from recommendation.weights import MAX_QUANTITY
 
 
@@ -262,7 +263,7 @@ class DropIn(Strict):
     games: list[DropGameIn] = Field(min_length=1, max_length=drops.MAX_GAMES)
     created_at: Moment
     release_time: Moment | None = Field(None, description="absent: released with its creation")
-    generation: int | None = Field(1, ge=1)
+    generation: int | None = Field(1, ge=1, le=MAX_WHOLE)
     placement: PlacementIn | None = None
     audience: AudienceIn | None = None
 

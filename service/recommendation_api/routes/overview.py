@@ -15,6 +15,7 @@ from recommendation.operations.facts import Facts, read_facts
 from recommendation.operations.overview import troubles, usual_pause
 from recommendation.operations.traffic import Counts, read_minutes, total_of
 from recommendation.regeneration.store import last_full
+from recommendation.rows import MAX_WHOLE
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
 from recommendation_api.openapi.answers import answer
@@ -78,7 +79,7 @@ def _overview(parts: Parts, connection: Connection, now: datetime) -> dict[str, 
 def get_changes(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=MAX_WHOLE)] = None,
 ) -> Response:
     """Read who changed what with an admin's or the operator's key, newest first; kept for 90 days."""
     with parts_of(request).database.reading() as connection:

@@ -157,6 +157,25 @@ def test_every_path_parameter_has_a_pattern_and_nothing_in_an_address_is_null(do
             assert "anyOf" not in parameter["schema"], (method, path, parameter["name"])
 
 
+def sent(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every schema of a parameter and of a body's field, with its place."""
+    for path, method, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            yield from nodes(parameter["schema"], f"{method} {path} {parameter['name']}")
+    for name, schema in document["components"]["schemas"].items():
+        if not name.endswith("Out"):
+            yield from nodes(schema, name)
+
+
+def test_a_whole_number_that_is_sent_has_bounds_because_a_database_has(document: Document) -> None:
+    unbounded = [
+        place
+        for place, schema in sent(document)
+        if schema.get("type") == "integer" and not {"minimum", "maximum"} <= set(schema)
+    ]
+    assert unbounded == []
+
+
 def test_fields_that_hold_a_time_say_so(document: Document) -> None:
     found = 0
     for name, schema in document["components"]["schemas"].items():

@@ -59,6 +59,12 @@ def test_changes_by_an_admin_or_the_operator_are_noted_with_key_and_subject(stor
     assert {change["holder"] for change in store.get("/changes")["changes"]} == {"anyone"}
 
 
+def test_a_place_in_the_trail_that_no_database_can_hold_is_refused(store: Any) -> None:
+    assert store.get(f"/changes?before={2**53}")["changes"] == []
+    refused = store.call("GET", f"/changes?before={2**70}")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
+
+
 def test_an_erasure_is_noted_and_whom_it_erased_is_not(store: Any) -> None:
     store.interact(("ann", "g1", "played"))
     store.call("DELETE", "/user/ann")
