@@ -53,6 +53,8 @@ class Write:
     events: list[Event]
     counted: bool | None = None
     """None while nothing was answered."""
+    takes_back: Event | None = None
+    """An event that counts no more, where this is the taking back of one."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,12 @@ class Person:
     writes: list[Write] = field(default_factory=list)
     lists: dict[str, list[Pins]] = field(default_factory=dict)
     """For each source the lists that may stand now: one, unless a change of it is open."""
+    is_visitor: bool = False
+    """Whether it has no lists of its own, and may become someone else."""
+    merged: bool = False
+    """Whether it became someone else, or is about to."""
+    visitors: list[str] = field(default_factory=list)
+    """Who became this person: what is sent for them counts here."""
     erased: bool = False
     spoiled: bool = False
     """Something was wrong with it: it is told once and not judged any more."""
@@ -120,11 +128,12 @@ class Person:
 
     def _state(self, came_to: dict[int, bool]) -> State:
         by_game: dict[str, list[Event]] = {}
-        for write in self.writes:
-            if write.counted if write.counted is not None else came_to[id(write)]:
-                for event in write.events:
-                    if event.user == self.user:
-                        by_game.setdefault(event.game, []).append(event)
+        counted = [w for w in self.writes if (w.counted if w.counted is not None else came_to[id(w)])]
+        taken_back = {id(write.takes_back) for write in counted}
+        for write in counted:
+            for event in write.events:
+                if self.owns(event) and id(event) not in taken_back:
+                    by_game.setdefault(event.game, []).append(event)
         return {game: pair_of(events) for game, events in by_game.items()}
 
     def hidden(self) -> tuple[set[str], set[str]]:
@@ -134,7 +143,17 @@ class Person:
 
     def touched(self) -> set[str]:
         """Return the games of which an event was ever sent."""
-        return {event.game for write in self.writes for event in write.events if event.user == self.user}
+        return {event.game for write in self.writes for event in write.events if self.owns(event)}
+
+    def owns(self, event: Event) -> bool:
+        """Tell whether an event is this person's."""
+        return event.user in (self.user, *self.visitors)
+
+    def take_over(self, visitor: "Person") -> None:
+        """Have everything of a visitor, and what comes for it later."""
+        self.visitors += [visitor.user, *visitor.visitors]
+        self.writes += [write for write in visitor.writes if write not in self.writes]
+        visitor.writes = []
 
     def change_list(self, source: str, items: Pins | None, replace: bool, answered: bool) -> None:
         """Note that a list was changed, or may have been; no items: it was cleared."""
@@ -176,19 +195,26 @@ def _difference(person: Person, shown: State, states: list[State]) -> tuple[str,
     nearest = min(states, key=lambda state: sum(state.get(g) != shown.get(g) for g in {*state, *shown}))
     wrong = {g: (nearest.get(g), shown.get(g)) for g in {*nearest, *shown} if nearest.get(g) != shown.get(g)}
     more = sum(p.events for p in shown.values()) > max(sum(p.events for p in state.values()) for state in states)
-    return ("counted twice" if more else "lost"), f"{person.user}: right and shown: {wrong}; {len(person.open)} open"
+    sent = [
+        write
+        for write in person.writes
+        if any(event.game in wrong for event in [*write.events, write.takes_back] if event)
+    ]
+    told = f"{person.user}: right and shown: {wrong}; {len(person.open)} open; sent: {sent}"
+    return ("counted twice" if more else "lost"), told
 
 
 def _judge_feedback(person: Person, export: dict[str, Any]) -> tuple[str, str] | None:
     if person.open:
         return None
     shown = sorted((row["game_id"], row["action"]) for row in export["feedback"])
+    taken_back = {id(write.takes_back) for write in person.writes if write.counted}
     sent = sorted(
         (e.game, e.kind)
         for write in person.writes
         if write.counted
         for e in write.events
-        if e.is_feedback and e.user == person.user
+        if e.is_feedback and person.owns(e) and id(e) not in taken_back
     )
     if shown == sent:
         return None

@@ -95,8 +95,12 @@ class Manager:
         if value == "off sale":
             gone = self.chance.choice([{"available": False}, {"released_at": "2090-01-01T00:00:00Z"}])
             row |= gone
+        call = Call("PUT", "/games", [row], self._key())
+        if value == "off sale" and game in self.games and self.chance.random() < 0.5:
+            call = Call("DELETE", f"/games/{game}?history={self.chance.choice(['keep', 'erase'])}", key=self._key())
+            self.ledger.count("games deleted")
         self.games[game] = OPEN
-        if answer := self._send(Call("PUT", "/games", [row], self._key())):
+        if answer := self._send(call):
             self.games[game] = Standing(value, answer.place, time.monotonic())
             self.look(answer.place)
 

@@ -44,19 +44,20 @@ class Run:
         self.ledger.count("rounds")
         new = [Person(f"r{number}-u{place}") for place in range(SHOPPERS)]
         old = [person for person in self._last if not person.spoiled and not person.erased]
+        visitors = [Person(f"r{number}-v{place}", is_visitor=True) for place in range(SHOPPERS)]
         shoppers = [
-            Shopper(f"{name}/{place}", self.stage, self.ledger, [one, *old[place : place + 1]], self.manager)
-            for place, one in enumerate(new)
+            Shopper(f"{name}/{place}", self.stage, self.ledger, [one, visitor, *old[place : place + 1]], self.manager)
+            for place, (one, visitor) in enumerate(zip(new, visitors, strict=True))
         ]
         works: list[Callable[[], Any]] = [lambda shopper=shopper: shopper.run(STEPS) for shopper in shoppers]
         works.append(lambda: self.manager.run(f"{name}/manager", STEPS // 2))
-        works.append(lambda: self.troubles.run(name, [person.user for person in new + old]))
+        works.append(lambda: self.troubles.run(name, [person.user for person in new + visitors + old]))
         at_once(works)
         at_once([lambda shopper=shopper: shopper.settle(WELL_SECONDS) for shopper in shoppers])
-        self.people += new
+        self.people += new + visitors
         self._last = new
         earlier = Random(f"{name}/earlier").sample(self.people, min(3, len(self.people)))
-        self.compare({id(person): person for person in [*new, *old, *earlier]}.values())
+        self.compare({id(person): person for person in [*new, *visitors, *old, *earlier]}.values())
         if number % CALM_EVERY == CALM_EVERY - 1:
             self.calm()
 
