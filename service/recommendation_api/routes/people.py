@@ -45,7 +45,7 @@ async def delete_user(request: Request, user_id: schemas.UserId) -> Response:
 
 @router.post(
     "/user/{user_id}/merge",
-    responses=answer(MergedOut),
+    responses=answer(MergedOut, 200, 409),
     openapi_extra={**schemas.one(schemas.MergeIn), **schemas.RETRIED},
 )
 async def merge(request: Request, user_id: schemas.UserId) -> Response:

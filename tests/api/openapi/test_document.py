@@ -149,6 +149,16 @@ def test_every_operation_names_the_statuses_that_its_kind_may_answer_with(docume
         assert len(well) == 1 or well == {"200", "202"}, (method, path)  # done, or more of the same to be asked for
 
 
+def test_a_status_that_an_operation_tells_of_is_one_that_it_names(document: Document) -> None:
+    told = [
+        (path, method, status)
+        for path, method, operation in operations(document)
+        for status in re.findall(r"\b[2-5][0-9]{2}\b", operation["description"])
+        if status not in operation["responses"]
+    ]
+    assert told == []
+
+
 def test_every_path_parameter_has_a_pattern_and_nothing_in_an_address_is_null(document: Document) -> None:
     for path, method, operation in operations(document):
         for parameter in operation.get("parameters", ()):
