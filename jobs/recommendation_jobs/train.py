@@ -14,13 +14,26 @@ log = logging.getLogger(__name__)
 
 EXAMPLES = """  recs train
   recs train --regenerate
+  recs train --accept "everyone was given a game for the holidays"
   CF_N_COMPONENTS=64 recs train"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("--run", metavar="ID", help="carry out this queued run; default: the queued one, or a new one")
+    parser.add_argument(
+        "--accept",
+        type=_reason,
+        metavar="REASON",
+        help="publish even what the gate or a guard on the data rejects; the reason is kept with the run and the model",
+    )
     parser.add_argument("--regenerate", action="store_true", help="remake every user's list after publishing")
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("say why, in a few words")
+    return text.strip()
 
 
 def run(options: argparse.Namespace, settings: Settings, database: Database) -> int:
@@ -28,7 +41,9 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     with database.reading() as connection:
         if owning.nothing_is_owned(connection):
             log.warning(owning.sentence("the store", settings.owning_events))
-    outcome = train(database, settings, SteadyClock(), options.run, lambda stage: log.info("stage: %s", stage))
+    outcome = train(
+        database, settings, SteadyClock(), options.run, lambda stage: log.info("stage: %s", stage), options.accept
+    )
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
     if outcome.state != "skipped":

@@ -37,3 +37,11 @@ def test_a_store_in_which_nothing_is_owned_is_warned_of(
     send(database, [event("ann", "g1", event_type)])
     train.run(parse(["train"]), settings, database)
     assert ("the store holds no event that makes a game owned (played or purchased)" in caplog.text) is warned
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_rejected_model_is_accepted_for_a_reason_only(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(["train", "--accept", " a gift "]).accept == "a gift"
+    with pytest.raises(SystemExit):
+        parse(["train", "--accept", reason])
+    assert "say why" in capsys.readouterr().err

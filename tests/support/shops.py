@@ -64,6 +64,10 @@ class Shop:
         settings = replace(self.settings, engine=replace(self.settings.engine, **engine))
         return train(self.database, settings, self.clock, None, lambda stage: None)
 
+    def train_accepting(self, reason: str) -> Outcome:
+        """Train in this process, and publish whatever a guard or the gate says."""
+        return train(self.database, self.settings, self.clock, None, lambda stage: None, reason)
+
     def regenerate(self, drop_uid: str | None = None) -> Regeneration:
         """Regenerate all lists with the live model."""
         with self.database.writing() as connection:

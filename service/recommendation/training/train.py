@@ -9,7 +9,6 @@ nothing.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,23 +19,16 @@ from recommendation.clock import Clock, rfc3339
 from recommendation.database.database import Database
 from recommendation.database.locks import training_lock
 from recommendation.engine import artifact
-from recommendation.engine.fit import fit
-from recommendation.engine.model import Model
 from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
-from recommendation.evaluation.gate import GateVerdict, gain, judge, set_aside
+from recommendation.evaluation.guards import LiveData, look_at
 from recommendation.matrix.extract import read_matrix
-from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
 from recommendation.training import models, runs
+from recommendation.training.candidate import Candidate, Report, live_of, make_candidate, seen_by_guards
 from recommendation.training.model_files import is_copy, write_copies
-from recommendation.training.models import load_model
 from recommendation.training.readers import refuse_what_readers_cannot_hold
 
 log = logging.getLogger(__name__)
-
-
-Report = Callable[[str], None]
-"""Called with the name of each stage as it begins."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +46,17 @@ class Outcome:
     model_version: str | None = None
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    number: int
-    data: bytes
-    facts: dict[str, Any]
-    quality: dict[str, Any]
+ACCEPTING = "if this is right, train once with `--accept REASON`, which is kept with the run and the model"
 
 
-@dataclass(frozen=True)
-class _Live:
-    """The live model, which a candidate has to match."""
-
-    model: Model | None = None
-    gain_before: float = 0.0
-    """What it gained over popularity when it went live."""
-
-
-def train(database: Database, settings: Settings, clock: Clock, run_id: str | None, report: Report) -> Outcome:
+def train(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    run_id: str | None,
+    report: Report,
+    accept: str | None = None,
+) -> Outcome:
     """
     Train once.
 
@@ -83,6 +68,7 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
             Job again with the same run: it is queued if its process was told to stop, and replaced by a new run if
             its process was lost.
         report: called with each stage.
+        accept: why a model goes live even if the gate or a guard on the data would reject it; kept with run and model.
 
     Raises:
         InvalidInput: the run is unknown.
@@ -96,7 +82,7 @@ def train(database: Database, settings: Settings, clock: Clock, run_id: str | No
             return begun
         run_id, fence = begun
         try:
-            outcome = _train(database, settings, clock, run_id, fence, report)
+            outcome = _train(database, settings, clock, run_id, fence, report, accept)
         except StoreUnavailable:
             # The database cannot record it: the run stays as it is until the next trainer closes it.
             raise
@@ -151,17 +137,31 @@ def _put_back(database: Database, clock: Clock, run_id: str) -> None:
         runs.requeue_run(connection, run_id, clock())
 
 
-def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, report: Report) -> Outcome:
+def _train(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    run_id: str,
+    fence: int,
+    report: Report,
+    accept: str | None,
+) -> Outcome:
     report("extract")
     with database.snapshot() as connection:
         number = models.next_model_number(connection)
         matrix = read_matrix(connection, settings.half_life_days, clock())
-    candidate, verdict = _fit(matrix, settings, _live(database, settings), number, report)
-    if verdict.state == "rejected":
-        log.warning("the candidate is rejected: %s", verdict.reason)
-        outcome = Outcome("rejected", run_id, "quality", verdict.reason)
-        _end(database, clock, outcome, **candidate.facts, quality=candidate.quality)
-        return outcome
+    live = live_of(database, settings)
+    found = look_at(matrix, LiveData(live.data, live.model))
+    if found.against and accept is None:
+        facts = {"users": int(found.facts["users"]), "pairs": matrix.pairs, "quality": seen_by_guards(found)}
+        return _reject(database, clock, run_id, "data", "; ".join(found.against), **facts)
+    candidate, verdict = make_candidate(matrix, settings, live, number, report)
+    candidate.quality.update(seen_by_guards(found))
+    if verdict.state == "rejected" and accept is None:
+        return _reject(database, clock, run_id, "quality", verdict.reason, **candidate.facts, quality=candidate.quality)
+    if verdict.state == "rejected" or found.against:
+        log.warning("the candidate goes live because it was accepted: %s", accept)
+        candidate.quality["accepted"] = accept
     report("publish")
     with database.reading() as connection:
         games = max(known_games(connection), len(matrix.games))
@@ -169,33 +169,15 @@ def _train(database: Database, settings: Settings, clock: Clock, run_id: str, fe
     return _publish(database, settings, clock, run_id, fence, candidate)
 
 
-def _fit(
-    matrix: InteractionMatrix, settings: Settings, live: _Live, number: int, report: Report
-) -> tuple[_Candidate, GateVerdict]:
-    report("fit")
-    split = set_aside(matrix)
-    model = fit(split.training, settings.engine)
-    report("gate")
-    verdict = judge(model, live.model, split, settings.gate_budget, live.gain_before)
-    facts = {
-        "users": int((split.training.pairs_per_user() > 0).sum()),
-        "games": len(model.games),
-        "pairs": split.training.pairs,
-        "components": model.components,
-    }
-    data = artifact.dump(model, {"version": f"v{number}", "settings": asdict(settings.engine), **facts})
-    return _Candidate(number, data, facts, _quality(verdict)), verdict
-
-
-def _quality(verdict: GateVerdict) -> dict[str, Any]:
-    """Return a verdict in the form that is stored with the run and the model."""
-    measures = {"candidate": verdict.candidate, "live": verdict.live, "popularity": verdict.popularity}
-    found = {name: dict(values) for name, values in measures.items() if values}
-    return {**found, "gate": {"state": verdict.state, "reason": verdict.reason, "users": verdict.users}}
+def _reject(database: Database, clock: Clock, run_id: str, reason: str, detail: str, **results: Any) -> Outcome:
+    log.warning("the candidate is rejected: %s", detail)
+    outcome = Outcome("rejected", run_id, reason, f"{detail}; {ACCEPTING}")
+    _end(database, clock, outcome, **results)
+    return outcome
 
 
 def _publish(
-    database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, candidate: _Candidate
+    database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, candidate: Candidate
 ) -> Outcome:
     version = f"v{candidate.number}"
     row = models.ModelRow(
@@ -216,20 +198,6 @@ def _publish(
         results = {**candidate.facts, "quality": candidate.quality, "model_version": version}
         runs.finish_run(connection, run_id, "succeeded", clock(), **results)
     return Outcome("succeeded", run_id, model_version=version)
-
-
-def _live(database: Database, settings: Settings) -> _Live:
-    """Return the live model and its gain; a model that cannot be read is not compared, but its gain still counts."""
-    with database.reading() as connection:
-        row = models.live_row(connection)
-        if row is None:
-            return _Live()
-        gained = gain(row.quality.get("candidate", {}), row.quality.get("popularity", {}))
-        try:
-            return _Live(load_model(connection, row.version, settings.model_max_bytes).model, gained)
-        except RecommendationError as error:
-            log.error("the live model cannot be read and is left out of the comparison: %s", error)
-            return _Live(None, gained)
 
 
 def _copy_live(database: Database, settings: Settings) -> None:

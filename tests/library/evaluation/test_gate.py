@@ -132,7 +132,7 @@ def test_a_gain_is_known_only_where_both_were_measured() -> None:
 def test_a_loss_within_the_budget_passes_and_beyond_it_is_rejected(steam: InteractionMatrix) -> None:
     split = gate.set_aside(steam)
     live = fit(split.training, SETTINGS)
-    weaker = replace(live, output_scales=live.output_scales**1.5)
+    weaker = replace(live, output_scales=live.output_scales**4)
     loss = (
         1
         - gate.judge(weaker, live, split, 1.0).candidate["ndcg@10"]
@@ -141,3 +141,26 @@ def test_a_loss_within_the_budget_passes_and_beyond_it_is_rejected(steam: Intera
     assert loss > 0
     assert gate.judge(weaker, live, split, loss + 0.01).state == "passed"
     assert gate.judge(weaker, live, split, loss - 0.001).state == "rejected"
+
+
+def test_a_loss_beside_the_live_model_that_chance_explains_passes_and_is_told_of() -> None:
+    rng = np.random.default_rng(1)
+    bar, noise = rng.random(100), rng.normal(0, 0.6, 100)
+    lost = bar - 0.08 - (noise - noise.mean())
+    state, reason = gate.verdict_on(lost, {gate.LIVE: bar}, BUDGET)
+    assert state == "passed"
+    assert "too few to tell" in reason
+    assert gate.verdict_on(bar - 0.08, {gate.LIVE: bar}, BUDGET)[0] == "rejected"
+    assert gate.verdict_on(np.tile(lost, 20), {gate.LIVE: np.tile(bar, 20)}, BUDGET)[0] == "rejected"
+    assert gate.verdict_on(lost, {"popularity": bar}, BUDGET)[0] == "rejected"
+
+
+def test_equally_good_candidates_are_rejected_in_one_of_twenty_trainings_at_most() -> None:
+    rng = np.random.default_rng(2)
+    judged = [gate.verdict_on(*_alike(rng), BUDGET)[0] for _ in range(1000)]
+    assert 5 < judged.count("rejected") <= 50
+
+
+def _alike(rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Two models of one quality on 100 users of a sparse store, where most lists hold no hit."""
+    return rng.random(100) * (rng.random(100) < 0.3), {gate.LIVE: rng.random(100) * (rng.random(100) < 0.3)}

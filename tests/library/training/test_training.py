@@ -91,7 +91,7 @@ def test_a_training_on_spoiled_data_is_rejected_and_model_and_lists_stay(
     with steam.database.reading() as connection:
         live = models.live_version(connection)
     steam.fill(spoiled(play_hours))
-    assert train_job.run(Namespace(run=None, regenerate=True), steam.settings, steam.database) == 0
+    assert train_job.run(Namespace(run=None, accept=None, regenerate=True), steam.settings, steam.database) == 0
     assert "training rejected: gate: ndcg@10" in capsys.readouterr().out
     with steam.database.reading() as connection:
         assert models.live_version(connection) == live
@@ -312,7 +312,38 @@ def test_the_budget_of_the_gate_is_a_setting_and_popularity_is_the_only_bar_of_a
     first = shop.train()
     assert (first.state, first.reason) == ("rejected", "quality")
     assert "below popularity" in str(first.detail)
+    assert "--accept REASON" in str(first.detail)
     shop.settings = replace(shop.settings, gate_budget=1.0)
     # The rejected candidate used up no number.
     assert [shop.train().model_version for _ in range(2)] == ["v1", "v2"]
+    shop.settings = replace(shop.settings, gate_budget=0.05)
+    assert shop.train().state == "rejected"
+    assert shop.train_accepting("only this store").model_version == "v3"
+    with shop.database.reading() as connection:
+        row = models.live_row(connection)
+    assert row is not None
+    assert (row.quality["gate"]["state"], row.quality["accepted"]) == ("rejected", "only this store")
+    shop.database.close()
+
+
+def test_spoilt_data_trains_no_first_model_and_says_which_guard_until_a_reason_is_given(
+    play_hours: InteractionMatrix, sqlite_url: str, tmp_path: Path
+) -> None:
+    some = play_hours.of_users(np.arange(1500))
+    users = [*some.users.ids(some.user_rows), *(f"bot{n}" for n in range(300) for _ in range(8))]
+    games = [*some.games.ids(some.indices), *(f"g{n}" for _ in range(300) for n in range(8))]
+    shop = Shop(Settings(database_url=sqlite_url, model_path=tmp_path / "cf.pkl", engine=FEW))
+    shop.fill(InteractionMatrix.from_pairs(users, games, np.ones(len(users))))
+    first = shop.train()
+    assert (first.state, first.reason) == ("rejected", "data")
+    assert "same histories" in str(first.detail)
+    assert "--accept REASON" in str(first.detail)
+    with shop.database.reading() as connection:
+        assert models.live_row(connection) is None
+    assert shop.train_accepting("a test of bots").state == "succeeded"
+    with shop.database.reading() as connection:
+        row = models.live_row(connection)
+    assert row is not None
+    assert row.quality["accepted"] == "a test of bots"
+    assert row.quality["against"][0].startswith("same histories")
     shop.database.close()
