@@ -147,7 +147,7 @@ def carried_out(api: Api) -> None:
     """Wait for the processes that the app started."""
 
     async def ended() -> None:
-        await asyncio.gather(*api.parts.trainer._tasks)
+        await asyncio.gather(*api.parts.trainer._regenerations.values())
 
     api.client.portal.call(ended)  # type: ignore[union-attr]
 
