@@ -97,8 +97,8 @@ bench: setup $(PEERS) ## Every benchmark beside its reference; `make bench-NAME`
 bench-quick: setup $(PEERS) ## The same with small sizes: shows that they run, not how fast
 	$(BIN)/python -m benchmarks --quick
 
-load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training in the middle; fails on any failed request
-	$(BIN)/python -m benchmarks.load --minutes $(or $(MINUTES),10)
+load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training in the middle; fails on any failed request. FAULTS=1: through ended sessions, a frozen database, locks, a killed training
+	$(BIN)/python -m benchmarks.load --minutes $(or $(MINUTES),10) $(if $(FAULTS),--faults)
 
 bench-growth: setup ## Time and memory of training and regeneration at 1, 3, 10 and 30 million pairs, with a plot
 	$(BIN)/python -m benchmarks.growth --plot docs/images/growth.svg

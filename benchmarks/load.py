@@ -2,7 +2,8 @@
 Load that is held: `make load MINUTES=10`.
 
 Measures the peak of reads and writes together, then holds 70 % of it, with a training and a regeneration in the middle.
-Prints errors, times of answers and the API's memory; ends with 1 where a request failed.
+Prints errors, times of answers and the API's memory; ends with 1 where a request failed. With `FAULTS=1` the database
+and a training suffer in the middle: then 503 is an answer, and after the last fault nothing may fail any more.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.faults import AFTER_SECONDS, befall, statuses, wrong
 from benchmarks.postgres import Server
 from benchmarks.serving import PREFIX, Load, counted, our_api
 from benchmarks.stores import job, reading_store
@@ -81,11 +83,39 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--games", type=int, default=5_000)
+    parser.add_argument("--faults", action="store_true")
     options = parser.parse_args()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    database = reading_store(Server(), options.users, options.games, 30)
+    server = Server()
+    database = reading_store(server, options.users, options.games, 30)
     with our_api(database) as url:
-        return _hold(Store(url, options.users, options.games), database, options.minutes * 60)
+        store = Store(url, options.users, options.games)
+        if options.faults:
+            return _suffer(store, server, database, options.minutes * 60)
+        return _hold(store, database, options.minutes * 60)
+
+
+def _suffer(store: Store, server: Server, database: str, seconds: float) -> int:
+    """Hold the load through faults; return 1 where an answer was one that no fault excuses, or where it stayed ill."""
+    store.put(PEAK_CONNECTIONS, 3.0, None)  # warm
+    peak = store.put(PEAK_CONNECTIONS, PEAK_SECONDS, None)
+    rates = SHARE * peak[0].rate, SHARE * peak[1].rate
+    with ThreadPoolExecutor(1) as beside:
+        held = beside.submit(store.put, HELD_CONNECTIONS, seconds, rates)
+        time.sleep(seconds / 10)
+        befall(server, database, 0.8 * seconds)
+        loads = held.result()
+    found = statuses(store.url)
+    print("statuses: " + ", ".join(f"{status}: {count}" for status, count in sorted(found.items())))
+    time.sleep(5.0)
+    after = store.put(PEAK_CONNECTIONS, AFTER_SECONDS, None)
+    for name, load, later in zip(("reads", "writes"), loads, after, strict=True):
+        print(
+            f"{name}: {load.answers} answers, p50 {load.p50:.1f} ms, p99 {load.p99:.1f} ms, without any answer "
+            f"{load.broken}; after the faults {later.rate:.0f} a second, errors {later.errors}"
+        )
+    ill = any(load.errors for load in after) or any(load.broken for load in loads)
+    return int(bool(wrong(found)) or ill)
 
 
 def _hold(store: Store, database: str, seconds: float) -> int:

@@ -29,13 +29,18 @@ _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk measured: answers a second, times of answers in milliseconds, answers in all, and what went wrong."""
+    """
+    What wrk measured: answers a second, times of answers in milliseconds, answers in all, and what went wrong.
+
+    `broken` are the errors among which no answer came at all.
+    """
 
     rate: float
     p50: float
     p99: float
     answers: int
     errors: int
+    broken: int = 0
 
 
 @contextmanager
@@ -136,14 +141,19 @@ def counted(url: str, script: str, connections: int, seconds: float, **arguments
     errors = _errors(said)
     if errors:
         print("\n".join(line.strip() for line in said.splitlines() if "Non-2xx" in line or "Socket errors" in line))
-    return Load(rate, _percentile(said, "50"), _percentile(said, "99"), answers, errors)
+    return Load(rate, _percentile(said, "50"), _percentile(said, "99"), answers, errors, _broken(said))
 
 
 def _errors(said: str) -> int:
     """Count answers other than 2xx, and connections that failed."""
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    return (int(refused[1]) if refused else 0) + _broken(said)
+
+
+def _broken(said: str) -> int:
+    """Count connections that failed."""
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
-    return sum(int(number) for found in (refused, broken) if found for number in found.groups())
+    return sum(map(int, broken.groups())) if broken else 0
 
 
 def _percentile(said: str, share: str) -> float:
