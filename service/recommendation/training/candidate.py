@@ -27,7 +27,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class FittedModel:
     """A model that may go live, as it is stored."""
 
     number: int
@@ -64,7 +64,7 @@ def live_of(database: Database, settings: Settings) -> Live:
 
 def make_candidate(
     matrix: InteractionMatrix, settings: Settings, live: Live, number: int, report: Report
-) -> tuple[Candidate, GateVerdict]:
+) -> tuple[FittedModel, GateVerdict]:
     """Fit a model without the gate users, and let them judge it."""
     report("fit")
     split = set_aside(matrix)
@@ -78,7 +78,7 @@ def make_candidate(
         "components": model.components,
     }
     data = artifact.dump(model, {"version": f"v{number}", "settings": asdict(settings.engine), **facts})
-    return Candidate(number, data, facts, _quality(verdict)), verdict
+    return FittedModel(number, data, facts, _quality(verdict)), verdict
 
 
 def _quality(verdict: GateVerdict) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from recommendation.evaluation.guards import LiveData, look_at
 from recommendation.matrix.extract import read_matrix
 from recommendation.settings import Settings
 from recommendation.training import models, runs
-from recommendation.training.candidate import Candidate, Report, live_of, make_candidate, seen_by_guards
+from recommendation.training.candidate import FittedModel, Report, live_of, make_candidate, seen_by_guards
 from recommendation.training.model_files import is_copy, write_copies
 from recommendation.training.readers import refuse_what_readers_cannot_hold
 
@@ -177,7 +177,7 @@ def _reject(database: Database, clock: Clock, run_id: str, reason: str, detail: 
 
 
 def _publish(
-    database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, candidate: Candidate
+    database: Database, settings: Settings, clock: Clock, run_id: str, fence: int, candidate: FittedModel
 ) -> Outcome:
     version = f"v{candidate.number}"
     row = models.ModelRow(
