@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from browsing import DESK, PHONE, VIEWS, Console
@@ -23,7 +24,7 @@ def test_every_view_fits_bars_no_one_and_leaves_no_error(
 ) -> None:
     console.open("overview", size, is_dark)
     found = {}
-    for view in (*VIEWS, "lists/u00?game=g06", "people/u00"):
+    for view in (*VIEWS, "lists/u00?game=g06", "lists?find=u", "games/g02", "people/u00"):
         console.go(view)
         assert not console.overflows(), view
         found[view] = console.barriers()
@@ -183,6 +184,28 @@ def test_an_unknown_game_is_explained_and_the_page_still_works(console: Console)
     assert "no such game" in console.find("#why").text
     console.go("settings")
     assert "purchased" in console.text()
+
+
+def test_a_game_and_a_user_are_found_by_how_their_names_begin(console: Console) -> None:
+    console.open("games")
+    console.find("#query").send_keys("title of g1")
+    console.click("#query-form button")
+    console.until(lambda: "Title of g12" in console.text())
+    console.click("table[aria-label=Found] a[href='#/games/g12']")
+    console.until(lambda: "Nearest games" in console.text())
+    assert "people in the model" in console.text().lower()
+    console.open("lists?find=u0")
+    assert len(console.find_all("table[aria-label=Users] tbody tr")) == 10
+
+
+def test_a_basket_made_by_hand_gets_what_its_games_speak_for(console: Console, site: Any) -> None:
+    console.open("lists")
+    console.find("#basket").send_keys("g02, g06")
+    console.click("#basket-form button")
+    console.until(lambda: console.find_all("table[aria-label=Recommended] tbody tr"))
+    told = site.send("POST", "/recommend", {"games": {"g02": 1, "g06": 1}})["items"]
+    shown = console.find_all("table[aria-label=Recommended] tbody td[data-name=Game] a")
+    assert [unquote(link.get_attribute("href").rpartition("/")[2]) for link in shown] == [item["game_id"] for item in told]
 
 
 def test_a_game_is_pinned_for_everyone_and_taken_off(console: Console, site: Any) -> None:

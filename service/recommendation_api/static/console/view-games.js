@@ -9,11 +9,7 @@ export const title = "Games";
 export const every = 10;
 
 export async function load({id, given}) {
-  if (id) {
-    const [found, similar] = await Promise.all([
-      ask("GET", ["games", id]), ask("GET", ["game", id, "similar"], {limit: 12}).catch(softly(null))]);
-    return {found, similar};
-  }
+  if (id) return ask("GET", ["games", id]);
   const [games, popular, coverage] = await Promise.all([
     given.query ? ask("GET", ["games"], {query: given.query, limit: 50, cursor: given.cursor}).catch(softly(null)) : undefined,
     given.query ? undefined : ask("GET", ["popular"], {limit: 20}),
@@ -29,34 +25,33 @@ export function draw(data, {id, given}) {
   return [search, popular(data.popular), exposure(data.coverage)];
 }
 
-function one({found, similar}, id) {
+function one(found, id) {
   return [
     card(found.title ?? id,
       el("p", {}, el("code", {}, id), " ", (found.tags ?? []).map((tag) => el("span", {class: "chip"}, tag))),
       tiles([
-        ["Owners", number(found.owners)],
-        ["On sale", found.available === false ? state("no") : state("yes"), found.released_at ? ["released ", when(found.released_at)] : null],
-        ["In the model", similar?.in_model ? state("yes") : "not yet", similar?.model_version],
-        ["In top tens", number(found.exposure ?? found.lists), "lists, last full regeneration"],
+        ["Owners", number(found.owners), found.popular_rank ? `popular: place ${found.popular_rank}` : null],
+        ["May be listed", found.listed ? state("yes") : "no", found.released_at ? ["released ", when(found.released_at)] : found.available ? null : "not available"],
+        ["People in the model", number(found.users_in_model), found.model_version],
+        ["In top tens", number(found.top_tens), "lists, last full regeneration"],
       ]),
-      (found.drops ?? []).length > 0 && el("p", {}, "In drops: ", found.drops.map((drop) => el("a", {class: "chip", href: "#/releases"}, drop.name ?? drop))),
+      (found.drops ?? []).length > 0 && el("p", {}, "In drops: ", found.drops.map((name) => el("a", {class: "chip", href: "#/releases"}, name))),
     ),
-    card("Nearest games", similar === null ? el("p", {class: "soft"}, "No model knows it yet.") : table("Nearest games", [
+    card("Nearest games", table("Nearest games", [
       ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
       ["Likeness", (item) => bar(item.score, 1, `likeness of ${item.game_id}`, number(item.score)), {plain: (item) => item.score}],
-    ], similar.items, {key: (item) => item.game_id, none: "Nothing is near it: too few people have it, and it has no tags."})),
+    ], found.neighbours, {key: (item) => item.game_id, none: "Nothing is near it: no model knows it, too few people have it, and it has no tags."})),
   ];
 }
 
 function matches(found, given) {
   if (found === null) return el("p", {class: "soft"}, "This service cannot search the catalogue, or the key does not allow it.");
-  const rows = found.games ?? found.items ?? [];
   return card("Found", table("Found", [
     ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
     ["Tags", (item) => (item.tags ?? []).slice(0, 6).map((tag) => el("span", {class: "chip"}, tag))],
     ["Released", (item) => when(item.released_at)],
     ["On sale", (item) => (item.available === false ? "no" : "yes")],
-  ], rows, {key: (item) => item.game_id, none: "No title and no id begins so."}),
+  ], found.games, {key: (item) => item.game_id, none: "No title and no id begins so."}),
   found.next_cursor && el("p", {}, el("a", {class: "button", href: `#/games?query=${encodeURIComponent(given.query)}&cursor=${encodeURIComponent(found.next_cursor)}`}, "More")));
 }
 

@@ -92,7 +92,7 @@ function interactions(kept) {
 function found(users, given) {
   return card("Find a user", field("find", "Beginning of an id", given.find ?? "", "Search", (text) => { location.hash = address(null, {find: text}); }),
     users === null ? el("p", {class: "soft"}, "Searching needs a key with scope admin.")
-    : users && table("Users", [["User", (one) => el("a", {href: address(one.user_id)}, one.user_id)], ["Games", (one) => number(one.games), {number: true}]], users.users ?? users.items ?? [], {key: (one) => one.user_id, none: "No user's id begins so."}));
+    : users && table("Users", [["User", (one) => el("a", {href: address(one.user_id)}, one.user_id)], ["Games", (one) => number(one.games), {number: true}]], users.users, {key: (one) => one.user_id, none: "No user's id begins so."}));
 }
 
 function basket(answer, given) {
