@@ -205,7 +205,9 @@ def test_a_basket_made_by_hand_gets_what_its_games_speak_for(console: Console, s
     console.until(lambda: console.find_all("table[aria-label=Recommended] tbody tr"))
     told = site.send("POST", "/recommend", {"games": {"g02": 1, "g06": 1}})["items"]
     shown = console.find_all("table[aria-label=Recommended] tbody td[data-name=Game] a")
-    assert [unquote(link.get_attribute("href").rpartition("/")[2]) for link in shown] == [item["game_id"] for item in told]
+    assert [unquote(link.get_attribute("href").rpartition("/")[2]) for link in shown] == [
+        item["game_id"] for item in told
+    ]
 
 
 def test_a_game_is_pinned_for_everyone_and_taken_off(console: Console, site: Any) -> None:
