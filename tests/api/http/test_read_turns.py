@@ -62,10 +62,10 @@ def test_a_path_that_takes_another_method_names_all_that_it_takes(sqlite_url: st
     with TestClient(create_app(Settings(database_url=sqlite_url, training="queued"))) as client:
         for path, methods in {
             f"{PREFIX}/drops/uid": "PUT, DELETE",
-            f"{PREFIX}/user/ann": "GET, DELETE",
-            f"{PREFIX}/train": "GET, POST",
+            f"{PREFIX}/user/ann": "GET, HEAD, DELETE",
+            f"{PREFIX}/train": "GET, HEAD, POST",
             f"{PREFIX}/interactions": "POST",
-            "/healthz": "GET",
+            "/healthz": "GET, HEAD",
         }.items():
             answer = client.request("PATCH", path)
             assert (answer.status_code, answer.headers["allow"]) == (405, methods), path
