@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from promtool import PromtoolMissing, promtool
 from sqlalchemy import create_engine, make_url, text
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two workers share two cores
@@ -116,6 +117,15 @@ def announcing(database_url: str) -> Iterator[Database]:
     opened = Database(database_url, announces=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def tool() -> Path:
+    """Promtool. In CI a machine that cannot get it fails: what is skipped there checks nothing."""
+    try:
+        return promtool()
+    except PromtoolMissing as reason:
+        return (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))
 
 
 @pytest.fixture(scope="session")

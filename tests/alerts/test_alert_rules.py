@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from promtool import ROOT, PromtoolMissing, promtool
+from promtool import ROOT
 from scenarios import SCENARIOS, rule_tests
 
 RULES_FILE = ROOT / "helm" / "recommendation-service" / "files" / "alerts.yaml"
@@ -22,14 +22,6 @@ PARTS = ["## What it means", "## How to check", "## What to do", "## How to prev
 
 
 pytestmark = pytest.mark.xdist_group("promtool")
-
-
-@pytest.fixture(scope="session")
-def tool() -> Path:
-    try:
-        return promtool()
-    except PromtoolMissing as reason:
-        pytest.skip(str(reason))
 
 
 def run(tool: Path, *arguments: str | Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from promtool import ROOT, PromtoolMissing, promtool
+from promtool import ROOT
 from starlette.testclient import TestClient
 
 from recommendation.clock import SteadyClock
@@ -30,14 +30,6 @@ _GROUPING = re.compile(r"\b(?:by|on)\s*\(([^)]*)\)")
 
 
 pytestmark = pytest.mark.xdist_group("promtool")
-
-
-@pytest.fixture(scope="module")
-def tool() -> Path:
-    try:
-        return promtool()
-    except PromtoolMissing as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")

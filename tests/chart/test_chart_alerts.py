@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from promtool import PromtoolMissing, promtool
 from rendering import CHART, Object, Refused, render
 
 HOUR = 3600
@@ -47,14 +46,6 @@ RHYTHMS = {
 }
 STEP = 1800
 """Seconds between samples, and between evaluations."""
-
-
-@pytest.fixture(scope="session")
-def tool() -> Path:
-    try:
-        return promtool()
-    except PromtoolMissing as reason:
-        pytest.skip(str(reason))
 
 
 def rules(values: dict[str, Any]) -> Object:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
-from promtool import promtool
+from promtool import ROOT
 
-from recommendation.unknown_settings import warnings_of
+from recommendation.engine.settings import EngineSettings
+from recommendation.environment import settings_of
+from recommendation.settings import Settings, load_settings
 
-ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
@@ -33,7 +34,10 @@ def test_images_of_ours_are_built_from_dockerfiles_that_copy_what_is_there() -> 
     built = {one["build"]["dockerfile"] for one in SERVICES.values() if "build" in one}
     assert built == {"service/Dockerfile", "jobs/Dockerfile"}
     for dockerfile in built:
-        assert (ROOT / dockerfile).is_file()
+        copied = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / dockerfile).read_text(), re.MULTILINE)
+        assert copied, dockerfile
+        for source in " ".join(copied).split():
+            assert (ROOT / source).exists(), (dockerfile, source)
 
 
 def test_services_wait_for_services_that_are_there() -> None:
@@ -44,9 +48,13 @@ def test_services_wait_for_services_that_are_there() -> None:
                 assert "healthcheck" in SERVICES[other], f"{name} would wait for ever: {other} is never healthy"
 
 
-def test_all_settings_are_known_ones() -> None:
-    for name, one in SERVICES.items():
-        assert not list(warnings_of(one.get("environment", {}))), name
+def test_all_settings_of_ours_are_known_ones_with_values_that_are_taken() -> None:
+    known = {setting.name for holder in (Settings, EngineSettings) for setting in settings_of(holder).values()}
+    ours = {name: one["environment"] for name, one in SERVICES.items() if "build" in one}
+    assert set(ours) == {"migrate", "api", "trainer", "jobs"}
+    for name, given in ours.items():
+        assert set(given) <= known, name
+        load_settings(given)
 
 
 def test_every_port_is_open_to_this_machine_only() -> None:
@@ -62,13 +70,15 @@ def test_the_api_leaves_training_to_a_trainer_that_comes_within_the_time_a_run_w
 
 
 @pytest.mark.xdist_group("promtool")
-def test_prometheus_takes_its_configuration_and_scrapes_with_the_labels_that_alerts_ask_for(tmp_path: Path) -> None:
+def test_prometheus_takes_its_configuration_and_scrapes_with_the_labels_that_alerts_ask_for(
+    tool: Path, tmp_path: Path
+) -> None:
     # As they are mounted: side by side.
     inside = "/etc/prometheus/"
     for name, source, target in mounts():
         if name == "prometheus" and target.startswith(inside):
             (tmp_path / target.removeprefix(inside)).write_text((ROOT / source).read_text())
-    checked = [str(promtool()), "check", "config", str(tmp_path / "prometheus.yaml")]
+    checked = [str(tool), "check", "config", str(tmp_path / "prometheus.yaml")]
     done = subprocess.run(checked, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rule files found" in done.stdout or "1 rule file" in done.stdout

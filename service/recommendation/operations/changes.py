@@ -31,7 +31,7 @@ class Change:
 
 
 def note_change(
-    connection: Connection, holder: str, action: str, subject: str | None, digest: bytes, now: datetime
+    connection: Connection, holder: str, action: str, subject: str | None, digest: bytes | None, now: datetime
 ) -> None:
     """
     Note a change.
@@ -43,8 +43,9 @@ def note_change(
         connection: of the transaction that makes the change.
         holder: name of the key.
         action: method and template of the route.
-        subject: what it was done to.
-        digest: of everything that was sent, which tells a repetition from news.
+        subject: what it was done to; None where that is nothing or a person.
+        digest: of what was sent, which tells a repetition from news; None without a subject, as it would confirm a
+            guess at whom it was about.
         now: the time.
     """
     subject = None if subject is None else subject[:MOST_SUBJECT_CHARACTERS]

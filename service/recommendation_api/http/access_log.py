@@ -169,7 +169,8 @@ def _answered(route: str, method: str, status: int) -> str:
     return orjson.dumps(shared)[1:-1].decode()
 
 
-Observe = Callable[[str, int, float], None]
+Observe = Callable[[str, str, int, float], None]
+"""Takes route, method, status and seconds of an answered request."""
 
 
 Write = Callable[[str, str, int, float, RequestContext], None]
@@ -214,7 +215,7 @@ class RequestLog:
                 status = _STOPPED
             seconds = time.perf_counter() - began
             route = route_template(scope, self._prefix)
-            self._observe(route, status, seconds)
+            self._observe(route, scope["method"], status, seconds)
             self._write(route, scope["method"], status, seconds, context)
             _context.reset(token)
 

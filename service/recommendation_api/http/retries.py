@@ -70,17 +70,17 @@ Work = Callable[[Connection, datetime], Answer]
 def _noted(request: Request, content: bytes, work: Work) -> Work:
     """Return work that leaves a trail where its route is for an admin or the operator."""
     route = request.scope["route"]
-    if not {"admin", "operator"}.intersection(scopes_of(route)):
+    if {"admin", "operator"}.isdisjoint(scopes_of(route)):
         return work
     is_personal = "user_id" in request.path_params
     subject = None if is_personal else "/".join(map(str, request.path_params.values())) or None
-    digest = hashlib.sha256(request.scope["path"].encode() + b"?" + request.scope["query_string"] + b"\n" + content)
+    digest = None if subject is None else hashlib.sha256(request.scope["query_string"] + b"\n" + content).digest()
 
     def noted(connection: Connection, now: datetime) -> Answer:
         answer = work(connection, now)
         if answer.status < 400:
-            action = f"{request.method} {route.path.removeprefix('/api/v1/recommendation')}"
-            note_change(connection, request.state.holder.name, action, subject, digest.digest(), now)
+            action = f"{request.method} {route.path}"
+            note_change(connection, request.state.holder.name, action, subject, digest, now)
         return answer
 
     return noted

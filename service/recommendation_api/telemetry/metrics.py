@@ -121,6 +121,7 @@ class Metrics:
         self.reads = self._counter("reads", "Lists that were read, by how they came about.", made=MADE)
         self._made = {made: self.reads.labels(made=made) for made in MADE}
         self._recent = RecentShare(FALLBACK_SECONDS)
+        self._fallbacks = 0
         self._gauge(
             "fallback_ratio",
             "Lists of popular games only, of all lists of users with an interaction, in the last five minutes.",
@@ -144,6 +145,7 @@ class Metrics:
         self._made[made].inc()
         if made != "newcomer" and not is_filtered:
             self._recent.add(made == "popular")
+            self._fallbacks += made == "popular"
         self._leaks.saw(state.user_id, state.events_seen, (item.game_id for item in active.items))
 
     def event_sent(self, type_: str) -> None:
@@ -158,9 +160,9 @@ class Metrics:
         """Have the series of these route templates there from the first scrape on; they are asked for once, then."""
         self._expected = routes
 
-    def observe_request(self, route: str, status: int, seconds: float) -> None:
+    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answered request."""
-        self._durations.observe(route, status, seconds)
+        self._durations.observe(route, method, status, seconds)
         if status >= 408 and route.endswith(INGEST_ROUTES):
             cause = _INGEST_ERROR_OF.get(status, "fault" if status >= 500 else "")
             if cause:
@@ -169,14 +171,13 @@ class Metrics:
     def totals(self) -> Counts:
         """Return what this process answered since its start, as the overview tells it."""
         made = _samples(self.reads, "made")
-        seconds, failed = self._durations.reads_and_failures()
         return Counts(
             reads=sum(made.values()),
-            fallback=made["popular"],
+            fallback=self._fallbacks,
             events=sum(_samples(self.interactions_created, "event_type").values()),
-            failed=failed,
+            failed=self._durations.failures(),
             feedback=_samples(self.feedback, "action"),
-            seconds=seconds,
+            seconds=tuple(self._durations.reads),
         )
 
     def exposition(self) -> bytes:
@@ -217,26 +218,25 @@ class Durations(Collector):
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int], list[float]] = {}
         """For each route and status the answers in each bucket, and behind them the sum of their seconds."""
+        self.reads = [0] * (len(LATENCY_BUCKETS) + 1)
+        """Lists that were read, in each bucket; a person's erasure has the same route."""
 
     def expect(self, route: str, status: int) -> list[float]:
         """Have a series there, at 0 to begin with."""
         return self._seen.setdefault((route, status), [0.0] * (len(LATENCY_BUCKETS) + 2))
 
-    def observe(self, route: str, status: int, seconds: float) -> None:
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answer."""
         seen = self._seen.get((route, status)) or self.expect(route, status)
-        seen[bisect_left(LATENCY_BUCKETS, seconds)] += 1
+        bucket = bisect_left(LATENCY_BUCKETS, seconds)
+        seen[bucket] += 1
         seen[-1] += seconds
+        if status < 400 and method == "GET" and route.endswith(READ_ROUTE):
+            self.reads[bucket] += 1
 
-    def reads_and_failures(self) -> tuple[list[int], int]:
-        """Return how many lists were read in each bucket of time, and how many answers of any route were faults."""
-        seconds, failed = [0] * (len(LATENCY_BUCKETS) + 1), 0
-        for (route, status), seen in list(self._seen.items()):
-            if status >= 500:
-                failed += int(sum(seen[:-1]))
-            elif status == 200 and route.endswith(READ_ROUTE):
-                seconds = [one + int(more) for one, more in zip(seconds, seen, strict=False)]
-        return seconds, failed
+    def failures(self) -> int:
+        """Return how many answers of any route were faults."""
+        return sum(int(sum(seen[:-1])) for (_, status), seen in list(self._seen.items()) if status >= 500)
 
     def collect(self) -> Iterable[Metric]:
         """Yield the histogram."""

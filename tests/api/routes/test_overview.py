@@ -3,6 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import select
+
+from recommendation.database.tables import changes
+
 
 def changes_of(store: Any) -> list[tuple[str, str | None]]:
     return [(change["action"], change["subject"]) for change in store.get("/changes")["changes"]]
@@ -33,6 +37,16 @@ def test_a_trained_store_tells_of_model_lists_and_what_was_answered(store: Any) 
     assert minute["feedback"] == {"clicked": 1}
     assert 0 < minute["p99_seconds"] <= 10
     assert found["hour"]["reads"] == 2
+
+
+def test_neither_an_erasure_nor_a_list_by_tag_counts_as_what_it_is_not(store: Any) -> None:
+    store.interact(("ann", "g1", "played"), ("bob", "g2", "played"))
+    store.call("GET", "/user/ann?tag=co-op")
+    store.call("DELETE", "/user/bob")
+    totals = store.client.app.state.parts.metrics.totals()
+    assert (totals.reads, sum(totals.seconds), totals.fallback) == (1, 1, 0)
+    store.call("GET", "/user/ann")
+    assert store.client.app.state.parts.metrics.totals().fallback == 1
 
 
 def test_what_was_left_is_not_left_again(store: Any) -> None:
@@ -69,6 +83,8 @@ def test_an_erasure_is_noted_and_whom_it_erased_is_not(store: Any) -> None:
     store.interact(("ann", "g1", "played"))
     store.call("DELETE", "/user/ann")
     assert changes_of(store) == [("DELETE /user/{user_id}", None)]
+    with store.client.app.state.parts.database.reading() as connection:
+        assert connection.execute(select(changes.c.subject, changes.c.digest)).all() == [(None, None)]
 
 
 def test_a_replay_and_a_refusal_leave_no_trail_and_a_write_of_a_shop_neither(store: Any) -> None:

@@ -11,7 +11,7 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 def test_changes_are_told_newest_first_and_page_by_page(database: Database) -> None:
     with database.writing() as connection:
         for number in range(5):
-            note_change(connection, "ops", "POST /train", None, b"same", NOON + timedelta(minutes=number))
+            note_change(connection, "ops", "POST /train", None, None, NOON + timedelta(minutes=number))
         first = recent_changes(connection, 2)
         rest = recent_changes(connection, 9, before=first[-1].number)
     assert [change.at.minute for change in first + rest] == [4, 3, 2, 1, 0]
@@ -28,7 +28,7 @@ def test_what_a_controller_sends_again_is_noted_once(database: Database) -> None
 
 def test_old_changes_are_forgotten(database: Database) -> None:
     with database.writing() as connection:
-        note_change(connection, "ops", "POST /train", None, b"", NOON - timedelta(days=91))
-        note_change(connection, "ops", "POST /train", None, b"", NOON)
+        note_change(connection, "ops", "POST /train", None, None, NOON - timedelta(days=91))
+        note_change(connection, "ops", "POST /train", None, None, NOON)
         assert forget_changes(connection, NOON - timedelta(days=90)) == 1
         assert len(recent_changes(connection, 9)) == 1

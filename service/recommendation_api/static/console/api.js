@@ -68,7 +68,7 @@ export async function ask(method, segments, parameters = {}, body = undefined) {
 
 /** Return a handler that takes a refusal of what is nice to have as an empty answer. */
 export const softly = (empty) => (error) => {
-  if (error instanceof Refused && [401, 403, 404, 405].includes(error.status)) return empty;
+  if (error instanceof Refused && [401, 403, 404].includes(error.status)) return empty;
   throw error;
 };
 

@@ -1,6 +1,6 @@
 // The frame: addresses, who is signed in, refreshing. Each view loads its data and draws it; see `views`.
 
-import {Refused, ask, hasKey, health, softly, useKey} from "./api.js";
+import {Refused, ask, hasKey, health, useKey} from "./api.js";
 import {el, patch, put} from "./dom.js";
 import {clock} from "./format.js";
 import * as design from "./view-design.js";
@@ -29,7 +29,7 @@ let timer = 0;
 let drawnAt = null;
 
 /** Read the address: `#/lists/ann?game=g-1` is the view `lists`, the id `ann`, the parameters `{game: "g-1"}`. */
-export function where() {
+function where() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
   const [name, ...ids] = path.split("/").map(decoded);
   return {name: Object.hasOwn(VIEWS, name) ? name : FIRST, id: ids.join("/") || null, given: Object.fromEntries(new URLSearchParams(query))};
@@ -119,7 +119,7 @@ function tellStatus() {
 
 async function tellWho() {
   const summary = document.getElementById("who"), scopes = document.getElementById("scopes");
-  const found = await ask("GET", ["key"]).catch(softly(null)).catch(() => null);
+  const found = await ask("GET", ["key"]).catch(() => null);
   summary.textContent = found ? `${found.name}${hasKey() ? "" : " (no key needed)"}` : "Sign in";
   if (found) scopes.textContent = `Allowed: ${found.scopes.join(", ")}.`;
 }

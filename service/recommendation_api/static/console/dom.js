@@ -74,7 +74,6 @@ function update(node, next) {
     if (node.data !== next.data) node.data = next.data;
     return;
   }
-  if (node.hasAttribute("data-keep")) return; // drawn by its own hand: a panel, an answer to a question
   for (const {name} of [...node.attributes]) {
     if (!next.hasAttribute(name) && !(name === "open" && node.nodeName === "DETAILS")) node.removeAttribute(name);
   }

@@ -11,7 +11,7 @@ export const number = (value, digits = 4) =>
 export const part = (value) =>
   value == null ? NONE : Number(value).toLocaleString("en", {maximumSignificantDigits: 3, maximumFractionDigits: 12});
 
-export const fixed = (value, digits) =>
+const fixed = (value, digits) =>
   value == null ? NONE : Number(value).toLocaleString("en", {minimumFractionDigits: digits, maximumFractionDigits: digits});
 
 export const ratio = (value, digits = 1) => (value == null ? NONE : `${fixed(100 * value, digits)} %`);

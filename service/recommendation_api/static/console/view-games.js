@@ -28,14 +28,14 @@ export function draw(data, {id, given}) {
 function one(found, id) {
   return [
     card(found.title ?? id,
-      el("p", {}, el("code", {}, id), " ", (found.tags ?? []).map((tag) => el("span", {class: "chip"}, tag))),
+      el("p", {}, el("code", {}, id), " ", found.tags.map((tag) => el("span", {class: "chip"}, tag))),
       tiles([
         ["Owners", number(found.owners), found.popular_rank ? `popular: place ${found.popular_rank}` : null],
         ["May be listed", found.listed ? state("yes") : "no", found.released_at ? ["released ", when(found.released_at)] : found.available ? null : "not available"],
         ["People in the model", number(found.users_in_model), found.model_version],
         ["In top tens", number(found.top_tens), "lists, last full regeneration"],
       ]),
-      (found.drops ?? []).length > 0 && el("p", {}, "In drops: ", found.drops.map((name) => el("a", {class: "chip", href: "#/releases"}, name))),
+      found.drops.length > 0 && el("p", {}, "In drops: ", found.drops.map((name) => el("a", {class: "chip", href: "#/releases"}, name))),
     ),
     card("Nearest games", table("Nearest games", [
       ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
@@ -45,10 +45,10 @@ function one(found, id) {
 }
 
 function matches(found, given) {
-  if (found === null) return el("p", {class: "soft"}, "This service cannot search the catalogue, or the key does not allow it.");
+  if (found === null) return el("p", {class: "soft"}, "Searching needs a key with scope admin.");
   return card("Found", table("Found", [
     ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
-    ["Tags", (item) => (item.tags ?? []).slice(0, 6).map((tag) => el("span", {class: "chip"}, tag))],
+    ["Tags", (item) => item.tags.slice(0, 6).map((tag) => el("span", {class: "chip"}, tag))],
     ["Released", (item) => when(item.released_at)],
     ["On sale", (item) => (item.available === false ? "no" : "yes")],
   ], found.games, {key: (item) => item.game_id, none: "No title and no id begins so."}),

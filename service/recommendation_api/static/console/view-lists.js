@@ -2,7 +2,7 @@
 
 import {Refused, ask, softly} from "./api.js";
 import {el} from "./dom.js";
-import {number, part, when} from "./format.js";
+import {NONE, number, part, when} from "./format.js";
 import {ask as field, card, contributions, empty, game, table} from "./parts.js";
 
 export const title = "Lists";
@@ -22,7 +22,7 @@ export async function load({id, given}) {
     };
   }
   const [list, kept, why] = await Promise.all([
-    ask("GET", ["user", id], {limit: 20, tag: given.tag}),
+    ask("GET", ["user", id], {limit: 20}),
     ask("GET", ["user", id, "export"]).catch(softly(null)),
     given.game ? ask("GET", ["user", id, "why"], {game_id: given.game}).catch(unknownGame) : undefined,
   ]);
@@ -39,7 +39,7 @@ async function playground(text) {
   try {
     return await ask("POST", ["recommend"], {}, {games, limit: 20});
   } catch (error) {
-    if (error instanceof Refused && [404, 405, 409, 422].includes(error.status)) return {refused: error.message};
+    if (error instanceof Refused && [409, 422].includes(error.status)) return {refused: error.message};
     throw error;
   }
 }
@@ -63,16 +63,16 @@ export function draw(data, {id, given}) {
       el("aside", {class: "card", "data-key": "why", id: "why"},
         el("h2", {}, "Why, and why not"),
         field("game", "Game id", given.game ?? "", "Explain", (name) => { location.hash = address(id, {...given, game: name}); }, {required: true}),
-        explain(data.why))),
+        explain(data.why, data.list.items))),
     card("What is known of this user", interactions(data.kept)),
   ];
 }
 
-function explain(why) {
+function explain(why, items) {
   if (!why) return el("p", {class: "soft"}, "Choose a game of the list, or name any other.");
   if (why.unknown) return el("p", {class: "bad"}, "Not found: no such game.");
   return [
-    el("p", {}, game(why.game_id, why.title), why.shown ? ` stands at place ${why.rank} (${why.source}): ` : " is not shown: ", el("strong", {}, why.text)),
+    el("p", {}, game(why.game_id, items.find((item) => item.game_id === why.game_id)?.title), why.shown ? ` stands at place ${why.rank} (${why.source}): ` : " is not shown: ", el("strong", {}, why.text)),
     why.contributions.length > 0 && contributions(why.contributions, why.score),
     why.left_out?.games > 0 && el("p", {class: "soft"}, `and ${number(why.left_out.games)} smaller ones, together ${part(why.left_out.contribution)}`),
   ];
@@ -81,10 +81,10 @@ function explain(why) {
 function interactions(kept) {
   if (kept === null) return el("p", {class: "soft"}, "Interactions need a key with scope admin.");
   return table("Interactions", [
-    ["Game", (pair) => game(pair.game_id, pair.title), {plain: (pair) => pair.game_id}],
+    ["Game", (pair) => game(pair.game_id), {plain: (pair) => pair.game_id}],
     ["Score", (pair) => number(pair.score), {number: true}],
     ["Events", (pair) => number(pair.events), {number: true}],
-    ["Owned", (pair) => (pair.owned ? "owned" : pair.dismissed ? "dismissed" : "–")],
+    ["Owned", (pair) => (pair.owned ? "owned" : pair.dismissed ? "dismissed" : NONE)],
     ["Last", (pair) => when(pair.last_event_at)],
   ], kept.interactions.slice(0, 100), {key: (pair) => pair.game_id, none: "No interactions: a newcomer is shown popular games."});
 }
@@ -103,7 +103,7 @@ function basket(answer, given) {
     : answer && table("Recommended", [
       ["Place", (item) => number(item.rank), {number: true}],
       ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
-      ["Why", (item) => item.reason?.text ?? "–"],
+      ["Why", (item) => item.reason?.text ?? NONE],
       ["Score", (item) => number(item.score), {number: true}],
     ], answer.items, {key: (item) => item.game_id, none: empty("Nothing to recommend for these games.")}));
 }

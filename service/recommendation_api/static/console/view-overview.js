@@ -3,7 +3,7 @@
 import {ask} from "./api.js";
 import {lineChart} from "./chart.js";
 import {el} from "./dom.js";
-import {ago, number, ratio, seconds, when} from "./format.js";
+import {NONE, ago, number, ratio, seconds, when} from "./format.js";
 import {card, empty, state, table, tiles} from "./parts.js";
 
 export const title = "Overview";
@@ -29,7 +29,7 @@ export function draw(found) {
       ["When", (change) => when(change.at)],
       ["Who", (change) => change.holder],
       ["What", (change) => change.action],
-      ["Of", (change) => change.subject ?? "–"],
+      ["Of", (change) => change.subject ?? NONE],
     ], found.changes, {key: (change) => change.number, none: "Nothing was changed with an admin's or the operator's key yet."})),
   ];
 }

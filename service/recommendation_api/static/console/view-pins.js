@@ -1,8 +1,8 @@
 // What the shop itself recommends to everyone: see, add, take off.
 
-import {ask, softly} from "./api.js";
+import {ask} from "./api.js";
 import {el} from "./dom.js";
-import {number, when} from "./format.js";
+import {NONE, number, when} from "./format.js";
 import {ask as field, card, confirmed, game, table} from "./parts.js";
 
 export const title = "Pins";
@@ -20,7 +20,7 @@ export function draw({lists}, {id}, act) {
     card(`Recommended to everyone by ${name}`, table("Pins", [
       ["Position", (pin) => number(pin.position), {number: true}],
       ["Game", (pin) => game(pin.game_id, pin.title), {plain: (pin) => pin.game_id}],
-      ["Reason", (pin) => pin.reason || "–"],
+      ["Reason", (pin) => pin.reason || NONE],
       ["Score", (pin) => number(pin.score), {number: true}],
       ["Expires", (pin) => when(pin.expires_at)],
       ["", (pin) => el("button", {type: "button", "data-pin": pin.game_id, onclick: () => takeOff(name, pin, act)}, "Take off")],
@@ -46,7 +46,7 @@ async function pin(name, form, act) {
     game_id: id.trim(), source: name, score: 1, reason: reason || null,
     position: position ? Number(position) : null, expires_at: expires ? new Date(expires).toISOString() : null,
   };
-  const before = await ask("GET", ["user", "preview-of-a-newcomer"], {limit: 10}).catch(softly(null));
+  const before = await ask("GET", ["user", "preview-of-a-newcomer"], {limit: 10}).catch(() => null); // nice to know, no more
   const falls = position && before?.items.find((item) => item.rank === Number(position));
   const agreed = await confirmed(`Pin ${row.game_id}?`,
     `Everyone sees it ${position ? `at place ${position}` : "among the shop's own"} at once${expires ? ` until ${new Date(expires).toLocaleString()}` : ", until it is taken off"}.${falls ? ` A newcomer has ${falls.title || falls.game_id} there now.` : ""}`, "Pin it");

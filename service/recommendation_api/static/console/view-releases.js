@@ -38,7 +38,7 @@ export function draw({drops, regenerations}) {
       ["Ended", (one) => when(one.finished_at)],
       ["Catalogue coverage", (one) => `${ratio(one.catalogue_coverage_before)} → ${ratio(one.catalogue_coverage_after)}`],
       ["Release coverage", (one) => ratio(one.release_coverage), {number: true}],
-    ], ended, {key: (one) => one.id ?? one.regeneration_id})),
+    ], ended, {key: (one) => one.id})),
   ];
 }
 
@@ -56,8 +56,9 @@ function timeline(drops) {
       el("span", {class: "soft"}, when(drop.release_time), " to ", when(drop.ends_at)))));
 }
 
-/** Write a drop as a resource that can be applied again elsewhere. */
+/** Write a drop as a resource: its games by id, as titles and tags stand in the catalogue. */
 function yaml(drop) {
+  const days = Math.round((Date.parse(drop.ends_at) - Date.parse(drop.release_time)) / 86_400_000);
   const games = drop.games.map((id) => `    - id: ${JSON.stringify(id)}`).join("\n");
   return `apiVersion: recommendation.gamestore.dev/v1alpha1
 kind: ContentDrop
@@ -70,5 +71,6 @@ ${games}
   placement:
     slots: ${drop.placement.slots}
     firstPosition: ${drop.placement.first_position}
+    durationDays: ${days}
 `;
 }

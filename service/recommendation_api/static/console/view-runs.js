@@ -3,7 +3,7 @@
 import {ask} from "./api.js";
 import {lineChart} from "./chart.js";
 import {el} from "./dom.js";
-import {number, ratio, seconds, when} from "./format.js";
+import {NONE, number, ratio, seconds, when} from "./format.js";
 import {bar, card, state, table} from "./parts.js";
 
 export const title = "Runs";
@@ -30,11 +30,11 @@ export function draw({runs, regenerations, drops}, here, act) {
       table("Trainings", [
         ["State", (run) => state(run.state)],
         ["Ended", (run) => when(run.finished_at ?? run.started_at ?? run.queued_at)],
-        ["Version", (run) => run.model_version ?? "–"],
+        ["Version", (run) => run.model_version ?? NONE],
         ["Took", (run) => seconds(run.duration_seconds), {number: true}],
         ["Users", (run) => number(run.users), {number: true}],
         ["Games", (run) => number(run.games), {number: true}],
-        ["Why", (run) => [run.reason, run.detail].filter(Boolean).join(": ") || run.quality?.gate?.reason || "–"],
+        ["Why", (run) => [run.reason, run.detail].filter(Boolean).join(": ") || run.quality?.gate?.reason || NONE],
       ], runs.slice(0, 30), {key: (run) => run.run_id, none: "No training has run yet. Train now, or wait for the next scheduled one."})),
     card("Regenerations", table("Regenerations", [
       ["State", (one) => state(one.state)],
@@ -44,7 +44,7 @@ export function draw({runs, regenerations, drops}, here, act) {
       ["Began", (one) => when(one.started_at)],
       ["Catalogue coverage", (one) => `${ratio(one.catalogue_coverage_before)} → ${ratio(one.catalogue_coverage_after)}`, {number: true}],
       ["Release coverage", (one) => ratio(one.release_coverage), {number: true}],
-    ], regenerations, {key: (one) => one.id ?? one.regeneration_id, none: "No list has been regenerated yet. A training that goes live regenerates all of them."})),
+    ], regenerations, {key: (one) => one.id, none: "No list has been regenerated yet. A training that goes live regenerates all of them."})),
   ];
 }
 
