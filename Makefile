@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console release test-faults chaos fuzz soak load hashes sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -51,7 +51,11 @@ smoke: $(DEMO_NEEDS) ## The same, then stop: assert that lists are personal and 
 	@$(DEMO) --smoke $(if $(ARGS),-- $(ARGS))
 
 test-faults: setup ## Kill processes, stop the database, send malformed requests; RECOMMENDATION_FAULT_ROUNDS says how often
-	$(BIN)/python -m pytest -n 2 --dist load -m faults tests
+	$(BIN)/python -m pytest -n 2 --dist load --hypothesis-profile=new -m faults tests
+
+laws: setup ## Try every law on new cases, five times as many as in make test
+	$(BIN)/python -m pytest -n auto --dist load --hypothesis-profile=new -m hypothesis tests
+	$(BIN)/python -m pytest -n auto --dist load --hypothesis-profile=new tests/api/test_state_machine.py
 
 chaos: setup ## Kill, stop, freeze and lock under ROUNDS=1000 rounds of calls on PostgreSQL and SQLITE_ROUNDS=300 on SQLite; SEED=1 ONLY=17 repeats one round
 	RECOMMENDATION_CHAOS_ROUNDS=$(or $(ROUNDS),1000) RECOMMENDATION_CHAOS_SQLITE_ROUNDS=$(or $(SQLITE_ROUNDS),300) \
@@ -60,7 +64,7 @@ chaos: setup ## Kill, stop, freeze and lock under ROUNDS=1000 rounds of calls on
 
 fuzz: setup ## Send CALLS=20000 requests made from the OpenAPI document and BODIES=10000 damaged bodies; fails on any 5xx
 	RECOMMENDATION_FUZZ_CALLS=$(or $(CALLS),20000) RECOMMENDATION_DAMAGED_BODIES=$(or $(BODIES),10000) \
-	$(BIN)/python -m pytest -q -s -m "faults or not faults" tests/faults/test_openapi_document.py \
+	$(BIN)/python -m pytest -q -s --hypothesis-profile=new -m "faults or not faults" tests/faults/test_openapi_document.py \
 	tests/faults/test_malformed.py::test_randomly_damaged_bodies_are_accepted_or_refused_and_reads_go_on
 
 soak: setup ## Send REQUESTS=200000 mixed requests and watch the memory, then hold CONNECTIONS=5000 open

@@ -73,8 +73,8 @@ class Judge:
         self.unavailable: set[str] = set()
         self.released: dict[str, str | None] = {}
         """Known games, and when they are released, where the shop says so."""
-        self.announced: dict[str, tuple[str, str]] = {}
-        """Games that a standing drop made known, with the drop and its release."""
+        self.announced: dict[str, dict[str, str]] = {}
+        """Games that only drops made known, with those drops that stand and their releases."""
 
     def happened(self, user: str, game: str, kind: str, quantity: Any, at: Moment) -> None:
         pair = (user, game)
@@ -91,18 +91,23 @@ class Judge:
                 del known[pair]  # type: ignore[attr-defined]
 
     def dropped(self, uid: str, game: str, release: str) -> None:
-        """A drop makes a game known, with its release for as long as it stands; of a known game it hides nothing."""
-        if game not in self.released:
-            self.released[game] = None
-            self.announced[game] = uid, release
+        """
+        A drop makes a game known, with its release for as long as it stands; of a known game it hides nothing.
+
+        Another drop of a game that waits for the first one's release may bring it forward: the earliest counts.
+        """
+        if game not in self.released or self.announced.get(game):
+            self.released.setdefault(game, None)
+            self.announced.setdefault(game, {})[uid] = release
 
     def ended(self, uid: str) -> None:
         """What a drop said ends with it."""
-        self.announced = {game: said for game, said in self.announced.items() if said[0] != uid}
+        for said in self.announced.values():
+            said.pop(uid, None)
 
     @property
     def off_sale(self) -> set[str]:
-        announced = {game: release for game, (_, release) in self.announced.items()}
+        announced = {game: min(said.values()) for game, said in self.announced.items() if said}
         released = {game: at or announced.get(game) for game, at in self.released.items()}
         return self.unavailable | {game for game, at in released.items() if at == IN_FUTURE}
 
