@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import logging
 import socket
 import threading
@@ -86,6 +87,17 @@ def received(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def problem(answer: bytes) -> dict[str, Any]:
+    """Return the problem document that is the only answer on a connection, with its status line."""
+    assert answer.count(b"HTTP/1.1 ") == 1, answer
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json\r\n" in head
+    assert b"connection: close" in head
+    document: dict[str, Any] = json.loads(body)
+    assert int(head.split(b" ")[1]) == document["status"]
+    return document
+
+
 def sent_all(connection: socket.socket, parts: Iterator[bytes]) -> int:
     """Send until the server ends the connection; return how many bytes went."""
     sent = 0
@@ -111,32 +123,86 @@ def resident_mib() -> float:
 
 
 START = b"GET /quick HTTP/1.1\r\nHost: h\r\n"
-ENDLESS = {
-    "header lines": (START, b"a: b\r\n" * 2000),
-    "one header": (START + b"a: ", b"b" * 12_000),
-    "an address": (b"GET /", b"a" * 12_000),
+BAD_HEADS = {
+    "a control character": START + b"a: b\x01c\r\n\r\n",
+    "a name with a bracket": START + b"P(: b\r\n\r\n",
+    "a length that is no number": b"POST /quick HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n",
+    "two lengths": b"POST /quick HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "no HTTP": b"\x16\x03\x01\x00",
+    "a tunnel": b"CONNECT x HTTP/1.1\r\nHost: h\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_HEADS)
+def test_what_is_no_http_is_refused_with_a_problem(served: Served, kind: str) -> None:
+    with served.connect() as connection:
+        connection.sendall(BAD_HEADS[kind])
+        found = problem(received(connection))
+    assert (found["status"], found["code"]) == (400, "malformed_request")
+    assert served.statuses == []
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"DELETE"])
+def test_a_request_whose_body_has_no_known_coding_is_refused_once_and_does_not_reach_the_app(
+    served: Served, method: bytes
+) -> None:
+    with served.connect() as connection:
+        connection.sendall(method + b" /quick HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n")
+        assert problem(received(connection))["code"] == "malformed_request"
+    until(lambda: not served.crowd().inside)
+    with served.connect() as connection:
+        connection.sendall(GET)
+        assert connection.recv(100).startswith(OK)
+    assert served.statuses == [200]
+
+
+def test_a_body_that_breaks_off_is_refused_once_and_the_app_learns_that_no_more_will_come(served: Served) -> None:
+    with served.connect() as connection:
+        connection.sendall(b"POST /quick HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        until(lambda: only_connection(served)._answering is not None)
+        connection.sendall(b"zz\r\n")
+        assert problem(received(connection))["code"] == "malformed_request"
+    until(lambda: bool(served.statuses))
+
+
+def test_a_bad_head_behind_a_request_that_is_being_answered_is_not_taken_for_its_answer(served: Served) -> None:
+    for kind in BAD_HEADS:
+        with served.connect() as connection:
+            served.asked.clear()
+            connection.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            served.asked.wait(20)
+            connection.sendall(BAD_HEADS[kind])
+            assert received(connection) == b"", kind
+
+
+ENDLESS: dict[str, tuple[bytes, bytes, bytes]] = {
+    "header lines": (b"HTTP/1.1 431 ", START, b"a: b\r\n" * 2000),
+    "one header": (b"HTTP/1.1 431 ", START + b"a: ", b"b" * 12_000),
+    "an address": (b"HTTP/1.1 431 ", b"GET /", b"a" * 12_000),
     "trailers": (
+        b"",
         b"POST /quick HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
         b"a: b\r\n" * 2000,
     ),
     "a chunk's extension": (
+        b"",
         b"POST /quick HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;a=",
         b"b" * 12_000,
     ),
-    "empty lines": (b"", b"\r\n" * 6000),
+    "empty lines": (b"HTTP/1.1 431 ", b"", b"\r\n" * 6000),
 }
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_a_head_that_never_ends_is_cut_before_it_takes_memory(served: Served, kind: str) -> None:
-    start, more = ENDLESS[kind]
+    expected, start, more = ENDLESS[kind]
     before = resident_mib()
     with served.connect() as connection:
         sent = sent_all(connection, itertools.chain([start], itertools.repeat(more, 10_000)))
         answer = received(connection)
     assert sent < 115 * 2**20
     assert resident_mib() - before < 30
-    assert answer == b"" or answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 ")), answer[:200]
+    assert answer[:13] == expected  # nothing where the request in whose body it stands is being answered
     with served.connect() as connection:
         connection.sendall(GET)
         assert connection.recv(100).startswith(OK)
