@@ -101,7 +101,18 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         SettingsError: it would serve other hosts without keys, or a setting is unusable.
     """
     keys = _keys(settings)
-    app = Api(
+    app = _without_routes(settings)
+    if broker is None and settings.events_url is not None:
+        broker = open_broker(settings.events_url)
+    app.state.parts = parts = put_together(settings, keys, broker)
+    problems.install(app)
+    _include_routes(app, settings)
+    parts.metrics.expect_routes(lambda: route_templates(app))
+    return app
+
+
+def _without_routes(settings: Settings) -> Api:
+    return Api(
         title="Recommendation service",
         version=release(),
         description=DESCRIPTION,
@@ -110,15 +121,17 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         docs_url=None,  # FastAPI's page would name files of other hosts
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
+        # `DELETE /user/ann%2F` would be led to `/user/ann`, and a client that follows would erase another person.
+        redirect_slashes=False,
         # Metrics and log are our own; its records of faults would hold users' ids, and asking whether it is wanted
         # takes a tenth of a read.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
-    if broker is None and settings.events_url is not None:
-        broker = open_broker(settings.events_url)
-    app.state.parts = parts = put_together(settings, keys, broker)
-    problems.install(app)
+
+
+def _include_routes(app: Api, settings: Settings) -> None:
+    """Include the API and the pages that are wanted; of two routes that take a path the first answers."""
     for router in (
         interactions.router,
         own_lists.router,
@@ -144,8 +157,6 @@ def create_app(settings: Settings, broker: Broker | None = None) -> FastAPI:
         app.include_router(console.router)
     if settings.docs or settings.console:
         app.include_router(front.router)
-    parts.metrics.expect_routes(lambda: route_templates(app))
-    return app
 
 
 def _keys(settings: Settings) -> KeyRing | None:

@@ -48,3 +48,19 @@ def test_an_id_that_is_utf8_is_taken_whatever_it_says(name: str, store: Any) -> 
     assert store.listed(in_path) == ["g"]
     assert [row["game_id"] for row in store.get(f"/user/{in_path}/export")["interactions"]] == [name]
     assert store.get(f"/user/{in_path}/why", params={"game_id": name})["code"] == "owned"
+
+
+@pytest.mark.parametrize("path", ["/user/ann%2F", "/user/ann/", "/games/ann%2F", "/lists/editorial/"])
+def test_a_slash_at_the_end_leads_to_nobody_else_and_nothing_is_erased(path: str, store: Any) -> None:
+    store.interact(("ann", "ann", "played"))
+    store.post("/batch", {"recommendations": [{"game_id": "ann", "score": 1, "source": "editorial"}]})
+    kept = [store.get("/user/ann/export")["interactions"], store.get("/games/ann"), store.get("/lists/editorial")]
+    for follow in (False, True):
+        answer = store.call("DELETE", path, follow_redirects=follow)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert kept == [store.get("/user/ann/export")["interactions"], store.get("/games/ann"), store.get("/lists/editorial")]
+
+
+@pytest.mark.parametrize("path", ["/popular/", "/user/ann/", "/lists/"])
+def test_a_read_with_a_slash_at_the_end_is_not_there(path: str, store: Any) -> None:
+    assert store.call("GET", path, follow_redirects=False).status_code == 404
