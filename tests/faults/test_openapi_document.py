@@ -26,7 +26,7 @@ EXAMPLES = 30
 """Cases for each of some thirty operations, as many valid as invalid ones."""
 
 LONGEST_QUERY = 4_000
-"""Characters, of up to twelve bytes in an address; Uvicorn itself refuses one of more than 64 KiB, in plain text."""
+"""Characters, of up to twelve bytes in an address; a head of more than 64 KiB is refused before it is all sent."""
 
 
 @pytest.mark.faults

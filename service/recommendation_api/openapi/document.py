@@ -88,7 +88,6 @@ def _take_out_null(parameter: dict[str, Any]) -> None:
 
 
 _HEADERS = {
-    "Location": {"description": "where to follow it", "schema": {"type": "string"}},
     "ETag": {"description": "for `If-None-Match`", "schema": {"type": "string"}},
     "Idempotency-Replayed": {"description": "`true` where this answer was stored before", "schema": {"type": "string"}},
 }
@@ -98,11 +97,10 @@ def _add_headers(operation: dict[str, Any]) -> None:
     """Say which headers the answer of an operation has."""
     given = {parameter["name"] for parameter in operation.get("parameters", ())}
     for status, response in operation["responses"].items():
-        names = ["Location"] if status in ("201", "202") else []
-        names += ["ETag"] if status in ("200", "304") and "304" in operation["responses"] else []
+        names = ["ETag"] if status in ("200", "304") and "304" in operation["responses"] else []
         names += ["Idempotency-Replayed"] if status < "300" and "Idempotency-Key" in given else []
         if names:
-            response["headers"] = {name: _HEADERS[name] for name in names}
+            response["headers"] = response.get("headers", {}) | {name: _HEADERS[name] for name in names}
 
 
 def _keep(schemas: dict[str, Any], names: set[str]) -> None:

@@ -30,12 +30,13 @@ _PROBLEMS: dict[int, tuple[str, str, dict[str, tuple[str, str]]]] = {
     403: ("NotAllowed", "The key may not do this", {}),
     404: ("NotFound", "Nothing there", {}),
     405: ("MethodNotAllowed", "The path takes other methods", {"Allow": ("names them all", "string")}),
-    408: ("TooSlow", "The body did not arrive in time", {}),
+    408: ("TooSlow", "Head or body did not arrive in time", {}),
     409: ("NotNow", "Not now; the detail says what to do first", {}),
     413: ("TooLarge", "Too large", {}),
-    415: ("NotJson", "Without keys: the body does not say that it is JSON", {}),
+    415: ("NotJson", "Without keys: there is a body, wanted or not, that does not say that it is JSON", {}),
     422: ("NotUsable", "Not usable; sending it again will not help", {}),
     429: ("TooMany", "Too many at once", _RETRY_AFTER),
+    431: ("HeadTooLarge", "Address and headers are too large", {}),
     500: ("Fault", "A fault of ours; the log has it under the request's id", {}),
     503: ("Unavailable", "The database is away, or too many reads came at once", _RETRY_AFTER),
 }
@@ -64,12 +65,12 @@ def problems_of(path: str, method: str, operation: dict[str, Any]) -> dict[str, 
 
 def _of_kind(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
     """Yield the statuses that every operation of a kind may answer with."""
-    yield from (400, 405, 500)
+    yield from (400, 405, 408, 431, 500)
     if operation["security"]:
-        yield from (401, 403, 422, 503)
+        yield from (401, 403, 415, 422, 503)
     if "{" in path:
         yield 404
     if method != "get":
-        yield from (415, 429)
+        yield 429
     if "requestBody" in operation:
-        yield from (408, 413)
+        yield 413

@@ -114,7 +114,7 @@ async def delete_user_list(request: Request, user_id: schemas.UserId, source: sc
     return answered(answer, replayed)
 
 
-@router.get("/lists", responses=answer(OwnListsOut))
+@router.get("/lists", responses=answer(OwnListsOut, 200, 304), openapi_extra=schemas.TAGGED)
 def get_own_lists(request: Request) -> Response:
     """Read every list of the shop's own that everyone gets; each user's own come on top of them."""
     parts = parts_of(request)
@@ -124,13 +124,13 @@ def get_own_lists(request: Request) -> Response:
     return tagged_response(request, _json({"lists": documents}))
 
 
-@router.get("/lists/{source}", responses=answer(OwnListOut))
+@router.get("/lists/{source}", responses=answer(OwnListOut, 200, 304), openapi_extra=schemas.TAGGED)
 def get_own_list(request: Request, source: schemas.Source) -> Response:
     """Read one list that everyone gets, best first, without items that expired; 404 where there is none."""
     return tagged_response(request, _json(_read_document(parts_of(request), source)))
 
 
-@router.get("/lists/{source}/{game_id}", responses=answer(OwnItemOut))
+@router.get("/lists/{source}/{game_id}", responses=answer(OwnItemOut, 200, 304), openapi_extra=schemas.TAGGED)
 def get_own_item(request: Request, source: schemas.Source, game_id: schemas.GameId) -> Response:
     """Read one item of a list that everyone gets; 404 where the game does not stand in it."""
     items = _read_document(parts_of(request), source)["items"]

@@ -25,7 +25,7 @@ from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import schemas
-from recommendation_api.openapi.answers import answer
+from recommendation_api.openapi.answers import answer, begun
 from recommendation_api.openapi.answers.drops import OpenedRegenerationOut, RegenerationOut, RegenerationsOut
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
@@ -36,7 +36,7 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 @router.post(
     "/regenerations",
     status_code=201,
-    responses=answer(OpenedRegenerationOut, 201, 409),
+    responses=begun(OpenedRegenerationOut, 201, 409),
     openapi_extra={**schemas.one(schemas.RegenerationIn), **schemas.RETRIED},
 )
 async def post_regeneration(request: Request) -> Response:

@@ -21,7 +21,7 @@ from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import schemas
-from recommendation_api.openapi.answers import answer
+from recommendation_api.openapi.answers import answer, begun
 from recommendation_api.openapi.answers.training import ModelsOut, PromotedOut, RunOut, RunsOut
 from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem
@@ -42,7 +42,7 @@ LOOK_AGAIN_SECONDS = 1.0
 """Between looks for a request that waits: a run that another replica queued is found so late at most."""
 
 
-@runs_router.post("/train", status_code=202, responses=answer(RunOut, 202), openapi_extra=schemas.RETRIED)
+@runs_router.post("/train", status_code=202, responses=begun(RunOut, 202), openapi_extra=schemas.RETRIED)
 async def post_train(request: Request) -> Response:
     """Queue a training, or join the one under way; reads go on meanwhile. `Location` is where to follow it."""
     parts = parts_of(request)

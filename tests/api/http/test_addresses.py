@@ -58,7 +58,11 @@ def test_a_slash_at_the_end_leads_to_nobody_else_and_nothing_is_erased(path: str
     for follow in (False, True):
         answer = store.call("DELETE", path, follow_redirects=follow)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-    assert kept == [store.get("/user/ann/export")["interactions"], store.get("/games/ann"), store.get("/lists/editorial")]
+    assert kept == [
+        store.get("/user/ann/export")["interactions"],
+        store.get("/games/ann"),
+        store.get("/lists/editorial"),
+    ]
 
 
 @pytest.mark.parametrize("path", ["/popular/", "/user/ann/", "/lists/"])

@@ -136,17 +136,27 @@ def test_every_error_is_the_same_problem(document: Document) -> None:
 
 def test_every_operation_names_the_statuses_that_its_kind_may_answer_with(document: Document) -> None:
     for path, method, operation in operations(document):
-        expected = {"400", "405", "500"}
+        expected = {"400", "405", "408", "431", "500"}
         if path not in OPEN:
-            expected |= {"401", "403", "422", "503"}
+            expected |= {"401", "403", "415", "422", "503"}
             assert operation["security"], (method, path)
         if "{" in path:
             expected |= {"404"}
         if "requestBody" in operation:
-            expected |= {"408", "413", "415", "429"}
+            expected |= {"413", "429"}
         assert expected <= set(operation["responses"]), (method, path)
         well = {status for status in operation["responses"] if status < "300"}
         assert len(well) == 1 or well == {"200", "202"}, (method, path)  # done, or more of the same to be asked for
+
+
+def test_where_to_follow_what_began_is_promised_by_the_two_answers_that_say_it(document: Document) -> None:
+    found = {
+        (operation["operationId"], status)
+        for _, _, operation in operations(document)
+        for status, answer in operation["responses"].items()
+        if "Location" in answer.get("headers", {})
+    }
+    assert found == {("postTrain", "202"), ("postRegeneration", "201")}
 
 
 def test_a_status_that_an_operation_tells_of_is_one_that_it_names(document: Document) -> None:

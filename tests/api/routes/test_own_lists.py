@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from recommendation_api.app import create_app
+from recommendation_api.app import PREFIX, create_app
 
 PIN = {"game_id": "g1", "score": 2.0, "position": 1, "reason": "Staff pick", "expires_at": "2999-01-01T00:00:00Z"}
 STORED = {**PIN, "title": "Deep Harbour"}
@@ -165,3 +165,22 @@ def test_another_replica_serves_what_this_one_replaced(shop: Any, settings: Any)
         assert "editorial" in other.views._loader.load(connection, other.clock()).everyone
     other.metrics.close()
     other.database.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/lists", "/lists"),
+        ("/lists/editorial", "/lists/{source}"),
+        ("/lists/editorial/g1", "/lists/{source}/{game_id}"),
+    ],
+)
+def test_a_list_that_did_not_change_is_not_sent_again_and_the_document_says_so(
+    path: str, template: str, shop: Any
+) -> None:
+    put(shop, "/lists/editorial", items=[PIN])
+    tag = shop.call("GET", path).headers["ETag"]
+    assert shop.call("GET", path, headers={"If-None-Match": tag}).status_code == 304
+    told = shop.client.app.openapi()["paths"][PREFIX + template]["get"]
+    assert set(told["responses"]["200"]["headers"]) == set(told["responses"]["304"]["headers"]) == {"ETag"}
+    assert "If-None-Match" in {parameter["name"] for parameter in told["parameters"]}
