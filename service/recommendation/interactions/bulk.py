@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import IO, Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from recommendation.database.dialects.table_copy import table_copy
@@ -101,34 +101,17 @@ def begun_before(connection: Connection, digest: str) -> tuple[datetime, frozens
     return None if begun is None else (begun, frozenset(row.chunk for row in rows if row.chunk != _BEGUN))
 
 
-def take_back(connection: Connection, digest: str, chunk: int, pairs: pa.Table) -> int:
+def unclaim_chunk(connection: Connection, digest: str, chunk: int) -> datetime | None:
     """
-    Take a counted chunk out of its rows again; rows of which nothing is left go.
-
-    What other events made of a row stays, with the times and flags that it has.
+    Forget a counted chunk, in the transaction that takes its pairs back; a twin that is at it is waited for.
 
     Returns:
-        How many events were taken back; those of people who were erased meanwhile are gone already.
+        When it was counted; None where it was not, or was taken back before.
     """
-    chunks, rows = import_chunks.c, user_game_interactions.c
+    chunks = import_chunks.c
     gone = delete(import_chunks).where(chunks.import_digest == digest, chunks.chunk == chunk)
-    if not connection.execute(gone).rowcount or not pairs.num_rows:
-        return 0
-    of_pair = (rows.user_id == bindparam("user"), rows.game_id == bindparam("game"), rows.events >= bindparam("count"))
-    statement = (
-        update(user_game_interactions)
-        .where(*of_pair, rows.score_millionths >= bindparam("score"))
-        .values(score_millionths=rows.score_millionths - bindparam("score"), events=rows.events - bindparam("count"))
-    )
-    taken = 0
-    columns = (pairs[name].to_pylist() for name in ("user_id", "game_id", "score_millionths", "events"))
-    for user, game, score, count in zip(*columns, strict=True):
-        found = connection.execute(statement, {"user": user, "game": game, "score": score, "count": count}).rowcount
-        taken += count if found else 0
-    users = pairs["user_id"]
-    between = rows.user_id.between(users[0].as_py(), users[-1].as_py())
-    connection.execute(delete(user_game_interactions).where(between, rows.events == 0))
-    return taken
+    counted_at: datetime | None = connection.execute(gone.returning(chunks.committed_at)).scalar()
+    return counted_at
 
 
 def forget_import(connection: Connection, digest: str) -> None:
