@@ -72,7 +72,10 @@ def undo_interactions(path: Path, options: argparse.Namespace, settings: Setting
             f"{options.file}: nothing was counted of this file with these options and weights: give those of then"
         )
     if columns.event_id_column is not None:
-        raise InvalidInput(f"{options.file}: its events have ids of their own: take them back one by one")
+        raise InvalidInput(
+            f"{options.file}: its events have ids of their own, and were counted where no other event had the id: "
+            "which of them this file counted is not known, so they cannot be taken back"
+        )
     return take_back_counted(Import(database, settings, file, columns, digest, *started))
 
 
