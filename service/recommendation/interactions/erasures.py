@@ -2,15 +2,16 @@
 Erasure of a person: everywhere they are kept, and nothing that began before brings them back.
 
 Every way in asks here before it writes: events one by one (`interactions.store`) and by one statement
-(`interactions.ingest_at_once`), imports (`interactions.bulk`), lists that are stored (`lists.store`), and the shards of
-a regeneration (`regeneration.shard`).
+(`interactions.ingest_at_once`), imports (`recommendation_jobs.importing`) and what takes them back
+(`interactions.taking_back_files`), lists that are stored (`lists.store`), and the shards of a regeneration
+(`regeneration.shard`).
 """
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, bindparam, case, delete, func, or_, select, update
 
 from recommendation.announcements.announcement import merged_data
 from recommendation.database.database import Database
@@ -21,6 +22,7 @@ from recommendation.database.tables import (
     erasures,
     event_ids,
     feedback,
+    games,
     merges,
     outbox,
     regeneration_shards,
@@ -55,11 +57,12 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
     }
     receipt["event_ids"] = _forget_events(connection, user_id)
     forget_cursors(connection, user_id)
-    names, receipt["merges"] = _forget_merges(connection, user_id)
-    for name in sorted(names):
+    visitors, receipt["merges"] = _forget_merges(connection, user_id)
+    for name in sorted(visitors):
         receipt["outbox"] += int(connection.execute(delete(outbox).where(outbox.c.user_id == name)).rowcount)
-    for name in (user_id, *sorted(names)):
-        note_erasure(connection, name, bar)
+    note_erasure(connection, user_id, bar)
+    for name, earlier in sorted(visitors.items()):
+        note_erasure(connection, name, max(bar, earlier or bar))
     return receipt
 
 
@@ -73,13 +76,19 @@ def note_erasure(connection: Connection, user_id: str, until: datetime) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["user_digest"], set_=values))
 
 
-def _forget_merges(connection: Connection, user_id: str) -> tuple[set[str], int]:
-    """Forget of whom the person was the visitor, and who were theirs; return those, and how many rows went."""
+def _forget_merges(connection: Connection, user_id: str) -> tuple[dict[str, datetime | None], int]:
+    """
+    Forget of whom the person was the visitor, and who were theirs.
+
+    Returns:
+        Those, with the time up to which no event of theirs counted before they were merged, and how many rows went.
+    """
     told = select(merges.c.into_user_id).where(merges.c.user_id == user_id)
     for account in connection.execute(told).scalars().all():
         waiting = outbox.c.user_id == account, outbox.c.data == merged_data(account, user_id)
         connection.execute(delete(outbox).where(*waiting))
-    visitors = set(connection.execute(select(merges.c.user_id).where(merges.c.into_user_id == user_id)).scalars())
+    theirs = select(merges.c.user_id, merges.c.erased_at).where(merges.c.into_user_id == user_id)
+    visitors = {row.user_id: row.erased_at for row in connection.execute(theirs)}
     gone = delete(merges).where((merges.c.into_user_id == user_id) | (merges.c.user_id == user_id))
     return visitors, int(connection.execute(gone).rowcount)
 
@@ -98,11 +107,17 @@ def _forget_events(connection: Connection, user_id: str) -> int:
 
 
 def forget_cursors(connection: Connection, user_id: str) -> None:
-    """Let regenerations under way that stopped behind this user go on from behind the one before; same users left."""
-    pairs, shards = user_game_interactions.c, regeneration_shards.c
-    before = select(func.coalesce(func.max(pairs.user_id), "")).where(pairs.user_id < user_id)
+    """Let work under way that stopped behind this user go on from behind the one before; same users left."""
+    shards, before = regeneration_shards.c, user_before(user_id)
     named = update(regeneration_shards).where(shards.after_user == user_id)
-    connection.execute(named.values(after_user=before.scalar_subquery()))
+    connection.execute(named.values(after_user=before))
+    connection.execute(update(games).where(games.c.history_gone_to == user_id).values(history_gone_to=before))
+
+
+def user_before(user_id: str) -> ScalarSelect[str]:
+    """The user before this one among those with interactions, '' where there is none; inside a statement."""
+    pairs = user_game_interactions.c
+    return select(func.coalesce(func.max(pairs.user_id), "")).where(pairs.user_id < user_id).scalar_subquery()
 
 
 _SINCE = select(erasures.c.user_digest, erasures.c.erased_at).where(erasures.c.erased_at >= bindparam("since"))

@@ -30,8 +30,9 @@ def erase_part(connection: Connection, game_id: str, now: datetime) -> ErasedPar
     """
     Erase the history of a deleted game among the next users, in the caller's transaction.
 
-    Where it stopped is kept with the game, so that the next call goes on there. Locks are taken in
-    the order of all writers of events. A game that was made known again meanwhile keeps what is left.
+    Where it stopped is kept with the game, so that the next call goes on there. The game's row is locked before event
+    ids, which writers of events have the other way round: none of them locks the row of a game that is known. A game
+    that was made known again meanwhile keeps what is left.
     """
     share_with_erasure(connection, None)
     of_game = games.c.game_id == game_id

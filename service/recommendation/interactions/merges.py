@@ -15,9 +15,9 @@ from sqlalchemy import Connection, delete, func, insert, literal, select, update
 from recommendation.database.dialects.writing import insert as insert_of
 from recommendation.database.in_parts import rows_among
 from recommendation.database.locks import exclude_writers_of
-from recommendation.database.tables import erasures, event_ids, feedback, merges, user_game_interactions
+from recommendation.database.tables import erasures, event_ids, feedback, games, merges, user_game_interactions
 from recommendation.errors import InvalidInput, MergeRefused
-from recommendation.interactions.erasures import MERGED, forget_cursors, note_erasure, user_digest
+from recommendation.interactions.erasures import MERGED, forget_cursors, note_erasure, user_before, user_digest
 from recommendation.interactions.marks import marks_of_row, written
 from recommendation.interactions.merged import merges_of
 from recommendation.interactions.outdating import outdate_lists
@@ -56,6 +56,7 @@ def move_history(connection: Connection, visitor: str, account: str, now: dateti
         if known[visitor].into_user_id != account:
             raise MergeRefused(f"the user was merged into {known[visitor].into_user_id} before")
         return Moved(known[visitor].merged_at, {}, is_new=False)
+    _erase_histories_again(connection, visitor, account)
     shared = _marks_of_shared(connection, visitor, account)
     rows = {"user_game_interactions": _move_pairs(connection, visitor, account)}
     for table in (feedback, event_ids):
@@ -66,6 +67,18 @@ def move_history(connection: Connection, visitor: str, account: str, now: dateti
     forget_cursors(connection, visitor)
     _note(connection, visitor, account, now)
     return Moved(now, rows, is_new=True)
+
+
+def _erase_histories_again(connection: Connection, visitor: str, account: str) -> None:
+    """
+    Have histories of deleted games that are being erased erased from the account on.
+
+    Otherwise: a game's history is gone up to Bob. Zoe, who played it, becomes Ann, and the rest of the users is done:
+    what Zoe played stays with Ann for good.
+    """
+    gone_to = games.c.history_gone_to
+    between = games.c.deleted_at.is_not(None), gone_to >= account, gone_to < visitor
+    connection.execute(update(games).where(*between).values(history_gone_to=user_before(account)))
 
 
 def _move_pairs(connection: Connection, visitor: str, account: str) -> int:

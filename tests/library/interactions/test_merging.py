@@ -181,3 +181,15 @@ def test_the_shops_own_lists_are_the_accounts_where_it_has_none_for_the_game(dat
         assert lists_of(connection, ["v"]) == []
     found = {source: {one.game_id: one.reason for one in decode_first_party(items)} for source, items in stored.items()}
     assert found == {"editorial": {"g": "account", "h": "visitor"}, "rule:x": {"g": "visitor"}}
+
+
+def test_a_visitor_who_was_erased_is_so_until_the_later_time_when_the_account_is_erased(database: Database) -> None:
+    """The visitor's clock ran ahead: no event up to its newest one counts, whatever was erased after."""
+    ahead = LATER + timedelta(minutes=9)
+    send(database, [event("v", "g", occurred_at=ahead.isoformat())], LATER)
+    erase(database, "v")
+    merge(database, "v", "a")
+    erase(database, "a")
+    late = [event("v", "g", occurred_at=(ahead + timedelta(seconds=more)).isoformat()) for more in (0, 1)]
+    done = send(database, late, ahead)
+    assert [(row.index, row.code) for row in done.rejected] == [(0, "user_erased")]
