@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from recommendation.ids import ID_RULE, is_id
-from recommendation.lists.page import PageRequest
+from recommendation.lists.sources import PageRequest
 from recommendation.lists.tags import TagFilter
 from recommendation.lists.user import UserState
 from recommendation.rows import RowError, whole_number

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import numpy as np
 
-from recommendation.engine.rank_one import recommend
+from recommendation.engine.rank_one import Ranking, recommend
 from recommendation.errors import InvalidInput, no_model
 from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
@@ -47,19 +47,19 @@ class RankFromView:
         self._keys = np.append(view.keys, np.int32(-1))
 
 
-def personal_list(
-    state: UserState,
-    view: StoreView,
-    settings: ListSettings,
-    number: int,
-    now: datetime,
-    tags: TagFilter = ANY_TAGS,
-) -> StoredList | None:
+def this_hour(now: datetime) -> datetime:
+    """Return the moment from which a fold-in counts ages: the same on every replica for a whole hour."""
+    return now.replace(minute=0, second=0, microsecond=0)
+
+
+def ranking_of(
+    state: UserState, view: StoreView, settings: ListSettings, now: datetime, tags: TagFilter = ANY_TAGS
+) -> Ranking:
     """
     Rank the listed games for one user, without those owned or dismissed and those that `tags` leaves out.
 
     Returns:
-        The list as it is stored, or None where the model knows none of the user's games: they are served `popular`.
+        Rows of the live model; none where it knows none of the user's games.
 
     Raises:
         ModelMissing: nothing was trained yet.
@@ -72,16 +72,37 @@ def personal_list(
     scores = state.scores(settings.half_life_days, now)
     ranking = recommend(live.model, rows, scores, hidden, settings.length, state.last_event_at)
     count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
-    if not count:
-        return None
+    return Ranking(ranking.rows[:count], ranking.scores[:count], ranking.because[:count])
+
+
+def personal_list(
+    state: UserState,
+    view: StoreView,
+    settings: ListSettings,
+    number: int,
+    now: datetime,
+    tags: TagFilter = ANY_TAGS,
+) -> StoredList | None:
+    """
+    Return what `ranking_of` ranks as it is stored, or None where that is nothing: the user is served `popular`.
+
+    Raises:
+        ModelMissing: nothing was trained yet.
+    """
+    ranking = ranking_of(state, view, settings, now, tags)
+    return listed_as(ranking, state, view, number, now) if len(ranking.rows) else None
+
+
+def listed_as(ranking: Ranking, state: UserState, view: StoreView, number: int, made_at: datetime) -> StoredList:
+    """Return a ranking by the live model of a view as it is stored."""
     keys = view.keys
-    because = np.where(ranking.because[:count] >= 0, keys[ranking.because[:count]], -1)
+    because = np.where(ranking.because >= 0, keys[ranking.because], -1)
     return StoredList(
         user_id=state.user_id,
         source="cf",
         number=number,
-        generated_at=now,
-        items=pack(keys[ranking.rows[:count]], ranking.scores[:count], because),
-        model_version=live.version,
+        generated_at=made_at,
+        items=pack(keys[ranking.rows], ranking.scores, because),
+        model_version=view.live.version if view.live is not None else None,
         events_seen=state.events_seen,
     )

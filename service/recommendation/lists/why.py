@@ -6,8 +6,9 @@ from typing import Any
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine import rank_one
-from recommendation.lists.page import ActiveList, PageRequest, active_list
+from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.personal import ListSettings, personal_list
+from recommendation.lists.sources import PageRequest
 from recommendation.lists.stored import unpack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation.ids import is_id
-from recommendation.lists.page import PageRequest
+from recommendation.lists.sources import PageRequest
 from recommendation_api.http.auth import authorise, scopes_of
 from recommendation_api.http.pages import MAX_LIMIT
 from recommendation_api.parts import Parts

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope
 
 from recommendation.engine.model import LiveModel
 from recommendation.errors import no_model
-from recommendation.lists.page import ActiveList, PageRequest, active_list
+from recommendation.lists.page import ActiveList, active_list
+from recommendation.lists.sources import PageRequest
 from recommendation.lists.tags import TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView

@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from recommendation.lists.asked import PAGE_FIELDS, basket, parse_basket, parse_page, parse_users
 from recommendation.lists.order import Candidate, Reason
-from recommendation.lists.page import ActiveList, PageRequest, active_list
+from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.reads import read_users
+from recommendation.lists.sources import PageRequest
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 from recommendation.rows import RowError, as_fields

@@ -14,8 +14,9 @@ from recommendation.catalogue.popularity import PopularGame
 from recommendation.clock import utc_now
 from recommendation.lists.first_party import Bounds, FirstPartyItem, FirstPartyList
 from recommendation.lists.first_party_store import store_first_party
-from recommendation.lists.page import PageRequest, active_list
+from recommendation.lists.page import active_list
 from recommendation.lists.personal import ListSettings
+from recommendation.lists.sources import PageRequest
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 from recommendation_api.app import PREFIX, create_app

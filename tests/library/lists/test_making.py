@@ -14,11 +14,12 @@ from recommendation.database.database import Database
 from recommendation.interactions.events import Interaction
 from recommendation.interactions.stream import stream_users
 from recommendation.lists.generate import generate_lists
-from recommendation.lists.page import PageRequest, active_list
+from recommendation.lists.page import active_list
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.personal_each import RankEach
 from recommendation.lists.personal_many import RankMany
 from recommendation.lists.reads import read_users
+from recommendation.lists.sources import PageRequest
 from recommendation.lists.store import lists_of
 from recommendation.lists.stored import StoredList, unpack
 from recommendation.lists.user import UserState

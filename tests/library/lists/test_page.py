@@ -15,8 +15,9 @@ from recommendation.engine.model import LiveModel
 from recommendation.lists.asked import basket
 from recommendation.lists.first_party import FirstPartyItem, FirstPartyList, encode_first_party
 from recommendation.lists.order import Candidate
-from recommendation.lists.page import ActiveList, PageRequest, active_list
+from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.personal import ListSettings
+from recommendation.lists.sources import PageRequest
 from recommendation.lists.stored import StoredList, pack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState
