@@ -9,6 +9,7 @@ hits. The table says how often that is rejected, by gate users and true loss.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
 from recommendation_jobs.evaluation.reading import Columns, read_csv
 
-DATA = Path(__file__).parents[1].parent / "shared" / "data"
+DATA = Path(__file__).parents[1] / os.environ.get("RECOMMENDATION_TEST_DATA", "../shared/data")
 SETS = {"dense (play hours)": "steam-play.csv.gz", "sparse (reviews, Australia)": "steam-au-pairs.csv.gz"}
 LOSSES = (0.0, 0.03, 0.05, 0.1, 0.2)
 GATE_USERS = (100, 250, 1000)

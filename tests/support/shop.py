@@ -92,7 +92,7 @@ def publish_bytes(connection: Connection, data: bytes, fence: int | None = None)
     row = models.ModelRow(
         version, number, "run", START, hashlib.sha256(data).hexdigest(), 1, len(data), 1, 1, 1, 2, {}, {}
     )
-    models.publish(connection, row, data, held, START)
+    models.publish(connection, row, data, held)
     return version
 
 

@@ -7,6 +7,8 @@ Kekäläinen, Cumulated Gain-Based Evaluation of IR Techniques, ACM TOIS 20(4), 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,12 @@ MIN_PAIRS = 5
 
 MIN_USERS = 100
 """With fewer users the difference between two models is chance."""
+
+
+SURE_ERRORS = 2.0
+"""Errors of the mean, as `error_of_mean` gives them, that a difference has from which it is sure. By the normal
+distribution chance alone makes one of two equally good models so much better in one of 44 cases.
+"""
 
 
 Lists = NDArray[np.int32]
@@ -63,3 +71,8 @@ def ndcg(hits: NDArray[np.bool_], sizes: NDArray[np.int64], k: int) -> NDArray[n
     ideal = np.cumsum(discounts)[np.minimum(sizes, k) - 1]
     cut = hits[:, :k]
     return np.asarray(cut @ discounts[: cut.shape[1]] / ideal)
+
+
+def error_of_mean(differences: NDArray[np.float64]) -> float:
+    """Standard error of the mean of what two models differ by, user by user; shape (users,), at least two."""
+    return float(differences.std(ddof=1)) / math.sqrt(len(differences))

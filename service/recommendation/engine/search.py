@@ -7,7 +7,6 @@ the same choice on every machine.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from recommendation.engine.choice import Choice, Decision, Tried
 from recommendation.engine.factors import MIN_COMPONENTS, Factorised, assemble, factorised, with_residual
 from recommendation.engine.holdout import InnerHoldout, inner_holdout
+from recommendation.engine.ndcg import SURE_ERRORS, error_of_mean
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.weighting import newer
 from recommendation.matrix.matrix import InteractionMatrix
@@ -55,10 +55,6 @@ favours a larger ridge: the ridge's margin is larger for that."""
 SURE = frozenset({"recency"})
 """Settings that change only where the gain is sure: where there is an order of events, only one pair of each user is
 held out, and of a few hundred users chance gives one strength several percent more."""
-
-
-SURE_ERRORS = 2.0
-"""Standard errors above 0 that a sure gain has: chance gives as much in one of 44 cases."""
 
 
 MOST_NUMBERS = {"components": 10_000_000, "neighbours": 20_000_000}
@@ -150,7 +146,7 @@ class _Trial:
     def is_surely_better(self, one: Choice, other: Choice) -> bool:
         """Whether chance alone would rarely make one so much better than the other, user by user."""
         differences = self._of_each_user(one) - self._of_each_user(other)
-        return float(differences.mean()) > SURE_ERRORS * float(differences.std()) / math.sqrt(len(differences))
+        return float(differences.mean()) > SURE_ERRORS * error_of_mean(differences)
 
     def _of_each_user(self, choice: Choice) -> NDArray[np.float64]:
         if choice not in self.reached:

@@ -10,7 +10,6 @@ candidate and last week's live model are measured on the same users and pairs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -19,7 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
-from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, Lists, hits_of, ndcg
+from recommendation.engine.ndcg import (
+    HELD_OUT_SHARE,
+    LENGTH,
+    MIN_PAIRS,
+    MIN_USERS,
+    SURE_ERRORS,
+    Lists,
+    error_of_mean,
+    hits_of,
+    ndcg,
+)
 from recommendation.engine.popular import popular_lists
 from recommendation.engine.weighting import newer
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
@@ -37,14 +46,10 @@ KEPT_GAIN = 0.5
 LIVE = "the live model"
 
 
-SURE_ERRORS = 2.0
-"""Standard errors of the mean difference, user by user, from which a loss is sure. By the normal distribution an
-equally good candidate seems so much worse in one of 44 trainings; `make bench-gate` measures it on few users.
+POWER_ERRORS = 0.842
+"""Standard errors that a true loss must lie beyond what rejects, so that four of five trainings see it there: the 0.8
+quantile of the normal distribution (Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988).
 """
-
-
-FOUND_ERRORS = SURE_ERRORS + 0.842
-"""Standard errors of a true loss that is seen as sure in four of five trainings."""
 
 
 NDCG = f"ndcg@{LENGTH}"
@@ -89,14 +94,19 @@ def is_gate_user(user_id: str) -> bool:
     return _hash(user_id) % ONE_IN == 0
 
 
-def set_aside(matrix: InteractionMatrix) -> GateSplit:
-    """Split off the gate users, and hold out some of their pairs."""
-    per_user = matrix.pairs_per_user()
+def at_gate(matrix: InteractionMatrix) -> NDArray[np.bool_]:
+    """Tell which users are gate users; shape (users,)."""
     chosen = np.zeros(len(matrix.users), bool)
-    candidates = np.flatnonzero(per_user >= MIN_PAIRS)
+    candidates = np.flatnonzero(matrix.pairs_per_user() >= MIN_PAIRS)
     ids = matrix.users.ids(candidates)
     chosen[candidates] = np.fromiter((is_gate_user(one) for one in ids), bool, len(ids))
-    at_gate = chosen[matrix.user_rows]
+    return chosen
+
+
+def set_aside(matrix: InteractionMatrix) -> GateSplit:
+    """Split off the gate users, and hold out some of their pairs."""
+    chosen = at_gate(matrix)
+    of_gate = chosen[matrix.user_rows]
     held_out = np.zeros(matrix.pairs, bool)
     ages = np.zeros(matrix.pairs, np.int64) if matrix.times is None else newer(matrix.times, matrix.indptr)
     for user in np.flatnonzero(chosen):
@@ -104,8 +114,8 @@ def set_aside(matrix: InteractionMatrix) -> GateSplit:
         games = matrix.games.ids(matrix.indices[start:stop])
         held_out[start + _held_out(matrix.users.all_ids[user], games, ages[start:stop].tolist())] = True
     return GateSplit(
-        training=matrix.only_pairs(~at_gate),
-        known=matrix.only_pairs(at_gate & ~held_out),
+        training=matrix.only_pairs(~of_gate),
+        known=matrix.only_pairs(of_gate & ~held_out),
         held_out=matrix.only_pairs(held_out),
     )
 
@@ -165,7 +175,7 @@ def verdict_on(reached: NDArray[np.float64], bars: Mapping[str, NDArray[np.float
     """
     mean, said = float(reached.mean()), []
     for who, bar in bars.items():
-        level, error = float(bar.mean()), float((reached - bar).std(ddof=1)) / math.sqrt(len(bar))
+        level, error = float(bar.mean()), error_of_mean(reached - bar)
         said.append(f"{who} {level:.4f}")
         is_live = who == LIVE
         if mean < level * (1.0 - budget):
@@ -176,7 +186,8 @@ def verdict_on(reached: NDArray[np.float64], bars: Mapping[str, NDArray[np.float
                 )
             said[-1] += f" (better, but {len(bar)} gate users are too few to tell)"
         if is_live and level > 0:
-            said[-1] += f" (a loss of {FOUND_ERRORS * error / level:.0%} would be found in four of five trainings)"
+            found = max(SURE_ERRORS * error, budget * level) + POWER_ERRORS * error
+            said[-1] += f" (a loss of {found / level:.0%} would be found in four of five trainings)"
     return "passed", f"gate: {NDCG} {mean:.4f} against " + ", ".join(said)
 
 

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import MIN_PAIRS
 from recommendation.engine.weighting import segment_sums
+from recommendation.evaluation.gate import at_gate
 from recommendation.matrix.matrix import InteractionMatrix
 
 MIN_ACTIVE = 200
@@ -34,7 +34,7 @@ MOST_OF_ONE_GAME = 0.95
 
 
 MOST_GAINED = 0.3
-"""By how much the share of users who have a game may grow between two models."""
+"""By how much the share of users who enter the fit with a game may grow between two models."""
 
 
 LEAST_LEFT = 0.7
@@ -42,7 +42,11 @@ LEAST_LEFT = 0.7
 
 
 ACCEPTED_GROWTH = 0.05
-"""By how much a share beyond its bound, which went live because it was accepted, may grow by itself."""
+"""By how much a share beyond its bound, which an operator accepted, may grow by itself, over all trainings since."""
+
+
+ACCEPTED = "accepted_"
+"""Before the name of a share among the facts: what it was when an operator accepted it."""
 
 
 @dataclass(frozen=True)
@@ -59,45 +63,58 @@ class Findings:
     """What the guards saw."""
 
     facts: Mapping[str, float] = field(default_factory=dict)
-    """Figures of this data, kept with the model for the next training."""
+    """Figures of this data, and shares that were accepted beyond their bounds; kept with the model for the next
+    training."""
     against: Sequence[str] = ()
     """A sentence with numbers for each guard that the data did not pass."""
 
 
-def look_at(matrix: InteractionMatrix, live: LiveData) -> Findings:
+def look_at(matrix: InteractionMatrix, live: LiveData, accepting: bool = False) -> Findings:
     """
     Look at the data before anything is fitted to it.
 
-    What an operator accepted once, the live model's data shows; it is not told of again until it grows.
+    What an operator accepted once is not told of again until it grows, or until it was gone and comes back.
+
+    Args:
+        accepting: whether this training goes live whatever is found, so that its shares are accepted.
     """
     per_user = matrix.pairs_per_user()
     active = np.flatnonzero(per_user >= MIN_PAIRS)
     facts = {"users": float(np.count_nonzero(per_user)), "pairs": float(matrix.pairs), "active": float(len(active))}
     lost = _lost(facts, live.facts)
     if len(active) < MIN_ACTIVE:
-        return Findings(facts, tuple(lost))
-    shares = matrix.pairs_per_game() / facts["users"]
-    facts |= {"alike": _largest_group(matrix.of_users(active)) / len(active), "one_game": float(shares.max())}
-    return Findings(facts, (*_alone(facts, live.facts), *lost, *_gained(matrix, shares, live)))
+        return Findings({**facts, **_accepted(live.facts)}, tuple(lost))
+    alike = _largest_group(matrix.of_users(active)) / len(active)
+    facts |= {"alike": alike, "one_game": float(matrix.pairs_per_game().max()) / facts["users"]}
+    alone, accepted = _alone(facts, live.facts, accepting)
+    return Findings({**facts, **accepted}, (*alone, *lost, *_gained(matrix, facts["users"], live)))
 
 
-def _alone(facts: Mapping[str, float], before: Mapping[str, float]) -> list[str]:
-    found = []
-    may = _bound(MOST_ALIKE, before.get("alike", 0.0))
-    if facts["alike"] > may:
-        found.append(
-            f"same histories: {facts['alike']:.1%} of the users with at least {MIN_PAIRS} games have the very "
-            f"same ones; {may:.0%} may"
-        )
-    may = _bound(MOST_OF_ONE_GAME, before.get("one_game", 0.0))
-    if facts["one_game"] > may:
-        found.append(f"one game: {facts['one_game']:.1%} of all users have it; {may:.0%} may")
-    return found
+def _accepted(facts: Mapping[str, float]) -> dict[str, float]:
+    return {name: share for name, share in facts.items() if name.startswith(ACCEPTED)}
 
 
-def _bound(bound: float, accepted: float) -> float:
-    """Return what a share may reach: the bound, or a little more than a larger share that went live."""
-    return accepted + ACCEPTED_GROWTH if accepted > bound else bound
+def _alone(
+    facts: Mapping[str, float], before: Mapping[str, float], accepting: bool
+) -> tuple[list[str], dict[str, float]]:
+    """Judge the shares that need no live model; return what was found, and which shares are accepted from now on."""
+    bounds = {
+        "alike": (
+            MOST_ALIKE,
+            f"same histories: {{:.1%}} of the users with at least {MIN_PAIRS} games have the very same ones",
+        ),
+        "one_game": (MOST_OF_ONE_GAME, "one game: {:.1%} of all users have it"),
+    }
+    found, accepted = [], {}
+    for name, (bound, sentence) in bounds.items():
+        share, known = facts[name], before.get(ACCEPTED + name)
+        may = bound if known is None else known + ACCEPTED_GROWTH
+        if share > may:
+            found.append(f"{sentence.format(share)}; {may:.0%} may")
+            known = share if accepting else None
+        if known is not None and share > bound:
+            accepted[ACCEPTED + name] = known
+    return found, accepted
 
 
 def _lost(facts: Mapping[str, float], before: Mapping[str, float]) -> list[str]:
@@ -111,16 +128,27 @@ def _lost(facts: Mapping[str, float], before: Mapping[str, float]) -> list[str]:
     ]
 
 
-def _gained(matrix: InteractionMatrix, shares: NDArray[np.float64], live: LiveData) -> list[str]:
-    if live.model is None or not live.facts.get("users"):
+def _gained(matrix: InteractionMatrix, users: float, live: LiveData) -> list[str]:
+    """
+    Find a game that many more users enter the fit with than in the live model.
+
+    The live model counts the pairs of its fit only: none of gate users, and none of users or games with too few pairs.
+    So the same pairs of this data are counted.
+    """
+    least = None if live.model is None else live.model.decision.get("chosen", {}).get("min_interactions")
+    if live.model is None or least is None or not live.facts.get("users"):
         return []
-    rows = live.model.games.rows(matrix.games.all_ids)
+    fitted = matrix.only_pairs(~at_gate(matrix)[matrix.user_rows]).at_least(least)
+    if not fitted.pairs:
+        return []
+    rows = live.model.games.rows(fitted.games.all_ids)
     before = np.where(rows >= 0, live.model.pairs[rows], 0) / live.facts["users"]
+    shares = fitted.pairs_per_game() / users
     most = int((shares - before).argmax())
     if shares[most] - before[most] <= MOST_GAINED:
         return []
-    game, now, then = matrix.games.all_ids[most], shares[most], before[most]
-    return [f"one game: {now:.1%} of all users have the game {game}, {then:.1%} had it in the live model"]
+    game, now, then = fitted.games.all_ids[most], shares[most], before[most]
+    return [f"one game: {now:.1%} of all users enter the fit with the game {game}, {then:.1%} did in the live model"]
 
 
 def _largest_group(matrix: InteractionMatrix) -> int:

@@ -94,7 +94,7 @@ def next_model_number(connection: Connection) -> int:
     return int(connection.execute(select(func.max(models.c.number))).scalar() or 0) + 1
 
 
-def publish(connection: Connection, row: ModelRow, data: bytes, fence: int, now: datetime) -> None:
+def publish(connection: Connection, row: ModelRow, data: bytes, fence: int) -> None:
     """
     Record a version with its bytes and make it live, in the caller's transaction.
 

@@ -151,7 +151,7 @@ def _train(
         number = models.next_model_number(connection)
         matrix = read_matrix(connection, settings.half_life_days, clock())
     live = live_of(database, settings)
-    found = look_at(matrix, LiveData(live.data, live.model))
+    found = look_at(matrix, LiveData(live.data, live.model), accepting=accept is not None)
     if found.against and accept is None:
         facts = {"users": int(found.facts["users"]), "pairs": matrix.pairs, "quality": seen_by_guards(found)}
         return _reject(database, clock, run_id, "data", "; ".join(found.against), **facts)
@@ -193,7 +193,7 @@ def _publish(
         **candidate.facts,
     )
     with database.writing() as connection:
-        models.publish(connection, row, candidate.data, fence, clock())
+        models.publish(connection, row, candidate.data, fence)
         models.prune_models(connection, settings.models_kept)
         results = {**candidate.facts, "quality": candidate.quality, "model_version": version}
         runs.finish_run(connection, run_id, "succeeded", clock(), **results)

@@ -1,10 +1,12 @@
 from dataclasses import replace
+from zlib import crc32
 
 import numpy as np
 import pytest
 from real_data import STEAM, needs_steam
 
 from recommendation.engine.fit import fit
+from recommendation.engine.ndcg import error_of_mean
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation import gate
 from recommendation.matrix.matrix import InteractionMatrix
@@ -58,6 +60,45 @@ def test_four_fifths_of_a_gate_users_pairs_are_known() -> None:
 
 def test_what_is_held_out_depends_on_ids_alone() -> None:
     before, after = small_store(300), small_store(600)
+    common = set(before.users.all_ids)
+    held = {pair for pair in pairs(gate.set_aside(after).held_out) if pair[0] in common}
+    assert held == pairs(gate.set_aside(before).held_out)
+
+
+def dated(matrix: InteractionMatrix, days: int) -> InteractionMatrix:
+    """The same pairs with times that ids alone decide, some of them equal."""
+    names = zip(matrix.users.ids(matrix.user_rows), matrix.games.ids(matrix.indices), strict=True)
+    times = [crc32(f"{user} {game}".encode()) % days for user, game in names]
+    return replace(matrix, times=np.array(times, np.int64))
+
+
+@pytest.mark.parametrize("days", [10**9, 4])
+def test_what_is_held_out_is_what_came_last(days: int) -> None:
+    matrix = dated(small_store(300), days)
+    split = gate.set_aside(matrix)
+    for user in split.users:
+        known, held = (one.times[one.indptr[user] : one.indptr[user + 1]] for one in (split.known, split.held_out))
+        assert held.min() >= known.max()
+        assert len(held) == 3
+
+
+def test_among_pairs_of_one_time_ids_decide() -> None:
+    matrix = small_store(300)
+    by_ids = pairs(gate.set_aside(matrix).held_out)
+    assert pairs(gate.set_aside(replace(matrix, times=np.full(matrix.pairs, 7))).held_out) == by_ids
+    last = np.arange(matrix.pairs) == matrix.indptr[1:][matrix.user_rows] - 1
+    split = gate.set_aside(replace(matrix, times=np.where(last, 8, 7)))
+    came_last = {pair for pair in pairs(matrix.only_pairs(last)) if gate.is_gate_user(pair[0])}
+    assert came_last <= pairs(split.held_out)
+    assert pairs(split.held_out) - came_last < by_ids
+    # Users u0, u3, u6 and so on have the same games; the ids of users make their draws differ.
+    drawn = {user: frozenset(game for one, game in by_ids if one == user) for user, _ in by_ids}
+    assert len(set(drawn.values())) > 3
+
+
+@pytest.mark.parametrize("days", [10**9, 4])
+def test_later_users_change_nothing_of_what_is_held_out(days: int) -> None:
+    before, after = dated(small_store(300), days), dated(small_store(600), days)
     common = set(before.users.all_ids)
     held = {pair for pair in pairs(gate.set_aside(after).held_out) if pair[0] in common}
     assert held == pairs(gate.set_aside(before).held_out)
@@ -153,6 +194,24 @@ def test_a_loss_beside_the_live_model_that_chance_explains_passes_and_is_told_of
     assert gate.verdict_on(bar - 0.08, {gate.LIVE: bar}, BUDGET)[0] == "rejected"
     assert gate.verdict_on(np.tile(lost, 20), {gate.LIVE: np.tile(bar, 20)}, BUDGET)[0] == "rejected"
     assert gate.verdict_on(lost, {"popularity": bar}, BUDGET)[0] == "rejected"
+
+
+@pytest.mark.parametrize(("error", "told"), [(0.05, "14%"), (0.01, "6%"), (0.001, "5%")])
+def test_the_loss_that_would_be_found_lies_beyond_both_chance_and_the_budget(error: float, told: str) -> None:
+    """With an error of the mean of 5 % of the level it is 2.842 errors; with one of 1 % 5 % and 0.842 errors."""
+    bar, off = np.full(100, 0.5), np.tile([0.5, -0.5], 50)
+    reached = bar + off * error / error_of_mean(off) * 0.5
+    state, reason = gate.verdict_on(reached, {gate.LIVE: bar}, BUDGET)
+    assert state == "passed"
+    assert f"(a loss of {told} would be found in four of five trainings)" in reason
+
+
+def test_a_loss_of_what_is_told_is_found_in_four_of_five_trainings() -> None:
+    """The level is 0.5, the error of its mean 1 % of that: the budget rejects, not chance, and 5.84 % is found."""
+    rng, bar = np.random.default_rng(3), np.full(100, 0.5)
+    lost = [bar * (1 - 0.0584) + rng.normal(0, 0.05, 100) for _ in range(1000)]
+    found = sum(gate.verdict_on(reached, {gate.LIVE: bar}, BUDGET)[0] == "rejected" for reached in lost)
+    assert 770 < found < 830
 
 
 def test_equally_good_candidates_are_rejected_in_one_of_twenty_trainings_at_most() -> None:

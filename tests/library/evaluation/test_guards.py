@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recommendation.evaluation.gate import set_aside
 from recommendation.evaluation.guards import Findings, LiveData, look_at
 from recommendation.matrix.matrix import InteractionMatrix
 from stores import fitted
@@ -27,7 +28,13 @@ def sound() -> InteractionMatrix:
 
 @pytest.fixture(scope="module")
 def live(sound: InteractionMatrix) -> LiveData:
-    return LiveData(look_at(sound, NOTHING).facts, fitted(sound))
+    return gone_live(sound)
+
+
+def gone_live(matrix: InteractionMatrix, before: LiveData = NOTHING, min_interactions: int = 1) -> LiveData:
+    """What is remembered of data that was accepted, with a model that was fitted to it as a training does."""
+    facts = look_at(matrix, before, accepting=True).facts
+    return LiveData(facts, fitted(set_aside(matrix).training, min_interactions=min_interactions))
 
 
 def with_more(matrix: InteractionMatrix, users: list[str], games: list[str]) -> InteractionMatrix:
@@ -57,6 +64,7 @@ def test_bots_with_one_history_are_found_without_a_live_model(sound: Interaction
     found = look_at(bots(sound, int(600 * share)), NOTHING)
     assert "same histories" in names(found)
     assert "%" in found.against[0]
+    assert "accepted_alike" not in found.facts
 
 
 def test_one_game_for_everyone_is_found(sound: InteractionMatrix, live: LiveData) -> None:
@@ -79,12 +87,47 @@ def test_a_store_that_lost_nearly_everyone_is_judged_beside_what_it_had(
 
 def test_what_went_live_accepted_is_told_of_again_only_when_it_grows(sound: InteractionMatrix) -> None:
     gift = with_more(sound, list(sound.users.all_ids), ["g-new"] * 600)
-    accepted = LiveData(look_at(gift, NOTHING).facts, fitted(gift))
+    accepted = gone_live(gift)
     assert look_at(gift, accepted).against == ()
     of_bots = bots(sound, 100)
-    accepted = LiveData(look_at(of_bots, NOTHING).facts, fitted(of_bots))
+    accepted = gone_live(of_bots)
     assert look_at(of_bots, accepted).against == ()
     assert names(look_at(bots(sound, 200), accepted)) == {"same histories"}
+
+
+def test_small_steps_from_what_was_accepted_are_told_of_once_they_add_up(sound: InteractionMatrix) -> None:
+    accepted = gone_live(bots(sound, 45))
+    assert accepted.facts["accepted_alike"] == accepted.facts["alike"] == 45 / 645
+    grown = bots(sound, 76)
+    assert look_at(grown, accepted).against == ()
+    after = gone_live(grown, accepted)
+    assert (after.facts["alike"], after.facts["accepted_alike"]) == (76 / 676, 45 / 645)
+    assert names(look_at(bots(sound, 110), after)) == {"same histories"}
+    assert gone_live(bots(sound, 110), after).facts["accepted_alike"] == 110 / 710
+
+
+def test_what_was_accepted_is_forgotten_once_the_share_is_within_its_bound(sound: InteractionMatrix) -> None:
+    accepted = gone_live(bots(sound, 100))
+    few = look_at(sound.of_users(np.arange(150)), accepted)
+    assert few.facts["accepted_alike"] == 100 / 700
+    back = gone_live(sound, accepted)
+    assert "accepted_alike" not in back.facts
+    assert names(look_at(bots(sound, 100), back)) == {"same histories"}
+
+
+def test_users_who_have_one_game_alone_are_in_no_fit_and_no_gain(sound: InteractionMatrix) -> None:
+    """600 users have only the game that each account comes with, which 400 others do not have."""
+    users = [*(f"only{n}" for n in range(600)), *(f"u{n:03}" for n in range(400) for _ in range(10))]
+    games = [*["welcome"] * 600, *(f"g{game:03}" for n in range(400) for game in range(n % 20, n % 20 + 10))]
+    matrix = InteractionMatrix.from_pairs(users, games, np.ones(len(users)))
+    live = gone_live(matrix, min_interactions=2)
+    assert live.model is not None
+    assert "welcome" not in live.model.games
+    assert look_at(matrix, live).against == ()
+    given = look_at(with_more(matrix, [f"u{n:03}" for n in range(340)], ["welcome"] * 340), live)
+    assert [sentence.partition(" of all")[2] for sentence in given.against] == [
+        " users enter the fit with the game welcome, 0.0% did in the live model"
+    ]
 
 
 def test_a_small_store_is_not_judged(sound: InteractionMatrix) -> None:

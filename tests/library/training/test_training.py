@@ -346,4 +346,6 @@ def test_spoilt_data_trains_no_first_model_and_says_which_guard_until_a_reason_i
     assert row is not None
     assert row.quality["accepted"] == "a test of bots"
     assert row.quality["against"][0].startswith("same histories")
+    assert row.quality["data"]["accepted_alike"] == row.quality["data"]["alike"] > 0.05
+    assert shop.train().reason != "data"
     shop.database.close()
