@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from recommendation.catalogue.store import load_catalogue
 from recommendation.database.database import Database
 from recommendation.engine.fit import fit
-from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.settings import EngineSettings
+from recommendation.engine.unseen import rank_unseen
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation_jobs import exits
 from recommendation_jobs.__main__ import parse
@@ -108,8 +108,7 @@ def test_a_model_of_the_store_ranks_far_better_than_popularity(store: list[dict[
     held = np.random.default_rng(0).random(matrix.pairs) < 0.2
     seen, hidden = matrix.only_pairs(~held), matrix.only_pairs(held)
     model = fit(seen, EngineSettings())
-    rows = model.games.rows(seen.games.all_ids)[seen.indices]
-    ranked = recommend_batch(model, seen.indptr, rows, seen.scores, seen.indptr, rows, 10, reasons=False)
+    ranked = rank_unseen(model, seen, 10)
     personal = ndcg(matrix.games.rows(model.games.all_ids)[ranked.rows], hidden)
     popularity = np.tile(seen.pairs_per_game().astype(float), (len(seen.users), 1))
     popularity[seen.user_rows, seen.indices] = -1

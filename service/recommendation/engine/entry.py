@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recommendation.engine.model import Model
-from recommendation.engine.rank_many import recommend_batch
-from recommendation.engine.weighting import faded_by_order, pair_weights, user_scales
+from recommendation.engine.unseen import model_rows, rank_unseen
+from recommendation.engine.weighting import segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
 
 ENTRY_PLACE = 10
@@ -30,14 +30,8 @@ def entry_score(model: Model, matrix: InteractionMatrix) -> float:
     """
     users = np.unique(np.linspace(0, len(matrix.users) - 1, ENTRY_USERS).astype(np.int64))
     own = matrix.only_pairs(np.isin(matrix.user_rows, users)).without_empty()
-    rows = model.games.rows(own.games.all_ids)[own.indices]
-    starts = own.indptr
-    ranked = recommend_batch(model, starts, rows, own.scores, starts, rows, ENTRY_PLACE, times=own.times, reasons=False)
-    weights = pair_weights(own.scores, model.weighting)
-    if model.recency and own.times is not None:
-        weights = faded_by_order(weights, own.times, starts, model.recency)
-    means = np.add.reduceat(weights, own.indptr[:-1]) / own.pairs_per_user()
-    means *= user_scales(weights, own.indptr, model.user_power)
-    scores = ranked.scores[:, -1]
+    weights = model.normalised(own.indptr, model_rows(model, own), own.scores, own.times)
+    means = segment_sums(weights.amounts, weights.indptr) / own.pairs_per_user()
+    scores = rank_unseen(model, own, ENTRY_PLACE).scores[:, -1]
     ratios = scores[np.isfinite(scores) & (scores > 0)] / means[np.isfinite(scores) & (scores > 0)]
     return float(np.quantile(ratios, ENTRY_SHARE)) if len(ratios) else 1.0

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import HELD_OUT_SHARE, LENGTH, MIN_PAIRS, MIN_USERS, Lists, hits_of, ndcg
-from recommendation.engine.popular import filled, popular_lists
-from recommendation.engine.rank_many import recommend_batch
+from recommendation.engine.popular import popular_lists
+from recommendation.engine.unseen import unseen_lists
 from recommendation.engine.weighting import newer, segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
 
@@ -50,13 +50,7 @@ class InnerHoldout:
 
     def quality(self, model: Model) -> NDArray[np.float64]:
         """NDCG@10 of each user by a model fitted on `kept`; shape (users,)."""
-        rows = model.games.rows(self.known.games.all_ids)[self.known.indices]
-        starts = self.known.indptr
-        own = self.known
-        block = recommend_batch(model, starts, rows, own.scores, starts, rows, LENGTH, times=own.times, reasons=False)
-        # Rows of the model to rows of the whole matrix; the last entry takes row -1 to itself.
-        back = np.append(self.held_out.games.rows(model.games.all_ids), np.int32(-1))
-        lists = filled(back[block.rows], self._popular)
+        lists = unseen_lists(model, self.known, self._popular)
         hits = hits_of(lists, np.arange(len(lists)), self.held_out)
         return ndcg(hits, self.held_out.pairs_per_user(), LENGTH)
 

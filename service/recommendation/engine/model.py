@@ -18,7 +18,7 @@ adds 2 * <[1, 0], [0, 2]> = 0 to that and game 1 adds 1 * <[1, 1], [0, 2]> = 2: 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
@@ -126,6 +126,17 @@ class Model:
         Raises:
             ValueError: the model has a recency, and there are no times.
         """
+        own = self.normalised(indptr, rows, scores, times)
+        return replace(own, amounts=own.amounts * self.input_scales[own.rows])
+
+    def normalised(
+        self,
+        indptr: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        scores: NDArray[Any],
+        times: NDArray[np.int64] | None = None,
+    ) -> Histories:
+        """Do what `fold_in` does, but for the games' input scales: amounts are weights over the length of the row."""
         weights = pair_weights(scores, self.weighting)
         users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         known = np.flatnonzero((rows >= 0) & (weights > 0))
@@ -136,7 +147,7 @@ class Model:
         starts = np.searchsorted(users, np.arange(len(indptr))).astype(np.int64)
         weights = self._faded(weights, times, known, starts)
         scales = user_scales(weights, starts, self.user_power)
-        return Histories(starts, rows, weights * scales[users] * self.input_scales[rows])
+        return Histories(starts, rows, weights * scales[users])
 
     def fold_in_one(
         self, rows: NDArray[np.int32], scores: NDArray[Any], times: NDArray[np.int64] | None = None

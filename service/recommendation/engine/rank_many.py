@@ -79,13 +79,12 @@ def recommend_batch(
     n: int,
     *,
     times: NDArray[np.int64] | None = None,
-    hidden_from_all: Sequence[int] | NDArray[Any] = (),
     reasons: bool = True,
 ) -> RankingBlock:
     """
     Rank the games for several users; each gets to the bit what `rank_one.recommend` gives.
 
-    To rank block after block, make one `BatchRanker` and call its `rank`.
+    To rank block after block, or to hide games from every user, make one `BatchRanker` and call its `rank`.
 
     Args:
         indptr: user u's games are `rows[indptr[u]:indptr[u + 1]]`, with their scores; shape (users + 1,).
@@ -95,14 +94,12 @@ def recommend_batch(
         hidden_rows: games hidden from one user; -1 is skipped.
         n: length of the lists.
         times: of the users' games, as `Model.fold_in` takes them.
-        hidden_from_all: games hidden from every user; -1 is skipped.
         reasons: False leaves `because` at -1 and saves a third of the time.
     """
     histories = model.fold_in(np.asarray(indptr, np.int64), np.asarray(rows, np.int32), np.asarray(scores), times)
     starts, hidden = np.asarray(hidden_indptr, np.int64), np.asarray(hidden_rows, np.int32)
     block = RankingBlock.empty(len(histories.indptr) - 1, n)
-    ranker = BatchRanker(model, np.asarray(hidden_from_all, np.int32))
-    ranker.rank(histories, starts, hidden, block, reasons=reasons)
+    BatchRanker(model).rank(histories, starts, hidden, block, reasons=reasons)
     return block
 
 

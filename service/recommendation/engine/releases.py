@@ -14,6 +14,7 @@ link from each. After 10 pairs of its own (`FADE_PAIRS`) half of every number co
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -69,6 +70,13 @@ class _Placement:
     """How much of the placement is left beside the game's own pairs."""
 
 
+def is_new(model: Model, game_ids: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which games a model knows little or nothing of, so that those that they are like place them."""
+    rows = model.games.rows(game_ids)
+    # A game outside the model has the row -1, and so the 0 pairs at the end.
+    return np.asarray(np.append(model.pairs, 0)[rows] < KNOWN_WELL)
+
+
 def extended(model: Model, releases: Sequence[Release], tags: Mapping[str, Sequence[str]] | None = None) -> Model:
     """
     Return the model with releases placed; a release without a neighbour in the model is not placed.
@@ -76,7 +84,8 @@ def extended(model: Model, releases: Sequence[Release], tags: Mapping[str, Seque
     Args:
         tags: tags of the catalogue's games, by id; needed only for releases without named neighbours.
     """
-    placements = [placement for release in releases if (placement := _place(model, release, tags or {}))]
+    by_tags = _ByTags(model, tags or {})
+    placements = [placement for release in releases if (placement := _place(model, release, by_tags))]
     if not placements:
         return model
     grown = _with_rows_for(model, [placement.game_id for placement in placements])
@@ -84,12 +93,12 @@ def extended(model: Model, releases: Sequence[Release], tags: Mapping[str, Seque
     return _mixed(grown, placements, old_rows)
 
 
-def _place(model: Model, release: Release, tags: Mapping[str, Sequence[str]]) -> _Placement | None:
+def _place(model: Model, release: Release, by_tags: _ByTags) -> _Placement | None:
     named = np.unique(model.games.rows(name for name in release.similar_to if name != release.game_id))
     neighbours = named[named >= 0].astype(np.int64)
     weights = np.ones(len(neighbours))
     if not len(neighbours):
-        neighbours, weights = _by_tags(model, release, tags)
+        neighbours, weights = by_tags.nearest(release)
     if not len(neighbours):
         return None
     own_row = int(model.games.rows([release.game_id])[0])
@@ -97,21 +106,53 @@ def _place(model: Model, release: Release, tags: Mapping[str, Sequence[str]]) ->
     return _Placement(release.game_id, neighbours, weights, FADE_PAIRS / (FADE_PAIRS + own_pairs))
 
 
-def _by_tags(
-    model: Model, release: Release, tags: Mapping[str, Sequence[str]]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rows and weights of the games that share most tags with the release; of equals the more popular."""
-    wanted = set(release.tags)
-    shared = [
-        (len(wanted & set(theirs)) / len(wanted | set(theirs)), int(model.pairs[row]), -int(row))
-        for (game_id, theirs), row in zip(tags.items(), model.games.rows(tags), strict=True)
-        if row >= 0 and game_id != release.game_id and wanted & set(theirs)
-    ]
-    nearest = sorted(shared, reverse=True)[:TAG_NEIGHBOURS]
-    rows = np.array([-row for _, _, row in nearest], np.int64)
-    # A shared tag says less than a name: even with every tag shared a neighbour weighs half.
-    weights = np.array([TAG_WEIGHT * closeness for closeness, _, _ in nearest])
-    return rows, weights
+class _ByTags:
+    """
+    The model's games that share most tags with a release.
+
+    A game's tags are looked at once, and each set of tags that releases have. It costs a fraction of a millisecond in
+    a catalogue of 20,000 games.
+    """
+
+    def __init__(self, model: Model, tags: Mapping[str, Sequence[str]]) -> None:
+        self._model = model
+        self._sizes = np.zeros(len(model.games), np.int64)
+        """Number of different tags of each game."""
+        games: defaultdict[str, list[int]] = defaultdict(list)
+        for theirs, row in zip(tags.values(), model.games.rows(tags).tolist(), strict=True):
+            if row >= 0:
+                distinct = set(theirs)
+                self._sizes[row] = len(distinct)
+                for tag in distinct:
+                    games[tag].append(row)
+        self._games = {tag: np.array(rows, np.int32) for tag, rows in games.items()}
+
+        self._found: dict[frozenset[str], tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+
+    def nearest(self, release: Release) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return rows and weights of its neighbours, nearest first; of equals the more popular."""
+        wanted = frozenset(release.tags)
+        if wanted not in self._found:
+            self._found[wanted] = self._nearest(wanted)
+        rows, weights = self._found[wanted]
+        others = np.flatnonzero(rows != self._model.games.rows([release.game_id]))[:TAG_NEIGHBOURS]
+        return rows[others], weights[others]
+
+    def _nearest(self, wanted: frozenset[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return one neighbour more than wanted: one of them may be the release itself."""
+        alike = [self._games[tag] for tag in wanted if tag in self._games]
+        if not alike:
+            return np.zeros(0, np.int64), np.zeros(0)
+        shared = np.bincount(np.concatenate(alike), minlength=len(self._sizes))
+        rows = np.flatnonzero(shared)
+        closeness = shared[rows] / (len(wanted) + self._sizes[rows] - shared[rows])
+        last = len(rows) - TAG_NEIGHBOURS - 1
+        if last > 0:
+            near = closeness >= np.partition(closeness, last)[last]
+            rows, closeness = rows[near], closeness[near]
+        order = np.lexsort((rows, -self._model.pairs[rows], -closeness))[: TAG_NEIGHBOURS + 1]
+        # A shared tag says less than a name: even with every tag shared a neighbour weighs half.
+        return rows[order], TAG_WEIGHT * closeness[order]
 
 
 def _with_rows_for(model: Model, game_ids: Sequence[str]) -> Model:

@@ -30,9 +30,9 @@ from recommendation.engine.ndcg import (
     ndcg,
 )
 from recommendation.engine.popular import popular_lists
+from recommendation.engine.unseen import unseen_lists
 from recommendation.engine.weighting import newer
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
-from recommendation.evaluation.rankers import model_lists
 from recommendation.matrix.matrix import InteractionMatrix
 
 ONE_IN = 20
@@ -137,7 +137,6 @@ def judge(
         return GateVerdict(
             "skipped", f"gate: skipped, too little data: {len(users)} of {MIN_USERS} gate users", len(users)
         )
-    counts = split.training.pairs_per_game()
     own = split.known.of_users(users)
     sizes = split.held_out.pairs_per_user()[users]
 
@@ -147,8 +146,9 @@ def judge(
     def measured(lists: Lists) -> dict[str, float]:
         return measure(lists, users, split.training, split.held_out, LENGTH)
 
-    lists, popular = model_lists(candidate, own, counts, RECALL_LENGTH), popular_lists(counts, own, RECALL_LENGTH)
-    standing = model_lists(live, own, counts, RECALL_LENGTH) if live else None
+    popular = popular_lists(split.training.pairs_per_game(), own, RECALL_LENGTH)
+    lists = unseen_lists(candidate, own, popular)
+    standing = unseen_lists(live, own, popular) if live else None
     bars = {} if standing is None else {LIVE: of_each(standing)}
     bars["popularity"] = of_each(popular)
     if gain_before > 0:

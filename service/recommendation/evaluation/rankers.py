@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import Lists
-from recommendation.engine.popular import filled, popular_lists
-from recommendation.engine.rank_many import recommend_batch
+from recommendation.engine.popular import popular_lists
 from recommendation.engine.settings import EngineSettings
+from recommendation.engine.unseen import unseen_lists
 from recommendation.matrix.matrix import InteractionMatrix
 
 
@@ -56,23 +56,5 @@ class Fitted:
     model: Model
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
-        return model_lists(self.model, train.of_users(users), train.pairs_per_game(), n)
-
-
-def model_lists(model: Model, own: InteractionMatrix, counts: NDArray[np.int64], n: int) -> Lists:
-    """
-    Rank games with a fitted model for every user of `own`.
-
-    Args:
-        own: the pairs to fold in.
-        counts: users of each game of `own.games`; the most popular fill short lists.
-
-    Returns:
-        Rows of `own.games`, shape (users, n).
-    """
-    rows = model.games.rows(own.games.all_ids)[own.indices]
-    starts = own.indptr
-    block = recommend_batch(model, starts, rows, own.scores, starts, rows, n, times=own.times, reasons=False)
-    # A game that only the model knows cannot be a hit: its place is left to the next.
-    back = np.append(own.games.rows(model.games.all_ids), np.int32(-1))
-    return filled(back[block.rows], popular_lists(counts, own, n))
+        own = train.of_users(users)
+        return unseen_lists(self.model, own, popular_lists(train.pairs_per_game(), own, n))

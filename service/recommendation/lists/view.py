@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from recommendation.catalogue.find import GameIndex
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
-from recommendation.engine.releases import KNOWN_WELL, Release, extended
+from recommendation.engine.releases import Release, extended, is_new
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
 from recommendation.lists.shops_own import ShopsOwn
@@ -35,11 +36,9 @@ def with_releases(live: LiveModel, catalogue: Catalogue) -> LiveModel:
     """Return the live model with the catalogue's new games in it, each near its neighbours by `similar_to` and tags."""
     model = live.model
     names = sorted(name for name, game in catalogue.by_id.items() if game.similar_to or game.tags)
-    pairs = [int(model.pairs[row]) if row >= 0 else 0 for row in model.games.rows(names).tolist()]
     releases = [
         Release(name, catalogue.by_id[name].similar_to, catalogue.by_id[name].tags)
-        for name, known in zip(names, pairs, strict=True)
-        if known < KNOWN_WELL
+        for name in compress(names, is_new(model, names).tolist())
     ]
     tags = {name: catalogue.by_id[name].tags for name in names}
     return replace(live, model=extended(model, releases, tags)) if releases else live

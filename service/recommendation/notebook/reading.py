@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
@@ -31,7 +32,7 @@ def interactions(
         times: of each, in seconds since 1970; for a fit that lets older games fade, and for a temporal split.
 
     Raises:
-        InvalidInput: the columns have different lengths.
+        InvalidInput: the columns have different lengths, or a time is none (see `microseconds_of`).
 
     Example:
         >>> interactions(["ann", "ann", "bob"], ["g1", "g1", "g2"], [3, 1, 5]).history("ann")
@@ -43,8 +44,24 @@ def interactions(
     lengths = {len(user_ids), len(game_ids), len(added), len(user_ids) if moments is None else len(moments)}
     if len(lengths) > 1:
         raise InvalidInput(f"the columns have different lengths: {sorted(lengths)}")
-    microseconds = None if moments is None else np.rint(moments * MILLION).astype(np.int64)
+    microseconds = None if moments is None else microseconds_of(moments)
     return Dataset(InteractionMatrix.from_pairs(user_ids, game_ids, added, microseconds))
+
+
+def microseconds_of(moments: NDArray[np.float64]) -> NDArray[np.int64]:
+    """
+    Turn seconds since 1970 into microseconds; shape (times,).
+
+    Raises:
+        InvalidInput: one is not a number, as where a table has no entry, or further away than 64 bits reach.
+    """
+    wrong = np.flatnonzero(~(np.abs(moments) < 2.0**63 / MILLION))
+    if len(wrong):
+        raise InvalidInput(
+            f"a time is a number of seconds since 1970, not {moments[wrong[0]]}: number {wrong[0]} of {len(moments)}, "
+            f"counted from 0, and {len(wrong) - 1} more"
+        )
+    return np.rint(moments * MILLION).astype(np.int64)
 
 
 def read_store(database_url: str, half_life_days: float | None = None) -> Dataset:

@@ -17,7 +17,7 @@ from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InvalidInput
 from recommendation.evaluation.data import Dataset
 from recommendation.lists.stored import LEAST_SCORE
-from recommendation.weights import MILLION
+from recommendation.notebook.reading import microseconds_of
 
 History = Mapping[str, float] | Iterable[str]
 """A user's score for each game, in weight units, as `Dataset.history` gives it; or games alone, which count 1 each."""
@@ -114,7 +114,7 @@ class TrainedModel:
                 `engine.recency` is above 0. Only their order counts.
 
         Raises:
-            InvalidInput: the model needs times, and a game of the history has none.
+            InvalidInput: the model needs times, and a game of the history has none, or one that is not finite.
         """
         games, scores = _of(history)
         rows = self.engine.games.rows(games)
@@ -160,12 +160,13 @@ class TrainedModel:
         if not self.engine.recency:
             return None
         try:
-            return np.rint([(times or {})[game] * MILLION for game in games]).astype(np.int64)
+            moments = np.array([(times or {})[game] for game in games], float)
         except KeyError as error:
             raise InvalidInput(
                 f"this model lets older games fade, and nothing says when {error} was touched: give times, such as "
                 "those of Dataset.times_of"
             ) from error
+        return microseconds_of(moments)
 
     def _row(self, game_id: str) -> int:
         row = int(self.engine.games.rows([game_id])[0])

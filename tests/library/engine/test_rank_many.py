@@ -58,8 +58,10 @@ def test_lists_equal_a_full_sort_with_many_ties_and_many_hidden(seed, users, gam
 
 def test_a_game_hidden_from_all_stands_in_no_list_and_the_others_move_up() -> None:
     model = model_of(np.linspace(1, 0, 5000))
-    rows, ones, nothing = np.zeros(3, np.int32), np.ones(3), np.zeros(4, np.int64)
-    block = recommend_batch(model, np.arange(4), rows, ones, nothing, [], 3, hidden_from_all=[1, 3, -1, TASTER])
+    histories = model.fold_in(np.arange(4), np.full(3, TASTER, np.int32), np.ones(3))
+    block = RankingBlock.empty(3, 3)
+    ranker = BatchRanker(model, np.array([1, 3, -1, TASTER], np.int32))
+    ranker.rank(histories, np.zeros(4, np.int64), np.zeros(0, np.int32), block, reasons=True)
     assert block.rows.tolist() == [[2, 4, 5]] * 3
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommendation.engine.model import Model
-from recommendation.engine.rank_many import recommend_batch
+from recommendation.engine.rank_many import BatchRanker, RankingBlock, recommend_batch
 from recommendation.engine.rank_one import contributions, recommend, score
 from recommendation.engine.sparse import SparseLinks
 from recommendation.matrix.matrix import InteractionMatrix
@@ -133,7 +133,10 @@ def test_a_user_alone_gets_to_the_bit_what_a_block_gives_reasons_too(
     hidden = np.flatnonzero(rng.random(games) < hidden_share)
     alone = recommend(model, rows, scores, hidden, n)
     block = recommend_batch(model, [0, len(rows)], rows, scores, [0, len(hidden)], hidden, n)
-    for_all = recommend_batch(model, [0, len(rows)], rows, scores, [0, 0], [], n, hidden_from_all=hidden)
+    for_all = RankingBlock.empty(1, n)
+    histories = model.fold_in(np.array([0, len(rows)]), rows, scores)
+    ranker = BatchRanker(model, hidden.astype(np.int32))
+    ranker.rank(histories, np.zeros(2, np.int64), np.zeros(0, np.int32), for_all, reasons=True)
     assert len(alone.rows) == min(n, games - len(hidden))
     for made in (block, for_all):
         assert made.rows[0, : len(alone.rows)].tobytes() == alone.rows.tobytes()

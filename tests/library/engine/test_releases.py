@@ -1,29 +1,35 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recommendation.engine.model import Model
-from recommendation.engine.rank_many import recommend_batch
 from recommendation.engine.rank_one import recommend, score
-from recommendation.engine.releases import Release, extended
+from recommendation.engine.releases import KNOWN_WELL, TAG_NEIGHBOURS, TAG_WEIGHT, Release, _ByTags, extended, is_new
+from recommendation.engine.unseen import rank_unseen
 from recommendation.matrix.matrix import InteractionMatrix
 from stores import fitted, random_store
 
 MATRIX = replace(random_store(11, users=400, games=80), scores=np.full(random_store(11, 400, 80).pairs, 3, np.float32))
 
 
-@pytest.fixture(scope="module")
-def model() -> Model:
+@cache
+def known() -> Model:
     return fitted(MATRIX)
 
 
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return known()
+
+
 def lists(model: Model, n: int) -> dict[str, list[str]]:
-    rows = model.games.rows(MATRIX.games.all_ids)[MATRIX.indices]
-    block = recommend_batch(model, MATRIX.indptr, rows, MATRIX.scores, MATRIX.indptr, rows, n)
+    ranked = rank_unseen(model, MATRIX, n).rows
     return {
-        user: model.games.ids(listed[listed >= 0])
-        for user, listed in zip(MATRIX.users.all_ids, block.rows, strict=True)
+        user: model.games.ids(listed[listed >= 0]) for user, listed in zip(MATRIX.users.all_ids, ranked, strict=True)
     }
 
 
@@ -65,6 +71,34 @@ def test_tags_place_a_release_where_no_neighbour_is_named(model: Model) -> None:
     new, nearest, near, far = placed.games.rows(["new", "g0003", "g0004", "g0005"]).tolist()
     gains = [score(placed, [row], [1.0], new) for row in (nearest, near, far)]
     assert gains[0] > gains[1] > gains[2]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 60), st.integers(1, 9))
+def test_neighbours_by_tags_are_those_that_share_most_of_equals_the_more_popular(
+    seed: int, described: int, words: int
+) -> None:
+    rng, model = np.random.default_rng(seed), known()
+    names = [*rng.choice(model.games.all_ids, described, replace=False).tolist(), "unknown"]
+    tags = {name: rng.choice(list("abcdefghi"), rng.integers(0, words + 1)).tolist() for name in names}
+    wanted = {"new": ["a", "b", "a"], names[0]: tags[names[0]]}
+    for name, own in wanted.items():
+        shared = [
+            (len(set(own) & set(theirs)) / len(set(own) | set(theirs)), int(model.pairs[row]), -int(row))
+            for game, theirs in tags.items()
+            if (row := model.games.rows([game])[0]) >= 0 and game != name and set(own) & set(theirs)
+        ]
+        nearest = sorted(shared, reverse=True)[:TAG_NEIGHBOURS]
+        rows, weights = _ByTags(model, tags).nearest(Release(name, (), own))
+        assert rows.tolist() == [-row for _, _, row in nearest]
+        assert weights.tolist() == [TAG_WEIGHT * closeness for closeness, _, _ in nearest]
+
+
+def test_a_game_is_new_until_the_fit_saw_enough_pairs_of_it(model: Model) -> None:
+    pairs = np.zeros(len(model.games), np.int32)
+    pairs[:2] = KNOWN_WELL - 1, KNOWN_WELL
+    first, second = model.games.all_ids[:2]
+    assert is_new(replace(model, pairs=pairs), [second, "unknown", first]).tolist() == [False, True, True]
 
 
 def test_placement_fades_as_own_pairs_come_in() -> None:

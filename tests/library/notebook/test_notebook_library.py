@@ -148,6 +148,10 @@ def test_what_cannot_be_measured_is_refused(store: Dataset, wrong: dict[str, obj
 def test_columns_of_different_lengths_and_what_is_no_store_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="different lengths"):
         interactions(["ann"], ["g1", "g2"])
+    with pytest.raises(InvalidInput, match=r"not nan: number 1 of 3, counted from 0, and 1 more"):
+        interactions(["ann"] * 3, ["g1", "g2", "g3"], times=[5.0, float("nan"), float("inf")])
+    with pytest.raises(InvalidInput, match="seconds since 1970, not 1000"):
+        interactions(["ann"], ["g1"], times=[1e13])
     with pytest.raises(StoreUnavailable, match="migrate"):
         read_store(f"sqlite:///{tmp_path / 'empty.db'}")
 
@@ -159,6 +163,8 @@ def test_a_model_that_lets_older_games_fade_asks_for_their_times(shop: Shop) -> 
     fading = Model(replace(plain.engine, recency=1.0))
     with pytest.raises(InvalidInput, match="times_of"):
         fading.recommend(data.history(user))
+    with pytest.raises(InvalidInput, match="seconds since 1970, not nan"):
+        fading.recommend(["g001"], times={"g001": float("nan")})
     order = {game: float(place) for place, game in enumerate(data.history(user))}
     listed = fading.recommend(data.history(user), times=order)[0]
     parts = fading.explain(data.history(user), listed.game_id, order)
