@@ -51,7 +51,7 @@ def test_an_id_that_is_utf8_is_taken_whatever_it_says(name: str, store: Any) -> 
 
 
 @pytest.mark.parametrize("path", ["/user/ann%2F", "/user/ann/", "/games/ann%2F", "/lists/editorial/"])
-def test_a_slash_at_the_end_leads_to_nobody_else_and_nothing_is_erased(path: str, store: Any) -> None:
+def test_a_slash_at_the_end_leads_to_no_other_person_and_nothing_is_erased(path: str, store: Any) -> None:
     store.interact(("ann", "ann", "played"))
     store.post("/batch", {"recommendations": [{"game_id": "ann", "score": 1, "source": "editorial"}]})
     kept = [store.get("/user/ann/export")["interactions"], store.get("/games/ann"), store.get("/lists/editorial")]
