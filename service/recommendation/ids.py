@@ -22,4 +22,9 @@ def is_id(value: object) -> TypeGuard[str]:
     return not any(unicodedata.category(character)[0] == "C" for character in value)
 
 
+def is_printable_ascii(text: str) -> bool:
+    """Tell whether a text holds nothing that a header, a log line or a query would mind."""
+    return text.isascii() and text.isprintable()
+
+
 ID_RULE = f"1 to {MAX_ID_CHARACTERS} characters, no control characters, no '/', not '.' or '..'"

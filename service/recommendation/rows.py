@@ -1,6 +1,6 @@
 """Checking rows that a client sent: what is wrong with one, in a code for programs and a sentence for people."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -134,6 +134,14 @@ def whole_number(fields: dict[str, Any], name: str, least: int, most: int, absen
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise RowError(f"invalid_{name}", f"{name} should be a whole number from {least} to {most}")
     return value
+
+
+def flag(fields: Mapping[str, Any], name: str) -> bool:
+    """Return true or false; false where there is neither."""
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise RowError(f"invalid_{name}", f"{name} should be true or false")
+    return bool(value)
 
 
 def required_time(fields: dict[str, Any], name: str) -> datetime:

@@ -30,6 +30,7 @@ from recommendation_api.keys import KeyRing, is_loopback
 from recommendation_api.openapi.document import DESCRIPTION, TAGS, finish, operation_id
 from recommendation_api.parts import Parts, put_together
 from recommendation_api.routes import (
+    batch,
     catalogue,
     console,
     docs,
@@ -134,6 +135,7 @@ def _include_routes(app: Api, settings: Settings) -> None:
     """Include the API and the pages that are wanted; of two routes that take a path the first answers."""
     for router in (
         interactions.router,
+        batch.router,
         own_lists.router,
         catalogue.router,
         lists.reading,

@@ -69,6 +69,11 @@ def unavailable(detail: str) -> Problem:
     return Problem(503, "store_unavailable", detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+def unknown_game() -> Problem:
+    """Return the problem of a game that was never heard of."""
+    return Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
+
+
 def as_problem(error: Exception) -> Problem:
     """Say of an error what a client should know and do."""
     match error:

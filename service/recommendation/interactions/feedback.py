@@ -7,6 +7,7 @@ Feedback: what a user did with an item of a list. It is stored, and counted as a
 from dataclasses import dataclass
 from datetime import datetime
 
+from recommendation.ids import is_printable_ascii
 from recommendation.interactions.events import Interaction, fingerprint
 from recommendation.rows import RowError, as_fields, moment, optional_id, required_id
 from recommendation.weights import SHOWN, Weights
@@ -57,6 +58,6 @@ def _label(fields: dict[str, object], name: str) -> str | None:
     value = fields.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > _MAX_SOURCE or not value.isascii() or not value.isprintable():
+    if not isinstance(value, str) or len(value) > _MAX_SOURCE or not is_printable_ascii(value):
         raise RowError(f"invalid_{name}", f"{name} should be a string of at most {_MAX_SOURCE} ASCII characters")
     return value

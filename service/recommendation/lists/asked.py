@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from recommendation.ids import ID_RULE, is_id
+from recommendation.lists.order import Candidate, Reason
+from recommendation.lists.page import NEW_RELEASE, ActiveList
 from recommendation.lists.sources import PageRequest
 from recommendation.lists.tags import TagFilter
 from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
 from recommendation.rows import RowError, whole_number
 from recommendation.weights import MILLION
 
@@ -25,7 +28,7 @@ MOST_IN_BASKET = 500
 MAX_WEIGHT = 1_000_000
 
 
-MOST_EXCLUDED, MOST_NAMES, MOST_ON_PAGE = 1_000, 100, 100
+MOST_EXCLUDED, MOST_NAMES, MOST_ON_PAGE, USUAL_ON_PAGE = 1_000, 100, 100, 20
 
 
 def parse_page(fields: Mapping[str, Any], before: frozenset[str] = frozenset()) -> PageRequest:
@@ -39,7 +42,7 @@ def parse_page(fields: Mapping[str, Any], before: frozenset[str] = frozenset()) 
         RowError: what is wrong with them.
     """
     return PageRequest(
-        whole_number(dict(fields), "limit", 1, MOST_ON_PAGE, absent=20),
+        whole_number(dict(fields), "limit", 1, MOST_ON_PAGE, absent=USUAL_ON_PAGE),
         before,
         _texts(fields, "exclude", MOST_EXCLUDED),
         _texts(fields, "source", MOST_NAMES),
@@ -120,6 +123,19 @@ def basket(millionths: Mapping[str, int], now: datetime) -> UserState:
         _joined(millionths.values()),
         _joined([round(now.timestamp() * MILLION)] * len(millionths)),
     )
+
+
+def because_of_basket(active: ActiveList, view: StoreView) -> ActiveList:
+    """Say of the games in a basket nothing that is true of a user only: that they own them."""
+    return active._replace(items=[_because_of_basket(item, view) for item in active.items])
+
+
+def _because_of_basket(item: Candidate, view: StoreView) -> Candidate:
+    game = view.catalogue.by_id.get(item.reason.because or "")
+    if game is None:
+        return item
+    start = NEW_RELEASE if item.source == "drop" else ""
+    return item._replace(reason=Reason(item.reason.code, f"{start}Because of {game.name}", game.game_id))
 
 
 def _joined(numbers: Iterable[int]) -> str:

@@ -206,6 +206,16 @@ def merged(old: Sequence[FirstPartyItem], new: Sequence[FirstPartyItem]) -> list
     return list(by_game.values())
 
 
+def alive(items: Iterable[FirstPartyItem], now: datetime) -> list[FirstPartyItem]:
+    """Return the items that have not expired at a moment."""
+    return [item for item in items if item.expires_at is None or item.expires_at > now]
+
+
+def games_of(lists: Mapping[tuple[str, str], Iterable[FirstPartyItem]]) -> set[str]:
+    """Return the games that stand in lists."""
+    return {item.game_id for items in lists.values() for item in items}
+
+
 @dataclass(frozen=True)
 class FirstPartyList:
     """What the shop recommends to everyone from one source."""

@@ -16,6 +16,7 @@ from recommendation.lists.first_party import (
     Bounds,
     FirstPartyItem,
     FirstPartyList,
+    alive,
     decode_first_party,
     encode_first_party,
     merged,
@@ -59,7 +60,7 @@ def store_first_party(
         new = [replace(item, updated=number) for item in given[user_id, source]]
         # Absent where another request deleted the list since it was made sure to be there.
         before = [] if replace_whole else old[user_id].get(source, [])
-        kept = _alive(merged(before, new), now)
+        kept = alive(merged(before, new), now)
         refusal = bounds.refusal(source, kept, old[user_id])
         if refusal is None:
             old[user_id][source] = kept
@@ -78,10 +79,6 @@ def store_first_party(
     if EVERYONE in owners:
         bump(connection, "everyone", now)
     return refused
-
-
-def _alive(items: Iterable[FirstPartyItem], now: datetime) -> list[FirstPartyItem]:
-    return [item for item in items if item.expires_at is None or item.expires_at > now]
 
 
 def _locked(
@@ -107,7 +104,7 @@ def _locked(
     )
     found: dict[str, dict[str, list[FirstPartyItem]]] = defaultdict(dict)
     for user_id, source, items in connection.execute(query):
-        found[user_id][source] = _alive(decode_first_party(items), now)
+        found[user_id][source] = alive(decode_first_party(items), now)
     return found
 
 

@@ -150,7 +150,11 @@ def _slots_used(drop: StandingDrop, request: PageRequest) -> int:
     return max(0, min(listed, places, drop.slots))
 
 
+NEW_RELEASE = "New release. "
+"""Begins the reason of each item of a drop."""
+
+
 def as_drop(item: Candidate, drop: StandingDrop) -> Candidate:
-    reason = Reason("new_release", "New release. " + item.reason.text, item.reason.because)
+    reason = Reason("new_release", NEW_RELEASE + item.reason.text, item.reason.because)
     made = item.origin
     return Candidate(item.game, item.score, reason, Origin("drop", made.model_version, made.generated_at, drop.ends_at))

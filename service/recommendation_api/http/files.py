@@ -1,12 +1,12 @@
 """Pages that are served from memory, under a policy that lets a browser load nothing but their own files."""
 
-import hashlib
 from collections.abc import Callable, Iterable
 from importlib.resources.abc import Traversable
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from recommendation_api.http.etags import is_known, tag_of
 from recommendation_api.problems import Problem
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
@@ -57,7 +57,7 @@ class PageFiles:
             raise Problem(404, "not_found", "the page has no such file")
         content, kind, tag = self._read[name]
         headers = self.headers | {"ETag": tag}
-        if request.headers.get("if-none-match") == tag:
+        if is_known(tag, request.headers.get("if-none-match")):
             return Response(status_code=304, headers=headers)
         return Response(content, 200, headers, kind)
 
@@ -69,5 +69,4 @@ def _kind(file: Traversable) -> str:
 def _content(file: Traversable) -> tuple[bytes, str, str]:
     """Return content, type and tag of a file."""
     content = file.read_bytes()
-    tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
-    return content, f"{_TYPES[_kind(file)]}; charset=utf-8", tag
+    return content, f"{_TYPES[_kind(file)]}; charset=utf-8", tag_of(content)

@@ -5,10 +5,7 @@ A cursor says where a list goes on, as the games that were shown: their keys sta
 in URL-safe base64, about two characters a game.
 """
 
-import base64
-import binascii
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import sub
 from typing import Any
@@ -21,11 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from recommendation.catalogue.games import Catalogue
 from recommendation.lists.order import Origin, Reason
 from recommendation.lists.page import ActiveList
-from recommendation_api.problems import Problem
-
-MAX_LIMIT = 100
-"""Places on a page."""
-
+from recommendation_api.http.cursors import from_base64, in_base64, no_cursor
+from recommendation_api.http.etags import is_known, tag_of
 
 MOST_SHOWN = 2000
 """Games a cursor may hold; a list has no more."""
@@ -35,7 +29,7 @@ def encode_cursor(keys: Iterable[int]) -> str:
     """Write the keys of the games that were shown."""
     ordered = sorted(keys)
     steps = map(sub, ordered, [0, *ordered])
-    return base64.urlsafe_b64encode(b"".join(map(_in_base_128, steps))).decode().rstrip("=")
+    return in_base64(b"".join(map(_in_base_128, steps)))
 
 
 @lru_cache(maxsize=16_384)
@@ -54,12 +48,8 @@ def decode_cursor(cursor: str, catalogue: Catalogue) -> frozenset[str]:
     Raises:
         Problem: it is no cursor of ours.
     """
-    try:
-        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise _unknown() from None
     keys, key, step, shift = [], 0, 0, 0
-    for byte in data:
+    for byte in from_base64(cursor):
         step |= (byte & 127) << shift
         shift += 7
         if byte < 128:
@@ -67,22 +57,28 @@ def decode_cursor(cursor: str, catalogue: Catalogue) -> frozenset[str]:
             keys.append(key)
             step, shift = 0, 0
         elif shift > 28:
-            raise _unknown()
+            raise no_cursor()
     if shift or not keys or len(keys) > MOST_SHOWN:
-        raise _unknown()
+        raise no_cursor()
     games = [catalogue.by_key.get(key) for key in keys]
     if None in games:
-        raise _unknown()
+        raise no_cursor()
     return frozenset(game.game_id for game in games if game is not None)
 
 
-def _unknown() -> Problem:
-    return Problem(422, "invalid_cursor", "this is no cursor of ours; start again without one")
-
-
 def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
+    """Return a page of a user's list as it is answered."""
+    return f'{{"user_id":{_json(active.user_id)},{_page(active, limit, catalogue)}'.encode()
+
+
+def basket_body(active: ActiveList, limit: int, catalogue: Catalogue, unknown: Sequence[str]) -> bytes:
+    """Return a page of the list for a basket, of which some games are unknown, as it is answered."""
+    return f'{{"unknown_games":{_json(unknown)},{_page(active, limit, catalogue)}'.encode()
+
+
+def _page(active: ActiveList, limit: int, catalogue: Catalogue) -> str:
     """
-    Return a page of a list as it is answered.
+    Return what is said of a page whosever it is, to the end of the document.
 
     It is written from pieces: what a list says of a game and why is the same for very many users, and making a
     document of mappings only to write it out took as long as putting the list together.
@@ -97,11 +93,11 @@ def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
             made, source, tail = origin, _source(origin.source), _tail(origin)
         written.append(f'{_game(game.game_id, game.title)}{rank},"score":{score}{source}{_reason(reason)}{tail}')
     return (
-        f'{{"user_id":{_json(active.user_id)},"items":[{",".join(written)}],'
+        f'"items":[{",".join(written)}],'
         f'"next_cursor":{_cursor(active, limit, catalogue)},'
         f'"model_version":{_json(active.model_version)},"generated_at":{_json(active.generated_at)},'
         f'"personal":{_json(active.is_personal)}}}'
-    ).encode()
+    )
 
 
 _SCORE = "%.6f "
@@ -146,18 +142,6 @@ def _tail(origin: Origin) -> str:
     return "," + _json(document)[1:]
 
 
-def tag_of(body: bytes) -> str:
-    """Return the ETag of an answer."""
-    return f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-
-
-def is_known(tag: str, known: str | None) -> bool:
-    """Tell whether an `If-None-Match` header names a tag."""
-    return known is not None and (
-        known.strip() == "*" or tag in [part.strip().removeprefix("W/") for part in known.split(",")]
-    )
-
-
 def tagged_response(request: Request, body: bytes) -> Response:
     """Answer with JSON and an ETag, or 304 where the client has just this."""
     tag = tag_of(body)
@@ -188,6 +172,6 @@ def json_body_response(body: bytes) -> Response:
     return Response(body, media_type="application/json")
 
 
-def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(document: Any) -> Response:
     """Answer with JSON."""
-    return Response(orjson.dumps(document), status, headers, "application/json")
+    return json_body_response(orjson.dumps(document))

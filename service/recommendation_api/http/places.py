@@ -1,16 +1,13 @@
-"""Cursors of searches: where the next page begins, as JSON in URL-safe base64."""
-
-import base64
-import binascii
+"""Cursors of searches: where the next page begins, as JSON."""
 
 import orjson
 
-from recommendation_api.problems import Problem
+from recommendation_api.http.cursors import from_base64, in_base64, no_cursor
 
 
 def encode_place(*parts: str) -> str:
     """Write a place."""
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+    return in_base64(orjson.dumps(parts))
 
 
 def decode_place(cursor: str, parts: int) -> tuple[str, ...]:
@@ -21,12 +18,11 @@ def decode_place(cursor: str, parts: int) -> tuple[str, ...]:
         Problem: it is no cursor of ours.
     """
     try:
-        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        found = orjson.loads(data)
-    except (binascii.Error, ValueError):
-        found = None
-    if not isinstance(found, list) or len(found) != parts or not all(isinstance(part, str) for part in found):
-        raise Problem(422, "invalid_cursor", "this is no cursor of ours; start again without one")
-    if any("\0" in part for part in found):
-        raise Problem(422, "invalid_cursor", "this is no cursor of ours; start again without one")
+        found = orjson.loads(from_base64(cursor))
+    except orjson.JSONDecodeError:
+        raise no_cursor() from None
+    if not isinstance(found, list) or len(found) != parts:
+        raise no_cursor()
+    if not all(isinstance(part, str) and "\0" not in part for part in found):
+        raise no_cursor()
     return tuple(found)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from recommendation.database import idempotency
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS, Answer, RequestKey
 from recommendation.database.locks import wait_briefly
+from recommendation.ids import is_printable_ascii
 from recommendation.operations.changes import note_change
 from recommendation.rows import Rejection
 from recommendation_api.batching.turns import WriteTurns, tried_again
@@ -105,7 +106,7 @@ def request_key(request: Request, content: bytes) -> RequestKey | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    if not 0 < len(key) <= MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
+    if not 0 < len(key) <= MAX_KEY_CHARACTERS or not is_printable_ascii(key):
         raise Problem(
             422, "invalid_idempotency_key", f"Idempotency-Key should be 1 to {MAX_KEY_CHARACTERS} ASCII characters"
         )

@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation.ids import is_id
+from recommendation.lists.asked import MOST_ON_PAGE
 from recommendation.lists.sources import PageRequest
 from recommendation_api.http.auth import authorise, scopes_of
-from recommendation_api.http.pages import MAX_LIMIT
 from recommendation_api.parts import Parts
 from recommendation_api.problems import as_problem, problem_response
 
@@ -29,7 +29,7 @@ Take = Callable[[Parts, Scope, Receive, str, PageRequest], Awaitable[ASGIApp]]
 _FIRST_PAGE = PageRequest()
 
 
-_PLAIN_PAGES = {b"": _FIRST_PAGE} | {b"limit=%d" % limit: PageRequest(limit) for limit in range(1, MAX_LIMIT + 1)}
+_PLAIN_PAGES = {b"": _FIRST_PAGE} | {b"limit=%d" % limit: PageRequest(limit) for limit in range(1, MOST_ON_PAGE + 1)}
 """The page that a query asks for which names a `limit` at most."""
 
 

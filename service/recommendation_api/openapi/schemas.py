@@ -15,7 +15,7 @@ from recommendation.catalogue.games import MAX_SIMILAR, MAX_TAGS, MAX_TITLE
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS
 from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id
 from recommendation.interactions.events import MAX_BATCH
-from recommendation.lists import first_party
+from recommendation.lists import asked, first_party
 from recommendation.lists.first_party import MAX_REASON
 from recommendation.regeneration.store import MAX_SHARDS
 from recommendation.rows import MAX_WHOLE
@@ -188,24 +188,26 @@ MAX_CURSOR = 16_000
 class PageIn(Strict):
     """Which part of a list is wanted."""
 
-    limit: int | None = Field(20, ge=1, le=100, description="places on a page")
-    exclude: list[str] | None = Field(None, max_length=1000, description="games to leave out")
-    source: list[str] | None = Field(None, max_length=100, description="sources to keep")
-    tag: list[Tag] | None = Field(None, max_length=100, description="tags of which a game should have one")
-    exclude_tag: list[Tag] | None = Field(None, max_length=100, description="tags of which a game should have none")
+    limit: int | None = Field(asked.USUAL_ON_PAGE, ge=1, le=asked.MOST_ON_PAGE, description="places on a page")
+    exclude: list[str] | None = Field(None, max_length=asked.MOST_EXCLUDED, description="games to leave out")
+    source: list[str] | None = Field(None, max_length=asked.MOST_NAMES, description="sources to keep")
+    tag: list[Tag] | None = Field(None, max_length=asked.MOST_NAMES, description="tags of which a game should have one")
+    exclude_tag: list[Tag] | None = Field(
+        None, max_length=asked.MOST_NAMES, description="tags of which a game should have none"
+    )
 
 
 class ReadListsIn(PageIn):
     """Whose lists are wanted."""
 
-    users: list[Id] = Field(min_length=1, max_length=500)
+    users: list[Id] = Field(min_length=1, max_length=asked.MOST_USERS)
 
 
 class RecommendIn(PageIn):
     """A basket: what each game in it weighs, as a purchase weighs 5 and a view 0.3."""
 
-    games: dict[Id, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(
-        min_length=1, max_length=500, json_schema_extra={"example": {"g-17": 1, "g-202": 2.5}}
+    games: dict[Id, Annotated[float, Field(gt=0, le=asked.MAX_WEIGHT)]] = Field(
+        min_length=1, max_length=asked.MOST_IN_BASKET, json_schema_extra={"example": {"g-17": 1, "g-202": 2.5}}
     )
     cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the next_cursor of the page before")
 

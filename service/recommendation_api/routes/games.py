@@ -29,7 +29,7 @@ from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.games import DeletedGameOut, FoundGamesOut, GameOut
 from recommendation_api.parts import Parts, parts_of
-from recommendation_api.problems import Problem
+from recommendation_api.problems import unknown_game
 from recommendation_api.routes.lists import Limit, nearest
 
 router = APIRouter(tags=["operations"], dependencies=[needs("admin")])
@@ -90,7 +90,7 @@ async def get_game(request: Request, game_id: schemas.GameId) -> Response:
     view, now = parts.views.view, parts.clock()
     game = view.catalogue.by_id.get(game_id)
     if game is None or game.is_deleted:
-        raise _unknown_game()
+        raise unknown_game()
 
     def listed() -> int | None:
         with parts.database.reading() as connection:
@@ -122,10 +122,6 @@ def _popular(view: StoreView, game_id: str) -> dict[str, int | None]:
     return {"popular_rank": rank, "popular_users": game.users, "owners": game.owners}
 
 
-def _unknown_game() -> Problem:
-    return Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
-
-
 @router.delete(
     "/games/{game_id}",
     responses={**answer(DeletedGameOut), **answer(DeletedGameOut, 202)},
@@ -149,7 +145,7 @@ async def remove_game(
     def work(connection: Connection, now: datetime) -> Answer:
         deleted_at = delete_game(connection, game_id, now)
         if deleted_at is None:
-            raise _unknown_game()
+            raise unknown_game()
         return Answer(200, orjson.dumps({"deleted_at": rfc3339(deleted_at), "history": "kept", "pairs_erased": 0}))
 
     done, replayed = await once_and_shown(request, b"", work)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope
 
 from recommendation.engine.model import LiveModel
 from recommendation.errors import no_model
+from recommendation.lists.asked import MOST_EXCLUDED, MOST_NAMES, MOST_ON_PAGE, USUAL_ON_PAGE
 from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.sources import PageRequest
 from recommendation.lists.tags import TagFilter
@@ -23,7 +24,6 @@ from recommendation.regeneration.next_time import NextTime, next_time
 from recommendation_api.batching.turns import too_many_writes
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import (
-    MAX_LIMIT,
     decode_cursor,
     json_body_response,
     json_response,
@@ -36,7 +36,7 @@ from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.lists import ListOut, PopularOut, SimilarOut, WhyOut
 from recommendation_api.parts import Parts, parts_of
-from recommendation_api.problems import Problem
+from recommendation_api.problems import unknown_game
 
 reading = APIRouter(tags=["readers"], dependencies=[needs("read")])
 
@@ -44,10 +44,7 @@ reading = APIRouter(tags=["readers"], dependencies=[needs("read")])
 making = APIRouter(tags=["store backends"], dependencies=[needs("write")])
 
 
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="places on a page")]
-
-
-MANY = 100
+Limit = Annotated[int, Query(ge=1, le=MOST_ON_PAGE, description="places on a page")]
 
 
 MANY_GAMES = 20_000
@@ -58,11 +55,13 @@ MANY_OWN_GAMES = 500
 """Games of a user from which a list is explained in a thread."""
 
 
-Tag = Annotated[list[schemas.Tag] | None, Query(max_length=MANY, description="tags of which a game should have one")]
+Tag = Annotated[
+    list[schemas.Tag] | None, Query(max_length=MOST_NAMES, description="tags of which a game should have one")
+]
 
 
 WithoutTag = Annotated[
-    list[schemas.Tag] | None, Query(max_length=MANY, description="tags of which a game should have none")
+    list[schemas.Tag] | None, Query(max_length=MOST_NAMES, description="tags of which a game should have none")
 ]
 
 
@@ -70,10 +69,10 @@ WithoutTag = Annotated[
 async def get_list(
     request: Request,
     user_id: schemas.UserId,
-    limit: Limit = 20,
-    cursor: Annotated[str | None, Query(max_length=16_000)] = None,
-    exclude: Annotated[list[str] | None, Query(max_length=1000, description="games to leave out")] = None,
-    source: Annotated[list[str] | None, Query(max_length=MANY, description="sources to keep")] = None,
+    limit: Limit = USUAL_ON_PAGE,
+    cursor: Annotated[str | None, Query(max_length=schemas.MAX_CURSOR)] = None,
+    exclude: Annotated[list[str] | None, Query(max_length=MOST_EXCLUDED, description="games to leave out")] = None,
+    source: Annotated[list[str] | None, Query(max_length=MOST_NAMES, description="sources to keep")] = None,
     tag: Tag = None,
     exclude_tag: WithoutTag = None,
 ) -> Response:
@@ -115,7 +114,7 @@ def make_page(parts: Parts, view: StoreView, state: UserState, page: PageRequest
 
 
 @making.post("/user/{user_id}/generate", response_model=None, responses=answer(ListOut, 200, 409))
-async def generate_list(request: Request, user_id: schemas.UserId, limit: Limit = 20) -> Response:
+async def generate_list(request: Request, user_id: schemas.UserId, limit: Limit = USUAL_ON_PAGE) -> Response:
     """Make and store a user's list now, from their present interactions and the live model; 409 before there is one."""
     return json_body_response(await _made_body(parts_of(request), user_id, PageRequest(limit)))
 
@@ -153,7 +152,9 @@ SHORTCUTS = (shortcut(reading, get_list, _take_reading), shortcut(making, genera
 
 
 @reading.get("/popular", response_model=None, responses=answer(PopularOut, 200, 304), openapi_extra=schemas.TAGGED)
-async def get_popular(request: Request, limit: Limit = 20, tag: Tag = None, exclude_tag: WithoutTag = None) -> Response:
+async def get_popular(
+    request: Request, limit: Limit = USUAL_ON_PAGE, tag: Tag = None, exclude_tag: WithoutTag = None
+) -> Response:
     """
     Read the games that most users own, counting users with an event in the last days.
 
@@ -198,14 +199,18 @@ def _popular(view: StoreView, limit: int, tags: TagFilter, now: datetime) -> lis
     openapi_extra=schemas.TAGGED,
 )
 async def get_similar(
-    request: Request, game_id: schemas.GameId, limit: Limit = 20, tag: Tag = None, exclude_tag: WithoutTag = None
+    request: Request,
+    game_id: schemas.GameId,
+    limit: Limit = USUAL_ON_PAGE,
+    tag: Tag = None,
+    exclude_tag: WithoutTag = None,
 ) -> Response:
     """Read the nearest games by their factors; 404 for a game that neither catalogue nor model knows."""
     parts = parts_of(request)
     await parts.views.catch_up()
     view, now = parts.views.view, parts.clock()
     if game_id not in view.catalogue.by_id:
-        raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
+        raise unknown_game()
     if view.live is None:
         raise no_model()
     model, tags = view.live.model, _tags(tag, exclude_tag)
@@ -266,7 +271,7 @@ async def get_why(
     # Explaining takes as long as a user has games; other requests should not wait for one who has thousands.
     told = found() if len(state.game_ids) <= MANY_OWN_GAMES else await asyncio.to_thread(found)
     if told is None:
-        raise Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
+        raise unknown_game()
     document = {**told.as_json(), "remade": None}
     if told.code == NOT_REMADE:
         when = await asyncio.to_thread(_next_time, parts)

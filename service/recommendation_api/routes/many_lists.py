@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recommendation.lists.asked import PAGE_FIELDS, basket, parse_basket, parse_page, parse_users
-from recommendation.lists.order import Candidate, Reason
+from recommendation.lists.asked import PAGE_FIELDS, basket, because_of_basket, parse_basket, parse_page, parse_users
 from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.reads import read_users
 from recommendation.lists.sources import PageRequest
@@ -18,7 +16,7 @@ from recommendation.lists.view import StoreView
 from recommendation.rows import RowError, as_fields
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
-from recommendation_api.http.pages import decode_cursor, json_body_response, list_body
+from recommendation_api.http.pages import basket_body, decode_cursor, json_body_response, list_body
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.lists import ListsOut, RecommendedOut
@@ -81,14 +79,9 @@ async def recommend(request: Request) -> Response:
 
     def work() -> bytes:
         active = active_list(basket(games, now), view, page, parts.list_settings, True, now)
-        active = active._replace(items=[_because_of(item, view) for item in active.items])
-        return list_body(active, page.limit, view.catalogue)
+        return basket_body(because_of_basket(active, view), page.limit, view.catalogue, unknown)
 
-    written = await asyncio.to_thread(work)
-    # The page is that of a user without a name; what it says of the user is left out.
-    return json_body_response(
-        b'{"unknown_games":' + orjson.dumps(unknown) + b"," + written.removeprefix(b'{"user_id":"",')
-    )
+    return json_body_response(await asyncio.to_thread(work))
 
 
 def _before(cursor: object, view: StoreView) -> frozenset[str]:
@@ -97,12 +90,3 @@ def _before(cursor: object, view: StoreView) -> frozenset[str]:
     if not isinstance(cursor, str) or len(cursor) > schemas.MAX_CURSOR:
         raise RowError("invalid_cursor", "cursor should be the next_cursor of the page before")
     return decode_cursor(cursor, view.catalogue)
-
-
-def _because_of(item: Candidate, view: StoreView) -> Candidate:
-    """Say of a game in the basket nothing that is true of a user only."""
-    game = view.catalogue.by_id.get(item.reason.because or "")
-    if game is None:
-        return item
-    start = "New release. " if item.source == "drop" else ""
-    return item._replace(reason=Reason(item.reason.code, f"{start}Because of {game.name}", game.game_id))

@@ -13,7 +13,7 @@ from recommendation.catalogue import drop_store as drops
 from recommendation.catalogue.drops import active_since
 from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
-from recommendation.ids import is_id
+from recommendation.ids import is_id, is_printable_ascii
 from recommendation.regeneration import ending as endings
 from recommendation.regeneration import store as regenerations
 from recommendation.regeneration.coverage import catalogue_coverage_after
@@ -116,7 +116,7 @@ async def fail_regeneration(request: Request, regeneration_id: schemas.Named) ->
 
 
 def _found(connection: Connection, regeneration_id: schemas.Named) -> Regeneration:
-    usable = regeneration_id.isascii() and regeneration_id.isprintable()
+    usable = is_printable_ascii(regeneration_id)
     found = regenerations.get_regeneration(connection, regeneration_id) if usable else None
     if found is None:
         raise Problem(404, "unknown_regeneration", "there is no such regeneration; GET /regenerations lists them")

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
+from recommendation.ids import is_printable_ascii
 from recommendation.regeneration.store import open_regeneration
 from recommendation.training import models, runs
 from recommendation.training.runs import TrainingRun
@@ -61,7 +62,7 @@ async def post_train(request: Request) -> Response:
 def get_run(request: Request, run_id: schemas.Named) -> Response:
     """Read a run: state, duration, sizes, quality, error."""
     with parts_of(request).database.reading() as connection:
-        run = runs.get_run(connection, run_id) if run_id.isascii() and run_id.isprintable() else None
+        run = runs.get_run(connection, run_id) if is_printable_ascii(run_id) else None
     if run is None:
         raise Problem(404, "unknown_run", "there is no such training run; GET /train lists them")
     return json_response(run_document(run))
@@ -116,7 +117,7 @@ async def promote_model(request: Request, version: schemas.Named) -> Response:
     parts = parts_of(request)
 
     def make_live(connection: Connection, now: datetime) -> Answer:
-        if not (version.isascii() and version.isprintable()) or models.model_row(connection, version) is None:
+        if not is_printable_ascii(version) or models.model_row(connection, version) is None:
             raise Problem(404, "unknown_model", "there is no such model; GET /models lists those that are kept")
         before = models.promote(connection, version, now)
         document: dict[str, Any] = {"live": version, "before": before, "regeneration_id": None}

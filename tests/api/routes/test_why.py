@@ -1,5 +1,6 @@
 """Why a game is not shown: lists that are not remade yet, a filter by tags, the slots of its drop."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from recommendation.regeneration.next_time import next_time
 from recommendation.regeneration.store import open_regeneration
 
 NEW = [{"game_id": "g-new", "title": "Deep Harbour", "similar_to": ["g02", "g04"]}]
+SECOND = {"game_id": "g-second", "similar_to": ["g02"]}
 DROP = {
     "name": "autumn",
     "created_at": "2026-11-01T00:00:00Z",
@@ -83,16 +85,21 @@ def test_a_game_that_the_filter_leaves_out_is_told_so(shop: Any) -> None:
 
 
 def test_a_game_of_a_drop_whose_slots_are_taken_is_told_so(shop: Any) -> None:
-    second = {"game_id": "g-second", "similar_to": ["g02"]}
-    unlike = {"game_id": "g-unlike", "similar_to": ["g01", "g03"]}
-    put_drop(shop, [*NEW, second, unlike])
+    put_drop(shop, [*NEW, SECOND])
     shop.post("/user/u00/generate")
     told = [why(shop, game) for game in ("g-new", "g-second")]
     assert sorted(one["source"] for one in told) == ["cf", "drop"]
     (below,) = (one for one in told if one["source"] == "cf")
     assert below["text"].endswith("It is in no slot of its drop: other games take them")
-    told = [why(shop, "g-unlike")]
-    assert [(one["shown"], one["code"]) for one in told] == [(False, "no_drop_slot")] or told[0]["source"] == "cf"
+
+
+def test_a_game_of_a_drop_that_the_personal_list_has_no_place_for_is_told_so(shop: Any) -> None:
+    put_drop(shop, [*NEW, SECOND])
+    parts = shop.client.app.state.parts
+    parts.list_settings = replace(parts.list_settings, length=1)
+    for game in ("g-new", "g-second"):  # as `g02` has the one place
+        told = why(shop, game, user="u02")
+        assert (told["shown"], told["code"]) == (False, "no_drop_slot")
 
 
 def test_contributions_have_a_limit_and_those_left_out_are_counted(shop: Any) -> None:

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException, Producer
 from recommendation.announcements.announcement import CHANNEL, cloud_event
 from recommendation.announcements.outbox import Waiting
 from recommendation.errors import SettingsError
+from recommendation.ids import is_printable_ascii
 from recommendation_api.background.brokers.broker import SEND_SECONDS, Sent
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def producer_settings(url: str) -> dict[str, Any]:
     except ValueError:
         raise SettingsError(f"{name}: behind ? write setting=value&setting=value") from None
     for setting in given:
-        if not setting.startswith(_GIVEN) or not setting.isascii() or not setting.isprintable():
+        if not setting.startswith(_GIVEN) or not is_printable_ascii(setting):
             raise SettingsError(f"{name}: a setting behind ? may start with {', '.join(_GIVEN)}")
     return {**given, "bootstrap.servers": parts.netloc}
 
