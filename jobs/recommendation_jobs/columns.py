@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 from numpy.typing import NDArray
 
-from recommendation.clock import rfc3339
+from recommendation.clock import EPOCH, TICK, rfc3339
 from recommendation.errors import InvalidInput
 from recommendation.ids import is_id
 
@@ -21,8 +21,6 @@ Micros = NDArray[np.int64]
 """Microseconds since 1970 in UTC."""
 
 MISSING = -1
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _EXACT = 2.0**53
 """Up to here a floating-point number is the whole number that was meant."""
 WHOLE = re.compile(rb"[+-]?\d+\.0*")
@@ -108,12 +106,12 @@ def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def time_text(micros: int) -> str:
     """Write a time that the file holds as a number."""
-    return rfc3339(EPOCH + micros * _MICROSECOND)
+    return rfc3339(EPOCH + micros * TICK)
 
 
 def to_micros(moment: datetime) -> int:
     """Return a time as microseconds since 1970."""
-    return (moment - EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // TICK
 
 
 def _as_bytes(values: pa.Array) -> list[bytes]:

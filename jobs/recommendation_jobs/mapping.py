@@ -88,8 +88,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--no-guess-{part.replace(' ', '-')}", action="store_true", help=f"no column is the {part} unless named"
         )
-    parser.add_argument("--no-guess-ids", action="store_true", help="ids such as 12.0 stay as they stand")
-    parser.add_argument("--no-guess-decimal-commas", action="store_true", help="2,5 is no number")
     parser.add_argument("--no-guess-types", action="store_true", help="event types go by our names only")
     parser.add_argument(
         "--from", dest="shape", choices=sorted(SHAPES), help="the file is one of these: rows without a type are played"

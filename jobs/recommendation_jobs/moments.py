@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +11,8 @@ import pyarrow.compute as pa_compute
 
 from recommendation.clock import FIRST_YEAR, LAST_YEAR, parse_rfc3339
 from recommendation.errors import InvalidInput
-from recommendation_jobs.columns import EPOCH, Coded, Flags, Micros
+from recommendation_jobs.columns import Coded, Flags, Micros, to_micros
 
-_MICROSECOND = timedelta(microseconds=1)
 UNREADABLE = int(np.iinfo(np.int64).min)
 """Stands for a time that cannot be read."""
 _PLAIN_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
@@ -152,4 +151,4 @@ class Times:
 def _micros(moment: datetime) -> int:
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"no year from {FIRST_YEAR} to {LAST_YEAR}")
-    return (moment - EPOCH) // _MICROSECOND
+    return to_micros(moment)

@@ -11,6 +11,9 @@ TICK = timedelta(microseconds=1)
 """The finest step that both databases keep."""
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 FIRST_YEAR, LAST_YEAR = 2, 9990
 
 

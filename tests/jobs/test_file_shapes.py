@@ -24,7 +24,8 @@ from recommendation.errors import InvalidInput
 from recommendation_jobs import exits
 from recommendation_jobs.evaluation.reading import Columns, read_csv
 from recommendation_jobs.reading import lines
-from recommendation_jobs.reading.dialect import Told, look_at
+from recommendation_jobs.reading.dialect import Dialect, Told, look_at
+from recommendation_jobs.reading.json_lines import objects
 from recommendation_jobs.source import Source
 
 TEXT = "user_id,game_id,event_type,quantity\nann,Pokémon,played,2\nbob,go,viewed,1\n"
@@ -250,6 +251,26 @@ def test_the_lines_that_are_left_out_and_the_rows_make_up_the_file(rows: list[st
         assert not set(taken) & set(source.unclosed)
         good = [number for number, row in enumerate(rows, 2) if row in ("a,b,c", '"x""y",2,3', 'a"b,c,d')]
         assert set(good) <= set(taken)
+
+
+class Endless:
+    """An object, and behind it a line that never ends."""
+
+    def __init__(self) -> None:
+        self.begins, self.given = b'{"a":1}\n', 0
+
+    def read(self, size: int) -> bytes:
+        self.given += size
+        assert self.given < 16 * lines.BLOCK_BYTES, "held in memory"
+        begins, self.begins = self.begins[:size], self.begins[size:]
+        return begins.ljust(size, b"x")
+
+
+def test_a_line_of_json_that_does_not_end_is_refused_and_not_held_in_memory() -> None:
+    rows = objects(Endless(), Dialect("json"))
+    assert next(rows) == (1, {"a": 1})
+    with pytest.raises(InvalidInput, match="line 2 is longer than"):
+        next(rows)
 
 
 def test_a_file_of_which_most_is_refused_is_no_success(database: Database, tmp_path: Path) -> None:

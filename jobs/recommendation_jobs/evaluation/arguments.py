@@ -71,8 +71,6 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
             if what != "time"
             else "column of the time: seconds since 1970, or RFC 3339",
         )
-    parser.add_argument("--no-guess-ids", action="store_true", help="ids such as 12.0 stay as they stand")
-    parser.add_argument("--no-guess-decimal-commas", action="store_true", help="2,5 is no number")
     dialect.add_arguments(parser)
     parser.add_argument(
         "--split",

@@ -79,6 +79,8 @@ def add_arguments(parser: Any) -> None:
                         help="the first line is a row: columns are called 1, 2, 3 …")  # fmt: skip
     parser.add_argument("--header", dest="header", action="store_true", help="the first line names the columns")
     parser.add_argument("--encoding", metavar="NAME", help="such as utf-8, utf-16, latin-1, cp1252")
+    parser.add_argument("--no-guess-ids", action="store_true", help="ids such as 12.0 stay as they stand")
+    parser.add_argument("--no-guess-decimal-commas", action="store_true", help="2,5 is no number")
 
 
 def told_by(options: Any, event_types: Iterable[str] = ()) -> Told:

@@ -8,9 +8,9 @@ import orjson
 import pyarrow as pa
 
 from recommendation_jobs.reading.dialect import Dialect
+from recommendation_jobs.reading.lines import BLOCK_BYTES, refuse_endless
 
 _ROWS_AT_ONCE = 10_000
-_BYTES_AT_ONCE = 1 << 20
 
 
 def column_names(lines: Sequence[bytes]) -> list[str]:
@@ -23,20 +23,22 @@ def column_names(lines: Sequence[bytes]) -> list[str]:
 
 def objects(stream: Any, dialect: Dialect) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Yield the number of each line and its object: None where it holds none, an empty one where it is blank."""
-    for number, line in enumerate(_lines(stream, dialect), 1):
+    for number, line in _lines(stream, dialect):
         yield number, as_object(line) if line.strip() else {}
 
 
-def _lines(stream: Any, dialect: Dialect) -> Iterator[bytes]:
+def _lines(stream: Any, dialect: Dialect) -> Iterator[tuple[int, bytes]]:
     stream.read(dialect.mark)
     decoder = codecs.getincrementaldecoder(dialect.encoding)("replace")
-    held = b""
-    while chunk := bytes(stream.read(_BYTES_AT_ONCE)):
+    held, number = b"", 1
+    while chunk := bytes(stream.read(BLOCK_BYTES)):
         held += chunk if dialect.encoding == "utf-8" else decoder.decode(chunk).encode()
         *lines, held = held.split(b"\n")
-        yield from lines
+        yield from enumerate(lines, number)
+        number += len(lines)
+        refuse_endless(held, number)
     if held:
-        yield held
+        yield number, held
 
 
 def batches(stream: Any, dialect: Dialect, columns: Sequence[str], malformed: list[int]) -> Iterator[pa.RecordBatch]:

@@ -26,6 +26,21 @@ _UNIT = b"\x1f"
 _QUOTE, _NEWLINE, _RETURN, _SPACE = b'"\n\r '
 
 
+def refuse_endless(begun: bytes, number: int) -> None:
+    """
+    Hold no line in memory that does not end.
+
+    Args:
+        begun: what was read of it, whole blocks.
+        number: which line it is.
+
+    Raises:
+        InvalidInput: it is longer than any row.
+    """
+    if len(begun) > 2 * BLOCK_BYTES:
+        raise InvalidInput(f"line {number} is longer than {BLOCK_BYTES:,} bytes: no file of rows")
+
+
 class CleanText(io.RawIOBase):
     """A file's text for Arrow; remembers which lines it left out, and which rows take several lines."""
 
@@ -94,8 +109,7 @@ class CleanText(io.RawIOBase):
                 held, skip = held[end + 1 :], skip - 1
             cut = held.rfind(b"\n") + 1
             if skip or not cut:
-                if len(held) > 2 * BLOCK_BYTES:
-                    raise InvalidInput(f"line {self._line + 1} is longer than {BLOCK_BYTES:,} bytes: no file of rows")
+                refuse_endless(held, self._line + 1)
                 continue
             block, rest = self._clean(held[:cut], is_last=False)
             held = rest + held[cut:]

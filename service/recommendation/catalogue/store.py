@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from recommendation.catalogue.games import Catalogue, Game, GameChange, Said, completed
-from recommendation.database.dialects.writing import insert_new, insert_rows
+from recommendation.database.dialects.writing import columns_of, insert_new, update_columns
 from recommendation.database.in_parts import rows_among
 from recommendation.database.tables import drops, games
 from recommendation.database.versions import bump
@@ -49,17 +49,21 @@ def put_games(connection: Connection, given: Sequence[GameChange], now: datetime
     Change what is known of games, field by field; of several changes of one game the later count.
 
     Two shops' tools change different fields of a game at once: each locks its row first, so neither writes back what
-    the other is changing.
+    the other is changing. Rows that are there are not inserted again: each try would use up a `game_key`, of which
+    there are two thousand million, and shops send their whole catalogue every night.
     """
     changes: dict[str, GameChange] = {}
     for change in given:
         before = changes.get(change.game_id)
         changes[change.game_id] = change if before is None else before.then(change)
     names = sorted(changes)
-    insert_new(connection, games, [_as_row(Game(name), now) for name in names], "game_id")
+    new = [_as_row(Game(name), now) for name in unknown_games(connection, names, ())]
+    insert_new(connection, games, new, "game_id")
     locked = select(*(c for c in games.c if c.name != "updated_at")).order_by(games.c.game_id).with_for_update()
     known = [_as_game(row) for row in rows_among(connection, locked, games.c.game_id, names)]
-    insert_rows(connection, games, [_as_row(changes[game.game_id].applied_to(game), now) for game in known], _replacing)
+    if known:
+        rows = [_as_row(changes[game.game_id].applied_to(game), now) for game in known]
+        update_columns(connection, games, columns_of(rows), ("game_id",))
     bump(connection, "catalogue", now)
 
 
@@ -152,12 +156,6 @@ def _as_game(row: Any) -> Game:
         available=row.available,
         is_deleted=row.deleted_at is not None,
     )
-
-
-def _replacing(insert: Any) -> Any:
-    new = insert.excluded
-    names = ("title", "tags", "similar_to", "released_at", "available", "updated_at", "deleted_at", "history_gone_to")
-    return insert.on_conflict_do_update(index_elements=["game_id"], set_={name: new[name] for name in names})
 
 
 AVAILABLE_GAMES = select(func.count()).where(games.c.available.is_(True)).scalar_subquery()

@@ -11,14 +11,12 @@ from typing import IO, Any
 
 import pyarrow as pa
 from sqlalchemy import Connection, delete, func, select, update
-from sqlalchemy.exc import IntegrityError
 
 from recommendation.database.dialects.table_copy import table_copy
 from recommendation.database.dialects.writing import copy_if_new, insert, insert_copied
 from recommendation.database.in_parts import rows_among
 from recommendation.database.tables import import_chunks, user_game_interactions
-from recommendation.errors import InvalidInput
-from recommendation.interactions.store import adding
+from recommendation.interactions.store import adding, exact_sums
 
 _BEGUN = -1
 """Number of the row that says when an import was first started."""
@@ -140,16 +138,12 @@ def merge_table(connection: Connection, pairs: pa.Table) -> None:
 
     if not pairs.num_rows:
         return
-    try:
+    with exact_sums():
         if _are_strangers(connection, pairs) and copy_if_new(
             connection, user_game_interactions, pairs.column_names, as_binary
         ):
             return
         insert_copied(connection, user_game_interactions, pairs.column_names, as_binary, as_rows, adding)
-    except IntegrityError as error:
-        if "score_in_range" not in str(error.orig):
-            raise
-        raise InvalidInput("the score of a pair would grow beyond what can be counted exactly") from None
 
 
 def _are_strangers(connection: Connection, pairs: pa.Table) -> bool:

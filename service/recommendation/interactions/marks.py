@@ -7,11 +7,12 @@ kept with the marks that stood before it.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from recommendation.clock import EPOCH, TICK
 from recommendation.database.dialects.by_keys import rows_of_keys
 from recommendation.database.tables import user_game_interactions
 from recommendation.interactions.events import Interaction
@@ -92,22 +93,16 @@ def _marks(owned: bool, owned_at: datetime | None, dismissed: bool, dismissed_at
     }
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
 def written(marks: Marks) -> str:
     """Write marks: `owned+1700000000000000@ dismissed-1690000000000000@`, the numbers microseconds since 1970."""
     told = ((kind, marks[kind]) for kind in KINDS)
-    return " ".join(
-        f"{kind}{'+' if mark.flag else '-'}{(mark.at - _EPOCH) // _MICROSECOND}@" for kind, mark in told if mark
-    )
+    return " ".join(f"{kind}{'+' if mark.flag else '-'}{(mark.at - EPOCH) // TICK}@" for kind, mark in told if mark)
 
 
 def read(text: str | None) -> list[tuple[str, Mark]]:
     """Read marks as they were `written`, each with its kind; several texts may be joined."""
     found = re.findall(r"(\w+)([+-])(-?\d+)@", text or "")
-    return [(kind, Mark(_EPOCH + int(number) * _MICROSECOND, sign == "+")) for kind, sign, number in found]
+    return [(kind, Mark(EPOCH + int(number) * TICK, sign == "+")) for kind, sign, number in found]
 
 
 def latest(marks: Sequence[Mark | None]) -> Mark | None:

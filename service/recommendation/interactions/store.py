@@ -143,7 +143,8 @@ def _without_repeats(
     sent = [event for _, _, event in events]
     marks = marks_before(connection, sent, owning_events)
     claims = [(event.event_id, event.fingerprint) for event in sent]
-    verdicts = claim_event_ids(connection, claims, received_at, [_content(event, marks) for event in sent])
+    contents = [_content(event, marks) if event.event_id is not None else {} for event in sent]
+    verdicts = claim_event_ids(connection, claims, received_at, contents)
     accepted = []
     for (mine, index, event), verdict in zip(events, verdicts, strict=True):
         if verdict is Novelty.NEW:

@@ -71,10 +71,10 @@ def take_back_event(
     if is_first:
         if event.event_type != SHOWN:
             _take_from_pair(connection, event, owning_events)
+            outdate_lists(connection, [event.user_id], now)
         gone = feedback.c.user_id == event.user_id, feedback.c.event_id == key
         connection.execute(delete(feedback).where(*gone))
         connection.execute(update(event_ids).where(event_ids.c.event_id == key).values(taken_back_at=now))
-        outdate_lists(connection, [event.user_id], now)
     taken_at = now if is_first else event.taken_back_at
     return TakenBack(event.user_id, event.game_id, event.event_type, event.occurred_at, taken_at, is_first)
 

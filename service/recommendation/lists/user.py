@@ -2,21 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.clock import EPOCH, TICK
 from recommendation.interactions.history import HIDDEN, UNWANTED, digits, faded
 from recommendation.lists.stored import StoredList
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-_MICROSECOND = timedelta(microseconds=1)
-
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -103,4 +98,4 @@ def _integers(text: str) -> NDArray[np.int64]:
 @lru_cache(maxsize=4096)
 def _moment(microseconds_since_1970: int) -> datetime:
     """Kept, as the lists of a regeneration share few times."""
-    return _EPOCH + microseconds_since_1970 * _MICROSECOND
+    return EPOCH + microseconds_since_1970 * TICK

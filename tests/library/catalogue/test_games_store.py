@@ -65,6 +65,16 @@ def test_changes_of_different_fields_at_once_are_both_kept(database: Database) -
     } == {("T", ("t",), False)}
 
 
+def test_a_catalogue_that_is_sent_again_and_again_uses_up_no_numbers(database: Database) -> None:
+    whole = [{"game_id": f"g-{number}", "title": "T"} for number in range(50)]
+    for _ in range(3):
+        put(database, *whole)
+    put(database, *whole, {"game_id": "new"})
+    key = kept(database, "new").key
+    assert key is not None
+    assert key <= 51
+
+
 FIELDS: dict[str, Any] = {
     "title": st.sampled_from(["a", "b", None]),
     "tags": st.sampled_from([["x"], ["y", "z"], None]),

@@ -25,6 +25,7 @@ class Line:
         self.here, self.there = socket.socketpair()
         self.is_waiting = True
         self.closed = 0
+        self.statements = 1
 
     def fileno(self) -> int:
         return self.here.fileno()
@@ -136,6 +137,17 @@ def test_a_connection_that_rests_in_between_has_waited_for_no_answer_long(
         line.is_waiting = False
         pass_by(watch, clock, 0.5)
     assert (line.is_shut_down(), server.asked) == (False, 0)
+
+
+def test_a_connection_that_is_busy_with_short_statements_whenever_it_is_looked_at_is_not_given_up(
+    watch: Watch, clock: Clock, server: Server, line: Line
+) -> None:
+    for _ in range(20):
+        pass_by(watch, clock, 1.0)
+        line.statements += 1
+    assert (line.is_shut_down(), server.asked) == (False, 0)
+    pass_by(watch, clock, 12.5)
+    assert line.is_shut_down(), "the last one is waited for no longer than any other"
 
 
 def test_connecting_is_waiting(watch: Watch, clock: Clock, server: Server, line: Line) -> None:

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shop import OWNING, START, WEIGHTS, at_once, event, pairs, send
+from shop import OWNING, START, WEIGHTS, at_once, event, pairs, record, send
 from sqlalchemy import select
 
 from recommendation.database.database import Database
 from recommendation.database.tables import event_ids, user_lists
 from recommendation.interactions.erasures import erase_user
-from recommendation.interactions.events import parse_interactions
+from recommendation.interactions.events import Interaction, parse_interactions
 from recommendation.interactions.pairs import fold
 from recommendation.interactions.taking_back import TakenBack, take_back_event
 from recommendation.lists.store import store_lists
 from recommendation.lists.stored import StoredList
+from recommendation.weights import SHOWN
 
 LATER = START + timedelta(hours=1)
 EXAMPLE = itertools.count()
@@ -117,6 +118,19 @@ def test_an_erased_persons_events_are_known_by_their_ids_and_by_nothing_else(dat
         assert erase_user(connection, "ann", LATER)["event_ids"] == 1
         (row,) = connection.execute(select(event_ids))
     assert [row.user_id, row.game_id, row.event_type, row.score_millionths, row.occurred_at] == [None] * 5
+
+
+def test_what_was_shown_outdates_no_list_when_it_is_taken_back(database: Database) -> None:
+    send(database, [event("ann", "g")])
+    seen = Interaction("ann", "g", SHOWN, 0, START, "e-1")
+    with database.writing() as connection:
+        record(connection, [(0, seen)], START)
+        store_lists(connection, [StoredList("ann", "cf", 1, START, b"12345678", "v1", 1)])
+    take_back(database, "e-1")
+    with database.reading() as connection:
+        (row,) = connection.execute(select(user_lists))
+    assert row.events_seen == 1
+    assert len(pairs(database)) == 1
 
 
 def test_a_list_that_is_being_made_from_the_event_does_not_pass_for_fresh(database: Database) -> None:

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import insert
 
 from recommendation.database.database import Database
+from recommendation.database.tables import minute_counts
 from recommendation.operations.traffic import Counts, forget_counts, leave_counts, read_minutes, total_of
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -54,3 +56,12 @@ def test_minutes_hold_what_all_processes_left_and_old_ones_go(database: Database
     assert [minute for minute, _ in found] == [NOON - timedelta(minutes=5), NOON]
     assert found[1][1] == one.plus(two) == Counts(7, 1, 2, 1, {"clicked": 3, "shown": 7}, [4, 2, 1])
     assert total_of(counts for _, counts in found).reads == 11
+
+
+def test_what_a_process_of_another_release_left_is_read_as_far_as_it_is_known(database: Database) -> None:
+    """A rolling upgrade: the new replica counts one thing more, the old one shows the console."""
+    with database.writing() as connection:
+        leave_counts(connection, "old", NOON, Counts(reads=1))
+        later = {"minute": NOON, "replica": "new", "counts": {"reads": 2, "basket_reads": 7}}
+        connection.execute(insert(minute_counts).values(later))
+        assert [counts.reads for _, counts in read_minutes(connection, NOON)] == [3]

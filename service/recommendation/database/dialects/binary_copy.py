@@ -8,8 +8,10 @@ https://www.postgresql.org/docs/current/sql-copy.html
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from struct import Struct
+
+from recommendation.clock import TICK
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
@@ -26,9 +28,6 @@ YEAR_2000 = 946_684_800_000_000
 
 
 _YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 begin_row = Struct(">h").pack
@@ -61,7 +60,7 @@ def text_field(value: str | None) -> bytes:
 
 def time_field(value: datetime) -> bytes:
     """Write an aware time."""
-    return _number(8, (value - _YEAR_2000) // _MICROSECOND)
+    return _number(8, (value - _YEAR_2000) // TICK)
 
 
 def whole_copy(parts: Iterable[bytes]) -> bytes:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from recommendation.database.dialects.watch import Watch
+from recommendation.database.dialects.watch import CountingConnection, Watch
 
 _SQLITE_BUSY_SECONDS = 15
 
@@ -49,6 +49,7 @@ def engine_options(url: str, pool_size: int, wait_seconds: int, statement_timeou
         }
     connect_args: dict[str, Any] = {
         "connect_timeout": 5,
+        "connection_factory": CountingConnection,
         "application_name": "recommendation",
         # A server that went away without a word is noticed within half a minute, not after the kernel's two hours.
         "keepalives_idle": 10,

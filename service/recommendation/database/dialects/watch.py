@@ -5,7 +5,7 @@ The driver waits for its socket in C and without end, and no limit that the serv
 processes are frozen. So a thread looks at every connection twice a second. Where one waits for long, the thread asks
 the server for a sign of life over a connection of its own. Where none comes, it shuts the sockets down that are waited
 for: the driver's wait ends with an error, and new requests are refused until the server gives a sign again. A request
-pays nothing for this: the driver itself knows whether it waits.
+pays next to nothing for this: the driver itself knows whether it waits, and a connection counts its statements.
 """
 
 import logging
@@ -36,6 +36,21 @@ SIGN_SECONDS = 4.0
 """A sign of life may take so long. It takes milliseconds; an overloaded machine needs a second."""
 
 
+class CountingConnection(extensions.connection):
+    """A connection of the driver that counts its statements: a look alone cannot tell one long one from many short."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.statements = 0
+        self.cursor_factory = _CountingCursor
+
+
+class _CountingCursor(extensions.cursor):
+    def execute(self, *given: Any) -> None:
+        self.connection.statements += 1  # type: ignore[attr-defined]
+        super().execute(*given)
+
+
 class _Line:
     """One connection, and since when its answer is waited for."""
 
@@ -44,14 +59,17 @@ class _Line:
         # A descriptor of our own: the driver may close its one at any moment, and another socket be given the number.
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._since: float | None = None
+        self._statements = 0
 
     def waited(self, now: float) -> float:
-        """Return for how many seconds an answer has been waited for at every look; 0 where none is."""
+        """Return for how many seconds the answer of one statement has been waited for; 0 where none is."""
         try:
             is_waiting = self._connection.get_transaction_status() == extensions.TRANSACTION_STATUS_ACTIVE
         except psycopg2.Error:
             is_waiting = False
-        self._since = (self._since or now) if is_waiting else None
+        before, self._statements = self._statements, self._connection.statements
+        is_same = before == self._statements
+        self._since = (self._since if is_same and self._since is not None else now) if is_waiting else None
         return now - self._since if self._since is not None else 0.0
 
     @property

@@ -77,7 +77,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], finis
         finish: adds the ON CONFLICT clause.
     """
     if rows:
-        insert_columns(connection, table, _columns(rows), finish)
+        insert_columns(connection, table, columns_of(rows), finish)
 
 
 def insert_columns(connection: Connection, table: Table, columns: Columns, finish: Finish) -> None:
@@ -161,7 +161,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], *key: 
         return set()
     if is_postgres(connection):
         statement = _from_arrays(table, tuple(rows[0]), only_new, key)
-        new = statement.rows(connection, given_arrays(table, _columns(rows)))
+        new = statement.rows(connection, given_arrays(table, columns_of(rows)))
     else:
         returning = only_new(sqlite.insert(table)).returning(*(table.c[name] for name in key))
         new = connection.execute(returning, list(rows)).all()
@@ -232,7 +232,8 @@ def given_arrays(table: Table, columns: Columns) -> dict[str, str]:
     return {f"{name}_array": array_text(table.c[name].type, values) for name, values in columns.items()}
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Turn rows with the same keys, at least one, into columns."""
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
