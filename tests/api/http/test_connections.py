@@ -31,7 +31,7 @@ class Served:
         self.statuses: list[int] = []
         self.asked = threading.Event()
         log = RequestLog(
-            self._answer, "", lambda _route, status, _seconds: self.statuses.append(status), lambda *_: None
+            self._answer, "", lambda _route, _method, status, _s: self.statuses.append(status), lambda *_: None
         )
         self._server = uvicorn.Server(uvicorn.Config(log, port=0, http=Connection, log_config=None, lifespan="off"))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
