@@ -16,6 +16,14 @@ class InvalidInput(RecommendationError):
 class MergeRefused(RecommendationError):
     """Two users cannot become one, as one of them was merged into another before."""
 
+    code = "merged_before"
+
+
+class ExperimentRefused(RecommendationError):
+    """An experiment cannot be so now: it runs and may not change, or others hold the users that it wants."""
+
+    code = "experiment_refused"
+
 
 class InsufficientData(RecommendationError):
     """Too few users or games to fit a model."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from recommendation.database.idempotency import KeyReusedError
-from recommendation.errors import InvalidInput, MergeRefused, ModelMissing, StoreUnavailable
+from recommendation.errors import ExperimentRefused, InvalidInput, MergeRefused, ModelMissing, StoreUnavailable
 from recommendation.rows import RowError
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,8 @@ def as_problem(error: Exception) -> Problem:
             return Problem(422, error.code, error.detail)
         case InvalidInput():
             return Problem(422, "invalid_input", str(error))
-        case MergeRefused():
-            return Problem(409, "merged_before", str(error))
+        case MergeRefused() | ExperimentRefused():
+            return Problem(409, error.code, str(error))
         case ModelMissing():
             return Problem(409, "model_missing", str(error))
         case KeyReusedError():
@@ -142,6 +142,7 @@ def install(app: FastAPI) -> None:
         RowError,
         InvalidInput,
         MergeRefused,
+        ExperimentRefused,
         ModelMissing,
         KeyReusedError,
         RequestValidationError,

@@ -19,6 +19,7 @@ REVISIONS = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 """Every migration this code knows, oldest first; a test holds it against the migrations folder."""
 

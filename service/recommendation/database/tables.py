@@ -340,6 +340,26 @@ drops = Table(
 the drop says of each game, and whether it was known before (`catalogue.drop_store`)."""
 
 
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("layer", Text, nullable=False),
+    Column("percent", Integer, nullable=False),
+    Column("buckets", JSON, nullable=False),
+    Column("salt", Text, nullable=False),
+    Column("variants", JSON, nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime),
+    Column("description", Text),
+    Column("outcome", Text, nullable=False),
+    Column("window_days", Integer, nullable=False),
+    Column("before_days", Integer, nullable=False),
+    Column("smallest_effect_percent", Integer, nullable=False),
+)
+"""What is compared, among whom, and when (`experiments.experiment`). Who is in it is a hash, and stands in no table."""
+
+
 erasures = Table(
     "erasures",
     metadata,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine.model import LiveModel
+from recommendation.experiments.treatment import USUAL, Treatment, treatment
 from recommendation.lists.order import Candidate, Origin, Placement, Reason, order
 from recommendation.lists.personal import ListSettings, personal_list, this_hour
 from recommendation.lists.sources import PageRequest, Sources, hidden_games, newest_of
@@ -32,6 +33,8 @@ class ActiveList(NamedTuple):
     was_folded_in: bool = False
     ranked_at: datetime | None = None
     """The moment from which the ages of interactions counted, where there is a personal list and a half-life."""
+    treatment: Treatment = USUAL
+    """What experiments make of it."""
 
 
 def active_list(
@@ -60,10 +63,13 @@ def active_list(
     sources = Sources(view, hidden_games(state, request.exclude, request.before), now, request.tags)
     first_party = sources.first_party(state, request)
     length = settings.length if view.drops or first_party else _enough(request, settings)
-    stored, folded = _present_list(state, view, settings, length, fresh_reads, now, request.tags)
+    given = treatment(view.experiments, state.user_id, now) if view.experiments else USUAL
+    stored, folded = None, False
+    if given.personal:
+        stored, folded = _present_list(state, view, settings, length, fresh_reads, now, request.tags)
     personal = sources.personal(stored, state.owned) if stored is not None and request.wants("cf") else ()
     placements: list[Placement] = []
-    if view.drops and stored is not None and request.wants("drop"):
+    if view.drops and given.placement and stored is not None and request.wants("drop"):
         placements = _placements(list(sources.personal(stored, state.owned)), view, request, now)
     popular = sources.popular() if request.wants("popular") else ()
     items = order([*first_party, personal, popular], placements, request.limit, len(request.before))
@@ -76,6 +82,7 @@ def active_list(
         is_personal=stored is not None,
         was_folded_in=folded,
         ranked_at=this_hour(now) if folded else stored.generated_at if stored else None,
+        treatment=given,
     )
 
 

@@ -24,6 +24,7 @@ from recommendation.catalogue.games import Catalogue, Game
 from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
 from recommendation.engine.releases import Release, extended, is_new
+from recommendation.experiments.experiment import Experiment
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
 from recommendation.lists.shops_own import ShopsOwn
@@ -55,6 +56,8 @@ class StoreView:
     popular_at: datetime | None = None
     everyone: Mapping[str, "FirstPartyList"] = field(default_factory=dict)
     drops: Sequence[StandingDrop] = ()
+    experiments: Sequence[Experiment] = ()
+    """Those that run or wait, by their names."""
     live: LiveModel | None = None
     made_at: datetime | None = None
 

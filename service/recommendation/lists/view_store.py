@@ -11,6 +11,7 @@ from recommendation.catalogue.store import load_catalogue
 from recommendation.database.versions import present_versions
 from recommendation.engine.model import LiveModel
 from recommendation.errors import ArtifactRefused, ModelMissing
+from recommendation.experiments.store import unended
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.first_party_store import everyone_lists
 from recommendation.lists.view import StoreView, with_releases
@@ -56,6 +57,8 @@ class ViewLoader:
             view = replace(view, everyone=lists)
         if "drops" in changed:
             view = replace(view, drops=tuple(standing_drops(connection, now)))
+        if "experiments" in changed or view.experiments:
+            view = replace(view, experiments=unended(connection, now))
         if changed & {"model", "catalogue"}:
             self._take_up_model(connection, versions.get("model"))
             live = self._base and with_releases(self._base, view.catalogue)

@@ -45,6 +45,10 @@ class Explanation:
 NOT_REMADE = "not_remade_yet"
 
 
+EXPERIMENT = "experiment"
+"""An experiment leaves it out."""
+
+
 def explain(
     state: UserState,
     view: StoreView,
@@ -141,7 +145,10 @@ def _why_not(
 def _why_below(
     state: UserState, view: StoreView, settings: ListSettings, active: ActiveList, game_id: str, now: datetime
 ) -> tuple[str, str]:
-    """Tell games apart that the user's stored list lacks only because it is older than they are."""
+    """Tell games apart that an experiment takes away, or that the stored list lacks as it is older than they are."""
+    given = active.treatment
+    if not given.personal:
+        return EXPERIMENT, f"An experiment puts popular games in the place of a personal list: {given.told}"
     if active.is_personal and not active.was_folded_in:
         made = personal_list(state, view, settings, 0, now)
         key = view.catalogue.by_id[game_id].key
@@ -150,6 +157,8 @@ def _why_below(
     drop = _drop_of(view, game_id, now)
     if drop is None:
         return "below_cut", "Other games score higher for this user"
+    if not given.placement:
+        return EXPERIMENT, f"An experiment gives drops no places in this user's list: {given.told}"
     where = f"which moves up at most {drop.slots} games of the user's personal list"
     return "no_drop_slot", f"It is in no slot of its drop, {where}; other games score higher for this user"
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, select
@@ -9,6 +10,8 @@ from sqlalchemy import Connection, Table, select
 from recommendation.catalogue.games import Catalogue
 from recommendation.clock import rfc3339
 from recommendation.database.tables import event_ids, feedback, outbox, user_game_interactions
+from recommendation.experiments.store import unended
+from recommendation.experiments.treatment import treatment
 from recommendation.interactions.merged import merged_into, visitors_of
 from recommendation.lists.first_party import FirstPartyItem, decode_first_party
 from recommendation.lists.order import source_class
@@ -17,9 +20,10 @@ from recommendation.lists.stored import PACKED_ITEM, StoredList, unpack
 from recommendation.weights import MILLION
 
 
-def export_user(connection: Connection, user_id: str, catalogue: Catalogue) -> dict[str, Any]:
+def export_user(connection: Connection, user_id: str, catalogue: Catalogue, now: datetime) -> dict[str, Any]:
     """
-    Return a person's interactions, feedback, remembered events, lists, and what waits to be announced of them.
+    Return a person's interactions, feedback, remembered events, lists, the variants that they get in experiments, and
+    what waits to be announced of them.
 
     An account has its visitors' with its own; a visitor has nothing left but the account.
     """
@@ -36,6 +40,7 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue) -> d
             for stored in lists_of(connection, [user_id])
             if stored.model_version or source_class(stored.source) != "cf"  # others hold a number and no list
         ],
+        "experiments": treatment(unended(connection, now), user_id, now).as_json(),
         "announcements": [
             {"type": row.type, "created_at": rfc3339(row.created_at), "data": json.loads(row.data)}
             for row in _rows(connection, outbox, [user_id, *(visitor for visitor, _ in visitors)], "outbox_id")

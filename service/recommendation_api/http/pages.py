@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation.catalogue.games import Catalogue
+from recommendation.experiments.treatment import Treatment
 from recommendation.lists.order import Origin, Reason
 from recommendation.lists.page import ActiveList
 from recommendation_api.http.cursors import from_base64, in_base64, no_cursor
@@ -68,7 +69,8 @@ def decode_cursor(cursor: str, catalogue: Catalogue) -> frozenset[str]:
 
 def list_body(active: ActiveList, limit: int, catalogue: Catalogue) -> bytes:
     """Return a page of a user's list as it is answered."""
-    return f'{{"user_id":{_json(active.user_id)},{_page(active, limit, catalogue)}'.encode()
+    start = f'{{"user_id":{_json(active.user_id)},"experiments":{_experiments(active.treatment)},'
+    return (start + _page(active, limit, catalogue)).encode()
 
 
 def basket_body(active: ActiveList, limit: int, catalogue: Catalogue, unknown: Sequence[str]) -> bytes:
@@ -98,6 +100,11 @@ def _page(active: ActiveList, limit: int, catalogue: Catalogue) -> str:
         f'"model_version":{_json(active.model_version)},"generated_at":{_json(active.generated_at)},'
         f'"personal":{_json(active.is_personal)}}}'
     )
+
+
+@lru_cache(maxsize=1024)
+def _experiments(treatment: Treatment) -> str:
+    return _json(treatment.as_json())
 
 
 _SCORE = "%.6f "

@@ -31,6 +31,7 @@ TAGS = [
     {"name": "readers", "description": "Lists, and why a game is listed or is not."},
     {"name": "training", "description": "Training runs and model versions."},
     {"name": "operator", "description": "Drops and regenerations."},
+    {"name": "experiments", "description": "What is compared, among whom, and what it earned."},
     {"name": "people", "description": "One person's data."},
     {"name": "operations", "description": "Is it alive, is it ready, how does it do, and what is it set to."},
 ]

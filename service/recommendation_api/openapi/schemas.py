@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from recommendation.catalogue import drops
 from recommendation.catalogue.games import MAX_SIMILAR, MAX_TAGS, MAX_TITLE
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS
+from recommendation.experiments.experiment import MAX_DAYS, MAX_DESCRIPTION, MOST_VARIANTS
 from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id
 from recommendation.interactions.events import MAX_BATCH
 from recommendation.lists import asked, first_party
@@ -283,6 +284,36 @@ class FailIn(Strict):
     """Shards that failed for good."""
 
     failed_shards: list[Annotated[int, Field(ge=0, le=MAX_SHARDS - 1)]]
+
+
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+
+
+class VariantIn(Strict):
+    """What the users of a variant get."""
+
+    name: Name
+    share: int = Field(ge=1, le=99, description="percent of the experiment's users; all shares sum to 100")
+    placement: Literal["on", "off"] | None = Field("on", description="`off`: drops get no places in their lists")
+    lists: Literal["personal", "popular"] | None = Field("personal", description="`popular`: no personal lists")
+
+
+class ExperimentIn(Strict):
+    """What is compared, among whom, and when."""
+
+    variants: list[VariantIn] = Field(
+        min_length=2, max_length=MOST_VARIANTS, description="the first is the one that others are compared with"
+    )
+    description: str | None = Field(None, max_length=MAX_DESCRIPTION)
+    layer: Name | None = Field("default", description="experiments of one layer exclude each other")
+    percent: int | None = Field(100, ge=1, le=100, description="of all users; those of a layer share a hundred")
+    salt: Name | None = Field(None, description="draws the users; absent: the name")
+    starts_at: Moment | None = Field(None, description="absent: now, or as it was")
+    ends_at: Moment | None = Field(None, description="absent: never")
+    outcome: str | None = Field("purchased", description="event type that is counted")
+    window_days: int | None = Field(7, ge=1, le=MAX_DAYS, description="from a user's first exposure on")
+    before_days: int | None = Field(14, ge=0, le=MAX_DAYS, description="before the start: what users do anyway")
+    smallest_effect_percent: int | None = Field(5, ge=1, le=1000, description="the smallest change worth finding")
 
 
 class MergeIn(Strict):

@@ -100,4 +100,4 @@ def export_user_data(request: Request, user_id: schemas.UserId) -> Response:
     """Read everything that is kept of a person."""
     parts = parts_of(request)
     with parts.database.reading() as connection:
-        return json_response(export_user(connection, user_id, parts.views.view.catalogue))
+        return json_response(export_user(connection, user_id, parts.views.view.catalogue, parts.clock()))

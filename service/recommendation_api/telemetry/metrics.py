@@ -136,14 +136,15 @@ class Metrics:
         """
         Count a list that is about to be answered; one in a thousand is checked again. Costs about 2 µs.
 
-        A list that is filtered by tags may well hold popular games only: it does not count as a fallback.
+        A list that is filtered by tags may well hold popular games only, and an experiment may want them: neither
+        counts as a fallback.
         """
         if active.is_personal:
             made = "folded_in" if active.was_folded_in else "stored"
         else:
             made = "popular" if state.events_seen else "newcomer"
         self._made[made].inc()
-        if made != "newcomer" and not is_filtered:
+        if made != "newcomer" and not is_filtered and active.treatment.personal:
             self._recent.add(made == "popular")
             self._fallbacks += made == "popular"
         self._leaks.saw(state.user_id, state.events_seen, (item.game_id for item in active.items))

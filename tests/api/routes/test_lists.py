@@ -254,7 +254,7 @@ def test_erasing_a_person_leaves_nothing_and_gives_a_receipt(store: Any) -> None
         "user_lists": 1,
     }
     nothing: dict[str, list[str]] = {
-        name: [] for name in ("interactions", "feedback", "remembered_events", "lists", "announcements")
+        name: [] for name in ("interactions", "feedback", "remembered_events", "lists", "experiments", "announcements")
     }
     assert store.get("/user/u02/export") == {
         "user_id": "u02",

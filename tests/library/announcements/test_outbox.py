@@ -236,7 +236,7 @@ def test_what_a_user_did_in_one_request_is_told_in_parts_where_a_broker_would_no
 def test_a_person_who_is_erased_or_exported_is_so_in_the_outbox_too(announcing: Database) -> None:
     ingested(announcing, [event("ann", "g1"), event("bob", "g1")])
     with announcing.reading() as connection:
-        (waiting,) = export_user(connection, "ann", Catalogue())["announcements"]
+        (waiting,) = export_user(connection, "ann", Catalogue(), START)["announcements"]
     assert waiting["type"] == "interactions.accepted"
     assert waiting["data"]["user_id"] == "ann"
     with announcing.writing() as connection:

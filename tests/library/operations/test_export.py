@@ -97,7 +97,7 @@ def told(table: Table, name: str, value: Any) -> list[str]:
 def test_every_column_of_every_table_that_tells_of_a_person_is_in_their_export(announcing: Database) -> None:
     live_a_life(announcing)
     with announcing.reading() as connection:
-        export = json.dumps(export_user(connection, WHO, load_catalogue(connection)))
+        export = json.dumps(export_user(connection, WHO, load_catalogue(connection), START))
         for table in tables_of_people():
             if table.name in NOT_EXPORTED:
                 continue

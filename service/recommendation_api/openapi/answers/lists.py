@@ -27,10 +27,18 @@ class ItemOut(BaseModel):
     expires_at: Moment | None
 
 
+class AssignedOut(BaseModel):
+    """The variant that a user gets in an experiment."""
+
+    experiment: str
+    variant: str
+
+
 class ListOut(BaseModel):
     """A page of a user's list."""
 
     user_id: str
+    experiments: list[AssignedOut] = Field(description="experiments that run and have this user, by their names")
     items: list[ItemOut]
     next_cursor: str | None
     model_version: str | None

@@ -59,6 +59,7 @@ class ExportOut(BaseModel):
     feedback: list[dict[str, JsonValue]]
     remembered_events: list[dict[str, JsonValue]]
     lists: list[dict[str, JsonValue]]
+    experiments: list[dict[str, JsonValue]]
     announcements: list[dict[str, JsonValue]]
 
 

@@ -1,0 +1,134 @@
+"""Experiments: what is compared, among whom, and which variant a user gets."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recommendation.clock import rfc3339
+from recommendation.database.idempotency import Answer
+from recommendation.experiments import store
+from recommendation.experiments.experiment import Experiment, parse_experiment
+from recommendation.experiments.treatment import treatment
+from recommendation_api.http.auth import needs
+from recommendation_api.http.bodies import parse_json, read_body
+from recommendation_api.http.pages import json_response
+from recommendation_api.http.retries import answered, once_and_shown
+from recommendation_api.openapi import schemas
+from recommendation_api.openapi.answers import answer
+from recommendation_api.openapi.answers.experiments import ExperimentOut, ExperimentsOut, UserExperimentsOut
+from recommendation_api.parts import parts_of
+from recommendation_api.problems import Problem
+
+changing = APIRouter(tags=["experiments"], dependencies=[needs("admin")])
+
+
+reading = APIRouter(tags=["experiments"], dependencies=[needs("read", "admin")])
+
+
+@changing.put(
+    "/experiments/{name}",
+    responses=answer(ExperimentOut, 200, 409),
+    openapi_extra={**schemas.one(schemas.ExperimentIn), **schemas.RETRIED},
+)
+async def put_experiment(request: Request, name: schemas.UserId) -> Response:
+    """
+    Begin an experiment, or change one; the same experiment twice changes nothing.
+
+    Which variant a user gets is a hash of the user and the experiment. Before it starts everything may change; then
+    only `description` and `ends_at`, which ends it. What is absent takes its default, but for `starts_at`, which stays
+    as it was. 409 where it has started, or where experiments of its layer hold the users that it wants.
+    """
+    parts = parts_of(request)
+    body = await read_body(request, parts.settings.max_body_bytes)
+    document, types = parse_json(body), frozenset(parts.settings.weights.names)
+
+    def work(connection: Connection, now: datetime) -> Answer:
+        known = store.get_experiment(connection, name)
+        given = parse_experiment(name, document, types, known.starts_at if known else now)
+        return Answer(200, orjson.dumps(experiment_document(store.put_experiment(connection, given, now), now)))
+
+    return answered(*await once_and_shown(request, body, work))
+
+
+@changing.delete("/experiments/{name}", status_code=204, openapi_extra=schemas.RETRIED)
+async def delete_experiment(request: Request, name: schemas.UserId) -> Response:
+    """Delete an experiment, which ends it at once; 204 also where it is unknown. To keep its report, set `ends_at`."""
+
+    def work(connection: Connection, now: datetime) -> Answer:
+        store.delete_experiment(connection, name, now)
+        return Answer(204, b"")
+
+    return answered(*await once_and_shown(request, b"", work))
+
+
+@reading.get("/experiments", responses=answer(ExperimentsOut))
+def get_experiments(request: Request) -> Response:
+    """Read all experiments, by their names."""
+    parts = parts_of(request)
+    now = parts.clock()
+    with parts.database.reading() as connection:
+        found = store.read_experiments(connection)
+    return json_response({"experiments": [experiment_document(one, now) for one in found]})
+
+
+@reading.get("/experiments/{name}", responses=answer(ExperimentOut))
+def get_experiment(request: Request, name: schemas.UserId) -> Response:
+    """Read an experiment."""
+    parts = parts_of(request)
+    with parts.database.reading() as connection:
+        found = experiment_named(connection, name)
+    return json_response(experiment_document(found, parts.clock()))
+
+
+@reading.get("/user/{user_id}/experiments", responses=answer(UserExperimentsOut))
+async def get_user_experiments(request: Request, user_id: schemas.UserId) -> Response:
+    """Read which variants a user gets now: those that the user's list names."""
+    parts = parts_of(request)
+    await parts.views.catch_up()
+    given = treatment(parts.views.view.experiments, user_id, parts.clock())
+    return json_response({"user_id": user_id, "experiments": given.as_json()})
+
+
+def experiment_named(connection: Connection, name: str) -> Experiment:
+    """
+    Read an experiment that a path names.
+
+    Raises:
+        Problem: 404 where there is none.
+    """
+    found = store.get_experiment(connection, name)
+    if found is None:
+        raise Problem(404, "unknown_experiment", "no experiment has this name; GET /experiments lists them")
+    return found
+
+
+def experiment_document(experiment: Experiment, now: datetime) -> dict[str, Any]:
+    """Return an experiment as it is answered."""
+    return {
+        "name": experiment.name,
+        "state": experiment.state(now),
+        "description": experiment.description,
+        "layer": experiment.layer,
+        "percent": experiment.percent,
+        "salt": experiment.salt,
+        "variants": [
+            {
+                "name": variant.name,
+                "share": variant.share,
+                "placement": "on" if variant.placement else "off",
+                "lists": "personal" if variant.personal else "popular",
+            }
+            for variant in experiment.variants
+        ],
+        "starts_at": rfc3339(experiment.starts_at),
+        "ends_at": experiment.ends_at and rfc3339(experiment.ends_at),
+        "outcome": experiment.outcome,
+        "window_days": experiment.window_days,
+        "before_days": experiment.before_days,
+        "smallest_effect_percent": experiment.smallest_effect_percent,
+    }

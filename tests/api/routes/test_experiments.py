@@ -1,0 +1,139 @@
+"""Experiments as data scientists begin them, and as store backends see them in lists."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Store = Any
+VARIANTS = [{"name": "as-ever", "share": 50}, {"name": "popular", "share": 50, "lists": "popular"}]
+
+
+USERS = [f"u{number:02}" for number in range(16)]
+
+
+def owned(user: str) -> set[int]:
+    """Return the games that a user of the checkerboard has."""
+    number = int(user[1:])
+    return set(range(number % 2, 16, 2)) - {number}
+
+
+def begin(store: Store, name: str, **more: Any) -> Any:
+    answer = store.call("PUT", f"/experiments/{name}", json={"variants": VARIANTS, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def split(store: Store, experiment: str) -> dict[str, list[str]]:
+    """Return the users of each variant."""
+    found: dict[str, list[str]] = {}
+    for user in USERS:
+        for given in store.get(f"/user/{user}/experiments")["experiments"]:
+            if given["experiment"] == experiment:
+                found.setdefault(given["variant"], []).append(user)
+    return found
+
+
+def test_lists_are_popular_for_one_variant_and_say_so_until_it_ends(store: Store) -> None:
+    store.checkerboard()
+    store.train()
+    before = {user: store.listed(user) for user in USERS}
+    begun = begin(store, "lasting")
+    users = split(store, "lasting")
+    assert len(users["as-ever"]) + len(users["popular"]) == 16
+    for variant in ("as-ever", "popular"):
+        user = users[variant][0]
+        page = store.get(f"/user/{user}")
+        assert page["experiments"] == [{"experiment": "lasting", "variant": variant}]
+        assert page["personal"] is (variant == "as-ever")
+        assert store.post("/lists/read", {"users": [user]})["lists"] == [page]
+    assert store.listed(users["as-ever"][0]) == before[users["as-ever"][0]]
+    assert {item["source"] for item in page["items"]} == {"popular"}
+    assert user[1:] in {item["game_id"][1:] for item in page["items"]}
+    assert not {item["game_id"] for item in page["items"]} & {f"g{n:02}" for n in owned(user)}
+    kept = {name: begun[name] for name in ("variants", "starts_at")}
+    begin(store, "lasting", **kept, ends_at=datetime.now(UTC).isoformat())
+    assert store.get("/experiments/lasting")["state"] == "ended"
+    assert {user: store.listed(user) for user in USERS} == before
+
+
+def test_why_says_that_an_experiment_leaves_a_game_out(store: Store) -> None:
+    store.checkerboard()
+    store.train()
+    store.call("PUT", "/games", json=[{"game_id": "new", "similar_to": ["g00", "g01"]}])
+    assert store.get("/user/u00/why", params={"game_id": "new"})["code"] != "experiment"
+    begin(store, "lasting", variants=[{**VARIANTS[0], "share": 1}, {**VARIANTS[1], "share": 99}])
+    told = store.get("/user/u00/why", params={"game_id": "new"})
+    assert told["code"] == "experiment"
+    assert told["text"].endswith("in the place of a personal list: lasting/popular")
+
+
+def test_a_drop_has_places_for_one_variant_only(store: Store) -> None:
+    store.checkerboard()
+    store.train()
+    now = datetime.now(UTC)
+    drop = {
+        "name": "autumn",
+        "games": [{"game_id": "g00"}, {"game_id": "g01"}],
+        "created_at": (now - timedelta(minutes=1)).isoformat(),
+        "placement": {"slots": 2, "first_position": 1},
+    }
+    assert store.call("PUT", "/drops/d1", json=drop).status_code == 200
+    begin(store, "places", variants=[VARIANTS[0], {"name": "without", "share": 50, "placement": "off"}])
+    placed = {user: any(item["source"] == "drop" for item in store.get(f"/user/{user}")["items"]) for user in USERS}
+    users = split(store, "places")
+    assert not any(placed[user] for user in users["without"])
+    assert any(placed[user] for user in users["as-ever"])
+
+
+def test_the_etag_tells_variants_apart_and_head_promises_the_same(store: Store) -> None:
+    store.checkerboard()
+    store.train()
+    address = "/user/u00?source=cf"
+    plain = store.call("GET", address)
+    begin(store, "lasting")
+    answer = store.call("GET", address)
+    assert answer.headers["etag"] != plain.headers["etag"]
+    known = {"If-None-Match": answer.headers["etag"]}
+    assert store.call("GET", address, headers=known).status_code == 304
+    assert store.call("GET", address, headers={"If-None-Match": plain.headers["etag"]}).status_code == 200
+    head = store.call("HEAD", address)
+    assert (head.status_code, head.headers["etag"], head.content) == (200, answer.headers["etag"], b"")
+    store.call("DELETE", "/experiments/lasting")
+    assert store.call("GET", address).headers["etag"] == plain.headers["etag"]
+
+
+def test_a_basket_is_in_no_experiment(store: Store) -> None:
+    store.checkerboard()
+    store.train()
+    begin(store, "lasting", variants=[{**VARIANTS[0], "share": 1}, {**VARIANTS[1], "share": 99}])
+    answer = store.post("/recommend", {"games": {"g02": 1}})
+    assert "experiments" not in answer
+    assert answer["personal"] is True
+
+
+def test_experiments_are_listed_read_repeated_and_deleted(store: Store) -> None:
+    first = begin(store, "lasting", layer="second", percent=20)
+    assert begin(store, "lasting", layer="second", percent=20) == first
+    assert store.get("/experiments") == {"experiments": [first]}
+    assert store.get("/experiments/lasting") == first
+    assert store.call("DELETE", "/experiments/lasting").status_code == 204
+    assert store.call("DELETE", "/experiments/lasting").status_code == 204
+    missing = store.call("GET", "/experiments/lasting")
+    assert (missing.status_code, missing.json()["code"]) == (404, "unknown_experiment")
+
+
+def test_what_cannot_be_begun_is_refused(store: Store) -> None:
+    begin(store, "lasting")
+    for name, body, status, code in (
+        ("lasting", {"variants": VARIANTS, "window_days": 3}, 409, "experiment_refused"),
+        ("other", {"variants": VARIANTS}, 409, "experiment_refused"),
+        ("Other", {"variants": VARIANTS}, 422, "invalid_name"),
+        ("other", {"variants": VARIANTS[:1]}, 422, "invalid_variants"),
+        ("other", [], 422, "not_an_object"),
+    ):
+        answer = store.call("PUT", f"/experiments/{name}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+
+
+def test_the_export_of_a_person_names_their_variants(store: Store) -> None:
+    begin(store, "lasting")
+    assert store.get("/user/u00/export")["experiments"] == store.get("/user/u00/experiments")["experiments"]

@@ -1,0 +1,154 @@
+"""Experiments in the store: what they may hold, and what may change."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from shop import at_once
+
+from recommendation.database.database import Database
+from recommendation.errors import ExperimentRefused
+from recommendation.experiments import store
+from recommendation.experiments.experiment import Experiment, parse_experiment
+from recommendation.rows import RowError
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+TYPES = frozenset({"purchased", "played"})
+VARIANTS = [{"name": "as-ever", "share": 90}, {"name": "without", "share": 10, "placement": "off"}]
+
+
+def parsed(name: str = "one", **more: Any) -> Experiment:
+    return parse_experiment(name, {"variants": VARIANTS, **more}, TYPES, NOW)
+
+
+def put(database: Database, experiment: Experiment, now: datetime = NOW) -> Experiment:
+    with database.writing() as connection:
+        return store.put_experiment(connection, experiment, now)
+
+
+def kept(database: Database) -> list[Experiment]:
+    with database.reading() as connection:
+        return store.read_experiments(connection)
+
+
+def test_an_experiment_comes_back_as_it_was_put(database: Database) -> None:
+    given = parsed(
+        description="why", layer="second", percent=7, salt="s", ends_at="2026-12-01T00:00:00Z", window_days=3
+    )
+    assert put(database, given) == given
+    assert kept(database) == [given]
+    assert put(database, given, NOW + DAY) == given
+
+
+def test_experiments_of_a_layer_share_its_hundred_buckets(database: Database) -> None:
+    first, second = put(database, parsed("one", percent=60)), put(database, parsed("two", percent=40))
+    assert first.buckets | second.buckets == frozenset(range(100))
+    with pytest.raises(ExperimentRefused, match="layer 'default' has 0 percent of the users left at that time, not 1"):
+        put(database, parsed("three", percent=1))
+    assert put(database, parsed("three", layer="other")).percent == 100
+    put(database, replace(first, ends_at=NOW + DAY), NOW + 2 * DAY)
+    later = (NOW + 3 * DAY).isoformat()
+    assert put(database, parsed("four", percent=60, starts_at=later), NOW + 2 * DAY).buckets == first.buckets
+
+
+def test_a_longer_run_is_refused_where_another_has_the_users_by_then(database: Database) -> None:
+    first = put(database, parsed("one", ends_at=(NOW + DAY).isoformat()))
+    put(database, parsed("two", starts_at=(NOW + 2 * DAY).isoformat()))
+    put(database, replace(first, ends_at=NOW + 2 * DAY), NOW)
+    with pytest.raises(ExperimentRefused, match="another experiment has its users"):
+        put(database, replace(first, ends_at=NOW + 3 * DAY), NOW)
+
+
+def test_two_that_want_the_last_users_at_one_moment_do_not_both_get_them(database: Database) -> None:
+    works = [lambda name=name: put(database, parsed(name, percent=80)) for name in ("one", "two")]
+    ended = at_once(*works)
+    assert [type(one.error) for one in ended if one.error] == [ExperimentRefused]
+    assert [len(experiment.buckets) for experiment in kept(database)] == [80]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"variants": [{"name": "as-ever", "share": 50}, {"name": "without", "share": 50, "placement": "off"}]},
+        {"layer": "other"},
+        {"percent": 50},
+        {"salt": "other"},
+        {"outcome": "played"},
+        {"window_days": 3},
+    ],
+)
+def test_only_description_and_end_change_once_it_started(change: dict[str, Any], database: Database) -> None:
+    waiting = parsed(starts_at=(NOW + DAY).isoformat())
+    put(database, waiting)
+    put(database, parsed(**{"starts_at": (NOW + DAY).isoformat(), **change}))
+    put(database, waiting)
+    running = put(database, replace(waiting, description="told", ends_at=NOW + 9 * DAY), NOW + 2 * DAY)
+    (field,) = change
+    with pytest.raises(ExperimentRefused, match=f"one has started, so {field} cannot change"):
+        put(database, replace(running, **{field: getattr(parsed(**change), field)}), NOW + 2 * DAY)
+    assert kept(database) == [running]
+
+
+def test_what_ended_does_not_go_on(database: Database) -> None:
+    ended = put(database, parsed(ends_at=(NOW + DAY).isoformat()))
+    assert put(database, ended, NOW + 2 * DAY) == ended
+    with pytest.raises(ExperimentRefused, match="has ended and cannot go on"):
+        put(database, replace(ended, ends_at=None), NOW + 2 * DAY)
+
+
+def test_a_start_that_has_passed_is_refused(database: Database) -> None:
+    with pytest.raises(ExperimentRefused, match="starts_at has passed"):
+        put(database, parsed(starts_at=(NOW - DAY).isoformat()))
+
+
+def test_so_many_run_at_a_time_and_no_more(database: Database) -> None:
+    for number in range(store.MOST_UNENDED):
+        put(database, parsed(f"e{number}", percent=1))
+    put(database, parsed("e0", percent=1))
+    with pytest.raises(ExperimentRefused, match="20 experiments run or wait"):
+        put(database, parsed("more", percent=1))
+    with database.writing() as connection:
+        assert store.delete_experiment(connection, "e0", NOW)
+        assert not store.delete_experiment(connection, "e0", NOW)
+    put(database, parsed("more", percent=1))
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"variants": VARIANTS[:1]}, "invalid_variants"),
+        ({"variants": [VARIANTS[0], {**VARIANTS[1], "name": "as-ever"}]}, "invalid_variants"),
+        ({"variants": [VARIANTS[0], {**VARIANTS[1], "share": 11}]}, "invalid_share"),
+        ({"variants": [VARIANTS[0], {**VARIANTS[1], "share": 10.0}]}, "invalid_share"),
+        ({"variants": [VARIANTS[0], {**VARIANTS[1], "placement": "on"}]}, "same_variants"),
+        ({"variants": [VARIANTS[0], {**VARIANTS[1], "placement": False}]}, "invalid_placement"),
+        ({"variants": [VARIANTS[0], {**VARIANTS[1], "lists": "none"}]}, "invalid_lists"),
+        ({"variants": [VARIANTS[0], {**VARIANTS[1], "model": "v1"}]}, "unknown_field"),
+        ({"variants": [VARIANTS[0], {"share": 10}]}, "missing_field"),
+        ({"variants": {}}, "invalid_variants"),
+        ({"layer": "a/b"}, "invalid_layer"),
+        ({"percent": 0}, "invalid_percent"),
+        ({"percent": True}, "invalid_percent"),
+        ({"salt": "-"}, "invalid_salt"),
+        ({"description": "two\nlines"}, "invalid_description"),
+        ({"outcome": "enjoyed"}, "unknown_outcome"),
+        ({"outcome": ["played"]}, "unknown_outcome"),
+        ({"window_days": 91}, "invalid_window_days"),
+        ({"before_days": -1}, "invalid_before_days"),
+        ({"starts_at": "tomorrow"}, "invalid_starts_at"),
+        ({"ends_at": NOW.isoformat()}, "invalid_ends_at"),
+        ({"models": []}, "unknown_field"),
+    ],
+)
+def test_what_is_wrong_is_named(more: dict[str, Any], code: str) -> None:
+    with pytest.raises(RowError) as refused:
+        parsed(**more)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("name", ["A", "a_b", "-a", "a" * 64, "ä"])
+def test_names_are_plain(name: str) -> None:
+    with pytest.raises(RowError, match="name should be 1 to 63 small letters"):
+        parsed(name)
