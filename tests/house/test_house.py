@@ -114,3 +114,10 @@ def test_no_class_name_stands_twice_in_service_jobs_and_operator() -> None:
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+@pytest.mark.xdist_group("together")
+def test_parallel_workers_keep_the_tests_of_a_group_together(request: pytest.FixtureRequest) -> None:
+    """xdist tells the group behind a test's id. pytest 9.2 drops it in silence, and each worker builds everything."""
+    is_grouped = bool(request.config.getoption("loadgroup", False))
+    assert request.node.nodeid.endswith("@together") is is_grouped
