@@ -17,8 +17,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $(STAMP)
 
+# Three workers for two processors: a third of a test's time it waits for a process, a database or a clock.
+WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+
 test: setup ## Run every test that needs no cluster
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-operator: setup ## Run the operator's tests: a strict simulated cluster, and kill it at every call
 	$(BIN)/python -m pytest -n 2 --dist load -m "faults or not faults" tests/operator
