@@ -17,7 +17,7 @@ from recommendation.database.tables import user_lists
 from recommendation.errors import StoreUnavailable
 from recommendation.lists.reads import read_users
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("servers log")]  # its fixtures are made once
 
 SECRET = "secret-user"
 QUIET = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}

@@ -32,6 +32,9 @@ def simulate(folder: Path, *options: str, games: str = "games.csv") -> tuple[Pat
 SMALL = ("--users", "60", "--games", "40", "--days", "60")
 
 
+pytestmark = pytest.mark.xdist_group("simulated store")  # what the fixtures of the module cost is paid once
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
     """Events of a store of 1,000 users and 400 games."""

@@ -17,6 +17,9 @@ BUDGET = Settings().gate_budget
 SETTINGS = EngineSettings(components=40, min_interactions=5, neighbours=50, weighting="log", ridge=10.0, link_share=1.0)
 
 
+pytestmark = pytest.mark.xdist_group("gate")  # what the fixtures of the module cost is paid once
+
+
 @pytest.fixture(scope="module")
 def steam() -> InteractionMatrix:
     return read_csv(STEAM, Columns())

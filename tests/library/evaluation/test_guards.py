@@ -13,6 +13,9 @@ from stores import fitted
 NOTHING = LiveData()
 
 
+pytestmark = pytest.mark.xdist_group("guards")  # what the fixtures of the module cost is paid once
+
+
 @pytest.fixture(scope="module")
 def sound() -> InteractionMatrix:
     """600 users with two of ten tastes each, beside a little chance."""

@@ -45,6 +45,9 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
     opened.database.close()
 
 
+pytestmark = pytest.mark.xdist_group("trained store")  # what the fixtures of the module cost is paid once
+
+
 @pytest.fixture(scope="module")
 def play_hours(test_data: Path) -> InteractionMatrix:
     """Real play hours; games numbered, as their titles are no ids."""
