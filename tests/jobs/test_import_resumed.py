@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import os
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import files
 import pyarrow as pa
 import pytest
+from processes import Doomed
 from sqlalchemy import Connection
 
 from recommendation.database.database import Database
@@ -18,23 +19,17 @@ from recommendation_jobs import exits, runs, source
 from recommendation_jobs.importing import by_users
 
 CHUNK = 200
-PROGRAM = f"""
-import sys
-from recommendation_jobs import runs, source
-from recommendation_jobs.__main__ import main
-source.CHUNK_ROWS, source.RUN_ROWS, source.PART_PAIRS, runs._BATCH_ROWS = {CHUNK}, {5 * CHUNK}, {CHUNK}, 5
-sys.exit(main(["import", *sys.argv[1:]]))
-"""
 
 
-def start(file: Path, url: str, **more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(file)],
-        env={"RECOMMENDATION_DATABASE_URL": url, "PATH": "/usr/bin:/bin", "OPENBLAS_NUM_THREADS": "1", **more},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Importing(Doomed):
+    """An import in a process of its own, and what it says on standard error."""
+
+    def __init__(self, file: Path, url: str, **more: str) -> None:
+        reading, writing = multiprocessing.Pipe(duplex=False)
+        super().__init__(url, file.parent, "import", str(CHUNK), str(file), errors=writing, **more)
+        writing.close()
+        self.said = os.fdopen(os.dup(reading.fileno()))
+        reading.close()
 
 
 @pytest.fixture(params=["by users", "in order"])
@@ -73,21 +68,19 @@ def test_a_killed_and_repeated_import_counts_every_row_once(database: Database, 
     rng = random.Random(11)
     killed = 0
     for _ in range(4):
-        process = start(file, database_url)
-        assert process.stderr is not None
+        process = Importing(file, database_url)
         # Killed after some chunks, somewhere in the middle of the next one.
         for _ in range(rng.randrange(1, 9)):
-            if "chunk counted" not in process.stderr.readline():
+            if "chunk counted" not in process.said.readline():
                 break
-        try:
-            process.wait(rng.random() * 0.02)
-        except subprocess.TimeoutExpired:
+        if not process.ends_within(rng.random() * 0.02):
             process.kill()
-        process.stderr.close()
-        killed += process.wait() == -signal.SIGKILL
-    last = start(file, database_url)
-    assert last.communicate()[0] is None
-    assert last.returncode == exits.DONE
+        process.said.close()
+        killed += process.wait(60) == -signal.SIGKILL
+    last = Importing(file, database_url)
+    said = last.said.read()
+    last.said.close()
+    assert last.wait(60) == exits.DONE, said
     assert killed >= 3
     assert files.scores(database) == expected(file)
     assert_complete(database)
@@ -96,19 +89,20 @@ def test_a_killed_and_repeated_import_counts_every_row_once(database: Database, 
 def test_a_killed_import_leaves_no_file_behind(database_url: str, file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "scratch"
     folder.mkdir()
-    process = start(file, database_url, TMPDIR=str(folder))
-    assert process.stderr is not None
-    assert "chunk counted" in process.stderr.readline()
+    process = Importing(file, database_url, TMPDIR=str(folder))
+    assert "chunk counted" in process.said.readline()
     process.kill()
-    process.stderr.close()
-    process.wait()
+    process.said.close()
+    process.wait(60)
     assert list(folder.iterdir()) == []
 
 
 def test_two_imports_of_a_file_at_once_count_it_once(database: Database, database_url: str, file: Path) -> None:
-    processes = [start(file, database_url) for _ in range(2)]
-    said = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [exits.DONE] * 2, said
+    processes = [Importing(file, database_url) for _ in range(2)]
+    said = [process.said.read() for process in processes]
+    assert [process.wait(60) for process in processes] == [exits.DONE] * 2, said
+    for process in processes:
+        process.said.close()
     assert files.scores(database) == expected(file)
     assert_complete(database)
 

@@ -2,6 +2,7 @@
 A batch process that ends or stops itself at a place that is told.
 
 `train STAGE SIGNAL`, `regenerate ID SHARD BLOCKS PLACE`, or a whole batch command: `command STAGE SIGNAL ARGUMENT...`.
+`import ROWS FILE` imports in pieces so small that it can be killed between them.
 """
 
 import os
@@ -79,8 +80,18 @@ def command(place: str, number: int, arguments: list[str]) -> int:
     return __main__.main(arguments)
 
 
+def import_in_pieces(rows: int, file: str) -> int:
+    """Import a file, so many rows a chunk."""
+    from recommendation_jobs import __main__, runs, source
+
+    source.CHUNK_ROWS, source.RUN_ROWS, source.PART_PAIRS, runs._BATCH_ROWS = rows, 5 * rows, rows, 5
+    return __main__.main(["import", file])
+
+
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; return an exit code."""
+    if arguments[0] == "import":
+        return import_in_pieces(int(arguments[1]), arguments[2])
     if arguments[0] == "command":
         return command(arguments[1], int(arguments[2]), list(arguments[3:]))
     opened = Database(load_settings().database_url)

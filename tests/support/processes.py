@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +100,10 @@ class Doomed:
     It is forked from a server that has everything loaded, so that a round costs its work and not a start of Python.
     """
 
-    def __init__(self, url: str, folder: Path, *arguments: str) -> None:
-        variables = {name: value for name, value in environment(url, folder).items() if name not in os.environ}
-        self._process = _FORKS.Process(target=_carry_out, args=(variables, str(folder), arguments))
+    def __init__(self, url: str, folder: Path, *arguments: str, errors: Connection | None = None, **more: str) -> None:
+        """`errors`, the end of a pipe, gets what it writes on standard error."""
+        variables = {name: value for name, value in environment(url, folder).items() if name not in os.environ} | more
+        self._process = _FORKS.Process(target=_carry_out, args=(variables, str(folder), arguments, errors))
         self._process.start()
         STARTED.append(self)
 
@@ -111,9 +114,13 @@ class Doomed:
 
     def wait(self, seconds: float) -> int | None:
         """Wait until it is over; return its exit code, or minus the signal that ended it."""
-        self._process.join(seconds)
-        assert self._process.exitcode is not None, "it goes on and on"
+        assert self.ends_within(seconds), "it goes on and on"
         return self._process.exitcode
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait until it is over, but not for ever; tell whether it is."""
+        self._process.join(seconds)
+        return self._process.exitcode is not None
 
     def poll(self) -> int | None:
         """Return its exit code, None while it runs."""
@@ -131,12 +138,22 @@ class Doomed:
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["recommendation.regeneration.shard", "recommendation_jobs.train", "recommendation_api.app", "uvicorn"]
+    [
+        "recommendation.regeneration.shard",
+        "recommendation_jobs.train",
+        "recommendation_jobs.import_file",
+        "recommendation_api.app",
+        "uvicorn",
+    ]
 )
 
 
-def _carry_out(variables: dict[str, str], folder: str, arguments: tuple[str, ...]) -> None:
+def _carry_out(variables: dict[str, str], folder: str, arguments: tuple[str, ...], errors: Connection | None) -> None:
     os.environ.update(variables)
+    tempfile.tempdir = None  # as TMPDIR says now
+    if errors is not None:
+        os.dup2(errors.fileno(), sys.stderr.fileno())
+        errors.close()
     os.chdir(folder)
     sys.path.insert(0, str(FOLDER))
     import doomed_job
