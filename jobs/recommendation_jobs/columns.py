@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from recommendation.clock import EPOCH, TICK, rfc3339
 from recommendation.errors import InvalidInput
-from recommendation.ids import is_id
+from recommendation.ids import MAX_ID_CHARACTERS, is_id
 
 Codes = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -31,7 +30,7 @@ WHOLE = re.compile(rb"[+-]?\d+\.0*")
 class Coded:
     """One column."""
 
-    values: list[bytes]
+    distinct: pa.BinaryArray
     """Distinct values as the file has them."""
     codes: Codes
     """Which value each row has; `MISSING` where it is empty. Shape (rows,)."""
@@ -42,10 +41,10 @@ class Coded:
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         encoded = pa.chunked_array([column.combine_chunks()]).combine_chunks().dictionary_encode()
-        values = _as_bytes(encoded.dictionary)
+        distinct = _as_binary(encoded.dictionary)
         codes = encoded.indices.fill_null(MISSING).to_numpy(zero_copy_only=False).astype(np.int64)
-        empty = np.array([not value for value in values] + [False], bool)
-        return cls(values, np.where(empty[codes], MISSING, codes))
+        empty = np.append(pa_compute.binary_length(distinct).to_numpy() == 0, False)
+        return cls(distinct, np.where(empty[codes], MISSING, codes) if empty.any() else codes)
 
     @classmethod
     def of_ids(cls, column: pa.ChunkedArray, name: str, whole: bool) -> "Coded":
@@ -61,12 +60,14 @@ class Coded:
         """
         is_number = pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
         coded = cls.of(_whole_numbers(column, name) if is_number else column)
-        if not whole or is_number:
+        if not whole or is_number or not pa_compute.any(pa_compute.match_substring(coded.distinct, ".")).as_py():
             return coded
         if any(_is_inexact(value) for value in coded.values):
             raise damaged(name)
         values = [value.partition(b".")[0] if WHOLE.fullmatch(value) else value for value in coded.values]
-        return cls(values, coded.codes) if len(set(values)) == len(values) else cls.of(_as_rows(values, coded.codes))
+        if len(set(values)) < len(values):
+            return cls.of(_as_rows(values, coded.codes))
+        return cls(pa.array(values, pa.binary()), coded.codes)
 
     @property
     def missing(self) -> Flags:
@@ -75,22 +76,39 @@ class Coded:
         return flags
 
     @cached_property
-    def texts(self) -> list[str]:
+    def values(self) -> list[bytes]:
+        """The distinct values one by one."""
+        listed: list[bytes] = self.distinct.to_pylist()
+        return listed
+
+    @cached_property
+    def text_array(self) -> pa.StringArray:
         """The distinct values as text; what is no UTF-8 becomes '', which is no valid id."""
-        return [_decoded(value) for value in self.values]
+        try:
+            return self.distinct.cast(pa.string())
+        except pa.ArrowInvalid:
+            return pa.array([_decoded(value) for value in self.values], pa.string())
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The values of `text_array` one by one."""
+        listed: list[str] = self.text_array.to_pylist()
+        return listed
 
     @cached_property
     def valid_ids(self) -> Flags:
         """Rows whose value may name a user, a game or an event, and rows without one."""
-        valid = np.array([is_id(text) for text in self.texts] + [True], bool)
+        valid = np.append(_are_plain_ids(self.distinct), True)
+        for place in np.flatnonzero(~valid).tolist():
+            valid[place] = is_id(self.texts[place])
         flags: Flags = valid[self.codes]
         return flags
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
         """The place of each distinct value in UTF-8 order."""
-        ranks = np.empty(len(self.values), np.int64)
-        ranks[pa_compute.array_sort_indices(pa.array(self.values, pa.binary())).to_numpy()] = np.arange(len(ranks))
+        ranks = np.empty(len(self.distinct), np.int64)
+        ranks[pa_compute.array_sort_indices(self.distinct).to_numpy()] = np.arange(len(ranks))
         return ranks
 
     def text(self, row: int) -> str | None:
@@ -114,11 +132,21 @@ def to_micros(moment: datetime) -> int:
     return (moment - EPOCH) // TICK
 
 
-def _as_bytes(values: pa.Array) -> list[bytes]:
+def _as_binary(values: pa.Array) -> pa.BinaryArray:
     if not pa.types.is_binary(values.type) and not pa.types.is_large_binary(values.type):
-        values = values.cast(pa.string()).cast(pa.binary())
-    listed: list[Any] = values.to_pylist()
-    return listed
+        values = values.cast(pa.string())
+    return values.cast(pa.binary())
+
+
+def _are_plain_ids(values: pa.BinaryArray) -> Flags:
+    """Tell of values whether they are plainly ids: 3 to 128 printable characters of ASCII without `/`; all at once."""
+    _, offsets, data = values.buffers()
+    bounds = np.frombuffer(offsets or b"", np.int32)[values.offset : values.offset + len(values) + 1]
+    text = np.frombuffer(data or b"", np.uint8)
+    odd = np.flatnonzero((text < ord(" ")) | (text > ord("~")) | (text == ord("/")))
+    lengths = np.diff(bounds)
+    flags: Flags = (np.diff(np.searchsorted(odd, bounds)) == 0) & (lengths > len("..")) & (lengths <= MAX_ID_CHARACTERS)
+    return flags
 
 
 def _decoded(value: bytes) -> str:

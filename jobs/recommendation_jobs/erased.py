@@ -55,7 +55,7 @@ class Erased:
 
     def refused(self, events: Events) -> dict[str, Codes]:
         """Take note of a piece of the file, and return the rows of events that do not count, under `ERASED`."""
-        bars = among(self._erased, events.users.texts)
+        bars = among(self._erased, events.users.texts) if self._erased else {}
         if not bars:
             return {}
         self._bars |= bars

@@ -46,7 +46,7 @@ def fold(events: Events, owning_events: frozenset[str]) -> pa.Table:
         InvalidInput: a pair's score is beyond what can be counted exactly.
     """
     users, games = events.users.codes[events.rows], events.games.codes[events.rows]
-    groups = _grouped(events.users.ranks[users] * len(events.games.values) + events.games.ranks[games])
+    groups = _grouped(events.users.ranks[users] * len(events.games.distinct) + events.games.ranks[games])
     if not len(groups.starts):
         return pa.table({})
     firsts = groups.order[groups.starts]
@@ -55,8 +55,8 @@ def fold(events: Events, owning_events: frozenset[str]) -> pa.Table:
     dismissed = np.array([says_dismissed(name) for name in events.type_names], object)
     return pa.table(
         {
-            "user_id": _take(events.users.texts, users[firsts]),
-            "game_id": _take(events.games.texts, games[firsts]),
+            "user_id": events.users.text_array.take(pa.array(users[firsts])),
+            "game_id": events.games.text_array.take(pa.array(games[firsts])),
             "score_millionths": groups.sums(events.millionths),
             "events": groups.sums(np.ones(len(events), np.int64)),
             **_register("owned", *_says(owned, events.types), events.occurred, groups),
@@ -145,7 +145,3 @@ def _micros(column: pa.ChunkedArray) -> Micros:
 
 def _moments(micros: Micros, missing: Flags | None = None) -> pa.Array:
     return pa.array(micros, mask=missing).cast(_MOMENT)
-
-
-def _take(texts: list[str], codes: Codes) -> pa.Array:
-    return pa.array(texts, pa.string()).take(pa.array(codes))

@@ -91,7 +91,7 @@ class Times:
         return found
 
     def _distinct(self, coded: Coded) -> Micros:
-        texts = pa.array(coded.texts, pa.string())
+        texts = coded.text_array
         plain = pa_compute.match_substring_regex(texts, _PLAIN_TIME).to_numpy(zero_copy_only=False)
         plain &= self.written is None
         moments = np.full(len(texts), UNREADABLE)

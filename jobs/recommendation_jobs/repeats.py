@@ -11,13 +11,16 @@ import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow.compute as pa_compute
 from numpy.typing import NDArray
 
+from recommendation.ids import MAX_ID_CHARACTERS
 from recommendation_jobs.checking import Checked
 from recommendation_jobs.columns import Coded
 
 SAMPLE_ROWS = 256
 """Rows of a file that are remembered: all of a small file; of a large one enough to meet 1 row of 100 again."""
+_MOST_BYTES = 4 * MAX_ID_CHARACTERS
 Hashes = NDArray[np.uint64]
 _PRIMES = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 
@@ -49,8 +52,7 @@ class Sample:
         self.total = (self.total + int(np.add.reduce(weighed, dtype=np.uint64))) % 2**64
         places = np.arange(len(hashes))
         if len(hashes) > SAMPLE_ROWS:
-            bound = np.unique(hashes)[:SAMPLE_ROWS][-1]
-            places = np.flatnonzero(hashes <= bound)[: 4 * SAMPLE_ROWS]
+            places = np.flatnonzero(hashes <= _smallest(hashes)[-1])[: 4 * SAMPLE_ROWS]
         self.rows |= {(int(hashes[place]), checked.amount(int(place))) for place in places.tolist()}
         self.rows = set(sorted(self.rows)[:SAMPLE_ROWS])
 
@@ -69,6 +71,17 @@ class Sample:
         return common > 0 if self.timed else 2 * common > len(self.rows)
 
 
+def _smallest(hashes: Hashes) -> Hashes:
+    """Return the smallest distinct hashes of very many, in order, without the others being sorted."""
+    looked_at = 4 * SAMPLE_ROWS
+    while looked_at < len(hashes):
+        found = np.unique(np.partition(hashes, looked_at)[:looked_at])
+        if len(found) >= SAMPLE_ROWS:
+            return found[:SAMPLE_ROWS]
+        looked_at *= 8  # the same rows again and again
+    return np.unique(hashes)[:SAMPLE_ROWS]
+
+
 def _key(kind: str, text: str) -> str:
     return f"{kind}:{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"
 
@@ -79,9 +92,12 @@ def _of_text(text: str) -> int:
 
 def _of_texts(column: Coded) -> Hashes:
     """Return a hash of each distinct value; all together in 8 bytes at a time, as a file has very many."""
-    if not column.values:
+    if not len(column.distinct):
         return np.zeros(1, np.uint64)
-    texts = np.array(column.values, np.bytes_)
+    # What is too long for an id is no event's, and would make every text as long as it is.
+    too_long = pa_compute.greater(pa_compute.binary_length(column.distinct), _MOST_BYTES)
+    values = pa_compute.if_else(too_long, b"", column.distinct)
+    texts = np.array(values.to_pylist(), np.bytes_)
     width = -(-max(texts.itemsize, 1) // 8)
     lanes = texts.astype(f"S{8 * width}").view(np.uint64).reshape(len(texts), width)
     hashes = np.full(len(texts), _PRIMES[0])

@@ -24,6 +24,8 @@ BLOCK_BYTES = 1 << 20
 _UNIT = b"\x1f"
 """Stands for a separator of two characters."""
 _QUOTE, _NEWLINE, _RETURN, _SPACE = b'"\n\r '
+_EDGE = np.array([_NEWLINE], np.uint8)
+_NONE = np.empty(0, np.int64)
 
 
 def refuse_endless(begun: bytes, number: int) -> None:
@@ -197,15 +199,18 @@ def _quotes(lines: bytes, separator: bytes) -> tuple[NDArray[np.int64], NDArray[
     ends = np.flatnonzero(text == _NEWLINE) + 1
     bounds = np.concatenate([[0], ends, [len(text)] if not len(ends) or ends[-1] != len(text) else []]).astype(np.int64)
     quotes = np.flatnonzero(text == _QUOTE)
-    line = np.searchsorted(ends, quotes, side="right")
-    per_line = np.bincount(line, minlength=len(bounds) - 1)
-    place = np.arange(len(quotes)) - np.searchsorted(line, line)
-    padded = np.concatenate([[_NEWLINE], text, [_NEWLINE]])
-    before, after = padded[quotes], padded[quotes + 2]
-    opens = np.isin(before, [_NEWLINE, _QUOTE, _SPACE, separator[0]])
-    closes = np.isin(after, [_NEWLINE, _RETURN, _QUOTE, separator[0]])
-    wrong = np.where(place % 2 == 0, ~opens, ~closes)
-    odd = np.flatnonzero(per_line % 2)
+    padded = np.concatenate([_EDGE, text, _EDGE])
+    opens, closes = np.zeros(256, bool), np.zeros(256, bool)
+    opens[[_NEWLINE, _QUOTE, _SPACE, separator[0]]] = True
+    closes[[_NEWLINE, _RETURN, _QUOTE, separator[0]]] = True
+    before = np.searchsorted(quotes, bounds)  # how many quotes stand before each line
+    in_pairs = not np.any(before % 2)
+    if in_pairs and opens[padded[quotes[::2]]].all() and closes[padded[quotes[1::2] + 2]].all():
+        return bounds, _NONE, _NONE  # as nearly every block: with pairs in every line, every other quote opens
+    line = np.repeat(np.arange(len(bounds) - 1), np.diff(before))
+    place = np.arange(len(quotes)) - before[line]
+    wrong = np.where(place % 2 == 0, ~opens[padded[quotes]], ~closes[padded[quotes + 2]])
+    odd = np.flatnonzero(np.diff(before) % 2)
     return bounds, odd, np.union1d(line[wrong], odd)
 
 
