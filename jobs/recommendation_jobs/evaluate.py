@@ -68,7 +68,7 @@ def _live(given: Inputs) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate from a command line of its own."""
-    parser = argparse.ArgumentParser(prog="python -m recommendation_jobs.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="recs evaluate", description=__doc__)
     add_arguments(parser)
     try:
         return run(parser.parse_args(arguments))

@@ -22,7 +22,7 @@ def opened(settings: Settings) -> Iterator[Database]:
         with database.reading() as connection:
             state = schema_state(connection)
         if not is_usable(state):
-            raise StoreUnavailable(f"the database {state.value}; run 'python -m recommendation.migrate'")
+            raise StoreUnavailable(f"the database {state.value}; run 'recs migrate'")
         yield database
     finally:
         database.close()

@@ -35,7 +35,7 @@ class ModelMissing(RecommendationError):
 
 def no_model() -> ModelMissing:
     """Say that no model is live yet, and how to get one."""
-    return ModelMissing("no model yet: POST /train, or run 'python -m recommendation_jobs train'")
+    return ModelMissing("no model yet: POST /train, or run 'recs train'")
 
 
 class ArtifactRefused(RecommendationError):

@@ -215,7 +215,7 @@ def _look_for_store(parts: Parts) -> None:
         log.warning("not ready: %s", error)
         return
     if not is_usable(state):
-        log.warning("not ready: the database %s; run 'python -m recommendation.migrate'", state.value)
+        log.warning("not ready: the database %s; run 'recs migrate'", state.value)
         return
     parts.views.refresh()
     if not parts.views.is_loaded:

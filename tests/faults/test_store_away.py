@@ -78,4 +78,4 @@ def test_without_a_schema_it_starts_and_says_that_it_is_not_ready(tmp_path: Path
         assert client.get("/healthz").status_code == 200
         answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert "python -m recommendation.migrate" in answer.json()["detail"]
+    assert "recs migrate" in answer.json()["detail"]

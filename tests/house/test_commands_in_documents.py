@@ -75,7 +75,7 @@ class Desk:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """The tutorial, typed to its end."""
     settings, *rest = commands(TUTORIAL)
-    serving = next(place for place, block in enumerate(rest) if "uvicorn" in block)
+    serving = next(place for place, block in enumerate(rest) if "recs serve" in block)
     made = Desk(tmp_path_factory.mktemp("documents"), free_port(), settings)
     made.types(*rest[:serving])
     serve = settings + "exec " + rest[serving].replace(PORT_OF_THE_PAGES, str(made.port))

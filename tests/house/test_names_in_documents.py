@@ -95,3 +95,13 @@ def test_contributing_names_the_modules_outside_database_that_ask_which_one_it_i
     }
     paragraph = (ROOT / "CONTRIBUTING.md").read_text().split("Code that differs between PostgreSQL and SQLite")[1]
     assert asking == set(python_files(paragraph.split("\n\n")[0]))
+
+
+def test_documents_and_messages_call_commands_by_their_one_name() -> None:
+    """What `recs` carries out also runs as modules, which the documents do not need."""
+    other = re.compile(r"python3? -m (recommendation\b|recommendation_(jobs|api|cli)\b|uvicorn)")
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+    told = [(page.name, line.strip()) for page in pages for line in page.read_text().splitlines() if other.search(line)]
+    said = re.compile(rf"run '{other.pattern}")
+    told += [(source.name, text) for source in SOURCES for text in said.findall(source.read_text())]
+    assert not told, "say `recs COMMAND`"

@@ -31,7 +31,7 @@ def test_a_job_on_a_database_without_a_schema_says_how_to_make_one_and_may_be_tr
     monkeypatch.setenv("RECOMMENDATION_DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
     monkeypatch.setenv("RECOMMENDATION_MODEL_PATH", str(tmp_path / "models" / "cf.pkl"))
     assert main(command) == 1
-    assert "has no schema; run 'python -m recommendation.migrate'" in capfd.readouterr().err
+    assert "has no schema; run 'recs migrate'" in capfd.readouterr().err
 
 
 def test_a_scratch_folder_that_cannot_be_written_is_named_and_may_be_tried_again(

@@ -71,7 +71,7 @@ def _live(database: Database, settings: Settings) -> LiveModel:
     with database.reading() as connection:
         version = live_version(connection)
         if version is None:
-            raise ModelMissing("no model is live: run 'python -m recommendation_jobs train', or leave --live out")
+            raise ModelMissing("no model is live: run 'recs train', or leave --live out")
         return load_model(connection, version, settings.model_max_bytes)
 
 

@@ -80,7 +80,7 @@ def read_store(database_url: str, half_life_days: float | None = None) -> Datase
         with database.reading() as connection:
             state = schema_state(connection)
         if not is_usable(state):
-            raise StoreUnavailable(f"the database {state.value}; run 'python -m recommendation.migrate'")
+            raise StoreUnavailable(f"the database {state.value}; run 'recs migrate'")
         with database.snapshot() as connection:
             return Dataset(read_matrix(connection, half_life_days, utc_now()))
     finally:

@@ -45,7 +45,7 @@ async def readyz(request: Request) -> Response:
     if parts.is_draining:
         raise Problem(503, "draining", "this replica is shutting down")
     if not parts.is_ready:
-        detail = "the store or its schema was not read yet; run 'python -m recommendation.migrate' where it is missing"
+        detail = "the store or its schema was not read yet; run 'recs migrate' where it is missing"
         raise Problem(503, "not_ready", detail, {"Retry-After": "2"})
     return json_response({"status": "ready"})
 

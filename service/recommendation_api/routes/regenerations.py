@@ -44,7 +44,7 @@ async def post_regeneration(request: Request) -> Response:
     Open a regeneration, for everyone or an audience; `worked_on_by` says who makes the lists.
 
     `service`: this one, in a process of its own, as with `RECOMMENDATION_TRAINING=local`. `jobs`: this one does nothing
-    more; the operator's Jobs do, or `python -m recommendation_jobs regenerate --regeneration ID --shard 0 --shards 1`
+    more; the operator's Jobs do, or `recs regenerate --regeneration ID --shard 0 --shards 1`
     does, once for each shard. Where neither runs it stays as it is.
 
     `replaces` names one of the same drop that others overtook: it ends, and this one begins with a higher number.
