@@ -127,7 +127,7 @@ def happen(recipe: Recipe, shop: Shop, advance: Callable[[int], None] = lambda _
 
 def write_events(path: Path, events: Happenings, shop: Shop, recipe: Recipe) -> None:
     """Write the events as CSV, oldest first."""
-    width = max(6, len(str(recipe.users)))
+    name, width = recipe.name, max(6, len(str(recipe.users)))
     with path.open("wb") as file:
         file.write((",".join(COLUMNS) + "\n").encode())
         for start in range(0, len(events.seconds), _ROWS_AT_ONCE):
@@ -135,7 +135,7 @@ def write_events(path: Path, events: Happenings, shop: Shop, recipe: Recipe) -> 
             moments = np.datetime64(recipe.start.replace(tzinfo=None), "s") + events.seconds[rows]
             table = pa.table(
                 {
-                    "event_id": [f"{recipe.name}-{start + place}" for place in range(len(moments))],
+                    "event_id": [f"{name}-{start + place}" for place in range(len(moments))],
                     "user_id": [f"u-{user:0{width}}" for user in events.users[rows]],
                     "game_id": [shop.game_ids[game] for game in events.games[rows]],
                     "event_type": [EVENT_TYPES[event_type] for event_type in events.types[rows]],
