@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
+from recommendation.catalogue.tag_index import TagIndex
 from recommendation.ids import ID_RULE, is_id
 from recommendation.rows import RowError, as_fields, optional_time, required_id
 
@@ -18,6 +21,12 @@ MAX_TAGS = 32
 
 
 MAX_SIMILAR = 32
+
+
+NEWNESS_DAYS = 100_000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,11 @@ class Game:
     def name(self) -> str:
         """What to call it in a sentence."""
         return self.title or self.game_id
+
+    @property
+    def newness(self) -> float:
+        """A number that grows with the day of its release: 0 where that is unknown, below 1/2 until the year 2106."""
+        return max((self.released_at - _EPOCH).days, 0) / NEWNESS_DAYS if self.released_at else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,31 @@ class Catalogue:
         """Return the catalogue of some games."""
         listed = list(games)
         return cls({game.game_id: game for game in listed}, {game.key: game for game in listed})
+
+    @cached_property
+    def newest(self) -> Sequence[Game]:
+        """Every game that is available, the latest release first, ties and those without one by id."""
+        available = (game for game in self.by_id.values() if game.available and not game.is_deleted)
+        return sorted(available, key=lambda game: (-game.newness, game.game_id))
+
+    @cached_property
+    def _tagged(self) -> TagIndex:
+        return TagIndex.of([game.tags for game in self.newest])
+
+    def alike(self, game: Game, limit: int, is_shown: Callable[[Game], bool]) -> list[tuple[Game, float]]:
+        """
+        Find games that are like another by what is said of them: those that it names, then those that share most tags.
+
+        Returns:
+            Games, and 1 for those named or the share of common tags among all tags of both; of equals the newest first.
+        """
+        named = [self.by_id[name] for name in game.similar_to if name in self.by_id]
+        found = {other.key: (other, 1.0) for other in named}
+        for place, share in self._tagged.nearest(game.tags):
+            other = self.newest[place]
+            found.setdefault(other.key, (other, share))
+        found.pop(game.key, None)
+        return list(islice((pair for pair in found.values() if is_shown(pair[0])), limit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ link from each. After 10 pairs of its own (`FADE_PAIRS`) half of every number co
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -22,6 +21,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.catalogue.tag_index import TagIndex
 from recommendation.engine.model import Model
 from recommendation.engine.sparse import SparseLinks
 from recommendation.matrix.vocabulary import Vocabulary
@@ -116,17 +116,11 @@ class _ByTags:
 
     def __init__(self, model: Model, tags: Mapping[str, Sequence[str]]) -> None:
         self._model = model
-        self._sizes = np.zeros(len(model.games), np.int64)
-        """Number of different tags of each game."""
-        games: defaultdict[str, list[int]] = defaultdict(list)
+        of_rows: list[Sequence[str]] = [()] * len(model.games)
         for theirs, row in zip(tags.values(), model.games.rows(tags).tolist(), strict=True):
             if row >= 0:
-                distinct = set(theirs)
-                self._sizes[row] = len(distinct)
-                for tag in distinct:
-                    games[tag].append(row)
-        self._games = {tag: np.array(rows, np.int32) for tag, rows in games.items()}
-
+                of_rows[row] = theirs
+        self._index = TagIndex.of(of_rows)
         self._found: dict[frozenset[str], tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
 
     def nearest(self, release: Release) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -140,12 +134,7 @@ class _ByTags:
 
     def _nearest(self, wanted: frozenset[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return one neighbour more than wanted: one of them may be the release itself."""
-        alike = [self._games[tag] for tag in wanted if tag in self._games]
-        if not alike:
-            return np.zeros(0, np.int64), np.zeros(0)
-        shared = np.bincount(np.concatenate(alike), minlength=len(self._sizes))
-        rows = np.flatnonzero(shared)
-        closeness = shared[rows] / (len(wanted) + self._sizes[rows] - shared[rows])
+        rows, closeness = self._index.shares(wanted)
         last = len(rows) - TAG_NEIGHBOURS - 1
         if last > 0:
             near = closeness >= np.partition(closeness, last)[last]

@@ -71,8 +71,8 @@ def active_list(
     placements: list[Placement] = []
     if view.drops and given.placement and stored is not None and request.wants("drop"):
         placements = _placements(list(sources.personal(stored, state.owned)), view, request, now)
-    popular = sources.popular() if request.wants("popular") else ()
-    items = order([*first_party, personal, popular], placements, request.limit, len(request.before))
+    rest = sources.rest() if request.wants("popular") else ()
+    items = order([*first_party, personal, rest], placements, request.limit, len(request.before))
     return ActiveList(
         user_id=state.user_id,
         items=items,

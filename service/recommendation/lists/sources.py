@@ -82,6 +82,19 @@ class Sources:
             if game is not None:
                 yield Candidate(game, found.score, Reason("popular", found.sentence(days)), origin)
 
+    def rest(self) -> Iterator[Candidate]:
+        """Yield what fills a list: popular games, and in a store without a model the newest ones after them."""
+        yield from self.popular()
+        if self.view.live is None:
+            yield from self._newest()
+
+    def _newest(self) -> Iterator[Candidate]:
+        origin = Origin("popular", generated_at=self.view.popular_at)
+        for found in self.view.catalogue.newest:
+            game = self._on_sale(found.game_id)
+            if game is not None:
+                yield Candidate(game, game.newness, _as_new(game), origin)
+
     def first_party(self, state: UserState, request: PageRequest) -> list[Iterable[Candidate]]:
         """Return the shop's own candidates: of each class of source its pins, and then the others, read as needed."""
         everyone = self.view.own_of_everyone
@@ -112,6 +125,12 @@ class Sources:
         if game is None or game_id in self.hidden or (self.tags and not self.tags.admits(game)):
             return None
         return self.view.listed(self.now).get(game.key)
+
+
+def _as_new(game: Game) -> Reason:
+    if game.released_at is None:
+        return Reason("newest", "Not popular yet, and when it was released is not known")
+    return Reason("newest", f"Newest: released on {game.released_at.date()}, and not popular yet")
 
 
 def hidden_games(state: UserState, *others: Set[str]) -> Set[str]:

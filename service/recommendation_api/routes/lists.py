@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope
 
+from recommendation.catalogue.games import Game
 from recommendation.engine.model import LiveModel
 from recommendation.errors import no_model
 from recommendation.lists.asked import MOST_EXCLUDED, MOST_NAMES, MOST_ON_PAGE, USUAL_ON_PAGE
@@ -195,7 +196,7 @@ def _popular(view: StoreView, limit: int, tags: TagFilter, now: datetime) -> lis
 @reading.get(
     "/game/{game_id}/similar",
     response_model=None,
-    responses=answer(SimilarOut, 200, 304, 409),
+    responses=answer(SimilarOut, 200, 304),
     openapi_extra=schemas.TAGGED,
 )
 async def get_similar(
@@ -205,25 +206,48 @@ async def get_similar(
     tag: Tag = None,
     exclude_tag: WithoutTag = None,
 ) -> Response:
-    """Read the nearest games by their factors; 404 for a game that neither catalogue nor model knows."""
+    """
+    Read the nearest games; 404 for a game that neither catalogue nor model knows.
+
+    `by` says how they were found: `model` by the factors of the live model, where it knows the game; else `catalogue`,
+    by what is said of games: first those that its `similar_to` names, then those that share most of its tags.
+    """
     parts = parts_of(request)
     await parts.views.catch_up()
     view, now = parts.views.view, parts.clock()
     if game_id not in view.catalogue.by_id:
         raise unknown_game()
-    if view.live is None:
-        raise no_model()
-    model, tags = view.live.model, _tags(tag, exclude_tag)
-    row = int(model.games.rows([game_id])[0])
-    # A large model takes so long that other requests should not wait for it.
-    if row < 0:
-        items = []
-    elif len(model.games) > MANY_GAMES:
-        items = await asyncio.to_thread(nearest, view, view.live, row, limit, tags, now)
-    else:
-        items = nearest(view, view.live, row, limit, tags, now)
-    document = {"game_id": game_id, "in_model": row >= 0, "items": items, "model_version": view.live.version}
+    live, tags = view.live, _tags(tag, exclude_tag)
+    row = int(live.model.games.rows([game_id])[0]) if live else -1
+
+    def found() -> list[dict[str, Any]]:
+        if live is None or row < 0:
+            return _alike(view, game_id, limit, tags, now)
+        return nearest(view, live, row, limit, tags, now)
+
+    # A large model or catalogue takes so long that other requests should not wait for it.
+    is_large = max(len(view.catalogue.by_id), len(live.model.games) if live else 0) > MANY_GAMES
+    document = {
+        "game_id": game_id,
+        "in_model": row >= 0,
+        "by": "model" if row >= 0 else "catalogue",
+        "items": await asyncio.to_thread(found) if is_large else found(),
+        "model_version": live.version if live else None,
+    }
     return tagged_response(request, orjson.dumps(document))
+
+
+def _alike(view: StoreView, game_id: str, limit: int, tags: TagFilter, now: datetime) -> list[dict[str, Any]]:
+    """Return the listed games that the catalogue says are like a game, as they are answered."""
+
+    def is_shown(game: Game) -> bool:
+        return game.is_listed(now) and tags.admits(game)
+
+    found = view.catalogue.alike(view.catalogue.by_id[game_id], limit, is_shown)
+    return [
+        {"rank": rank, "game_id": game.game_id, "title": game.title, "score": round(score, 6)}
+        for rank, (game, score) in enumerate(found, 1)
+    ]
 
 
 def nearest(

@@ -154,7 +154,7 @@ def test_a_shop_without_any_interaction_opens_with_lists_of_its_own_and_hears_wh
     refused = store.refused("/batch", {"recommendations": rows})
     codes = {row["index"]: row["code"] for row in refused["rejected"]}
     assert codes == {0: "list_unchanged", 1: "unknown_game", 2: "unknown_game", 3: "unknown_game"}
-    assert store.listed("anybody") == [] == refused["new_games"]
+    assert store.listed("anybody", source="editorial") == [] == refused["new_games"]
     body = {"recommendations": rows, "create_games": True}
     answer = store.post("/batch", body)
     assert answer == {"accepted": 4, "duplicates": 0, "rejected": [], "new_games": ["g2", "typo-3"]}

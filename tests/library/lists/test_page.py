@@ -75,6 +75,27 @@ TWO = {"g000": "owned", "g002": "owned"}
 """Two even games; the model then ranks the other even ones first."""
 
 
+# Before the first model
+
+
+def test_before_the_first_model_the_newest_games_stand_behind_the_popular_ones() -> None:
+    released = {"g000": NOW - 50 * HOUR, "g003": NOW - 2000 * HOUR, "g005": NOW - 2000 * HOUR, "g006": NOW + HOUR}
+    catalogue = Catalogue.of(
+        Game(name, key, released_at=released.get(name), available=name != "g004") for name, key in KEYS.items()
+    )
+    cold, ann = view_of(live=None, catalogue=catalogue, popular=[PopularGame("g007", 1, 0)]), {"g001": "owned"}
+    items = page(user_of(ann, NOW), cold).items
+    assert [item.game_id for item in items] == ["g007", "g000", "g003", "g005", "g002", "new"]
+    assert {item.source for item in items} == {"popular"}
+    assert items[1].reason.text == "Newest: released on 2026-11-20, and not popular yet"
+    assert [item.reason.code for item in items] == ["popular", *["newest"] * 5]
+    assert sorted(items, key=lambda item: (-item.score, item.game_id)) == list(items)
+    second = page(user_of(ann, NOW), cold, PageRequest(2, before=frozenset({"g007", "g000", "g003"})))
+    assert second.items == items[3:5]
+    assert games(page(user_of(ann, NOW), cold, PageRequest(sources=frozenset({"cf"})))) == []
+    assert games(page(user_of({}, NOW), replace(cold, live=LIVE))) == ["g007"]
+
+
 # Which personal list
 
 

@@ -1,5 +1,7 @@
 """Answers to readers."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from recommendation_api.openapi.schemas import Moment
@@ -81,7 +83,7 @@ class PopularOut(BaseModel):
 
 
 class SimilarItemOut(BaseModel):
-    """A near game; `score` is the cosine of the factors."""
+    """A near game; `score` is the cosine of the factors, or the share of tags in common (1 where it is named)."""
 
     rank: int
     game_id: str
@@ -94,8 +96,9 @@ class SimilarOut(BaseModel):
 
     game_id: str
     in_model: bool
+    by: Literal["model", "catalogue"] = Field(description="by factors, or by `similar_to` and tags")
     items: list[SimilarItemOut]
-    model_version: str
+    model_version: str | None = Field(description="the live model, whether or not it knows the game")
 
 
 class ContributionOut(BaseModel):
