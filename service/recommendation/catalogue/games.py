@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import islice
+from itertools import chain
 from typing import Any
 
 from recommendation.catalogue.tag_index import TagIndex
@@ -124,13 +124,15 @@ class Catalogue:
         Returns:
             Games, and 1 for those named or the share of common tags among all tags of both; of equals the newest first.
         """
-        named = [self.by_id[name] for name in game.similar_to if name in self.by_id]
-        found = {other.key: (other, 1.0) for other in named}
-        for place, share in self._tagged.nearest(game.tags):
-            other = self.newest[place]
-            found.setdefault(other.key, (other, share))
-        found.pop(game.key, None)
-        return list(islice((pair for pair in found.values() if is_shown(pair[0])), limit))
+        named = ((self.by_id[name], 1.0) for name in game.similar_to if name in self.by_id)
+        tagged = ((self.newest[place], share) for place, share in self._tagged.nearest(game.tags))
+        found: dict[int, tuple[Game, float]] = {}
+        for other, share in chain(named, tagged):
+            if len(found) == limit:
+                break
+            if other.key != game.key and other.key not in found and is_shown(other):
+                found[other.key] = other, share
+        return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)
