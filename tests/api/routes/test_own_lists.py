@@ -40,12 +40,12 @@ def test_a_list_for_everyone_is_seen_replaced_and_taken_off(shop: Any) -> None:
     assert [item["game_id"] for item in made["items"]] == ["g1", "g2"]
     assert made["items"][0] == STORED
     assert shop.get("/lists") == {"lists": [made]}
-    assert shop.listed("anybody") == ["g1", "g2"]
+    assert shop.listed("anybody", source="editorial") == ["g1", "g2"]
     put(shop, "/lists/editorial", items=[{"game_id": "g3"}])
-    assert (games(shop, "editorial"), shop.listed("anybody")) == (["g3"], ["g3"])
+    assert (games(shop, "editorial"), shop.listed("anybody", source="editorial")) == (["g3"], ["g3"])
     assert shop.call("DELETE", "/lists/editorial").status_code == 204
     assert code(shop.call("DELETE", "/lists/editorial")) == (404, "no_list")
-    assert (shop.get("/lists"), shop.listed("anybody")) == ({"lists": []}, [])
+    assert (shop.get("/lists"), shop.listed("anybody", source="editorial")) == ({"lists": []}, [])
 
 
 def test_a_replace_by_nothing_takes_the_list_off(shop: Any) -> None:
@@ -66,7 +66,7 @@ def test_one_game_is_put_seen_and_taken_off_and_the_others_stay(shop: Any) -> No
     }  # fmt: skip
     assert shop.call("DELETE", "/lists/editorial/g1").status_code == 204
     assert code(shop.call("DELETE", "/lists/editorial/g1")) == (404, "not_listed")
-    assert (games(shop, "editorial"), shop.listed("anybody")) == (["g2"], ["g2"])
+    assert (games(shop, "editorial"), shop.listed("anybody", source="editorial")) == (["g2"], ["g2"])
     assert shop.call("DELETE", "/lists/editorial/g2").status_code == 204
     assert code(shop.call("DELETE", "/lists/editorial/g2")) == (404, "not_listed")
     assert shop.call("GET", "/lists/editorial").status_code == 404
@@ -94,7 +94,7 @@ def test_one_bad_item_and_the_list_stays_as_it_was(shop: Any, item: dict[str, An
 def test_a_game_that_is_not_known_becomes_known_where_that_is_asked_for(shop: Any) -> None:
     assert put(shop, "/lists/editorial", items=[{"game_id": "new"}], create_games=True)["new_games"] == ["new"]
     assert put(shop, "/lists/rule:x/newer", create_games=True)["new_games"] == ["newer"]
-    assert shop.listed("anybody") == ["new", "newer"]
+    assert shop.listed("anybody", source="editorial") == ["new", "newer"]
     assert code(shop.call("PUT", "/lists/rule:x/newest", json={})) == (422, "items_refused")
 
 
@@ -108,7 +108,7 @@ def test_a_mistyped_game_in_a_batch_is_refused_for_everyone(shop: Any) -> None:
     answer = shop.post("/batch", {"recommendations": rows})
     assert {row["index"]: row["code"] for row in answer["rejected"]} == {0: "unknown_game", 1: "list_unchanged"}
     assert (answer["accepted"], answer["new_games"]) == (2, ["hers"])
-    assert (shop.listed("ann"), shop.listed("bob")) == (["hers", "g1"], ["g1"])
+    assert (shop.listed("ann", source="editorial"), shop.listed("bob", source="editorial")) == (["hers", "g1"], ["g1"])
 
 
 @pytest.mark.parametrize("source", ["cf", "popular", "rule:", "Editorial"])
