@@ -9,6 +9,8 @@ from recommendation_api.app import PREFIX, create_app
 PIN = {"game_id": "g1", "score": 2.0, "position": 1, "reason": "Staff pick", "expires_at": "2999-01-01T00:00:00Z"}
 STORED = {**PIN, "title": "Deep Harbour"}
 
+OWN = ["editorial", "rule"]
+
 
 @pytest.fixture
 def shop(store: Any) -> Any:
@@ -94,7 +96,7 @@ def test_one_bad_item_and_the_list_stays_as_it_was(shop: Any, item: dict[str, An
 def test_a_game_that_is_not_known_becomes_known_where_that_is_asked_for(shop: Any) -> None:
     assert put(shop, "/lists/editorial", items=[{"game_id": "new"}], create_games=True)["new_games"] == ["new"]
     assert put(shop, "/lists/rule:x/newer", create_games=True)["new_games"] == ["newer"]
-    assert shop.listed("anybody", source="editorial") == ["new", "newer"]
+    assert shop.listed("anybody", source=OWN) == ["new", "newer"]
     assert code(shop.call("PUT", "/lists/rule:x/newest", json={})) == (422, "items_refused")
 
 
@@ -108,7 +110,7 @@ def test_a_mistyped_game_in_a_batch_is_refused_for_everyone(shop: Any) -> None:
     answer = shop.post("/batch", {"recommendations": rows})
     assert {row["index"]: row["code"] for row in answer["rejected"]} == {0: "unknown_game", 1: "list_unchanged"}
     assert (answer["accepted"], answer["new_games"]) == (2, ["hers"])
-    assert (shop.listed("ann", source="editorial"), shop.listed("bob", source="editorial")) == (["hers", "g1"], ["g1"])
+    assert (shop.listed("ann", source=OWN), shop.listed("bob", source=OWN)) == (["hers", "g1"], ["g1"])
 
 
 @pytest.mark.parametrize("source", ["cf", "popular", "rule:", "Editorial"])
