@@ -1,4 +1,4 @@
-"""Carries out a command: `train`, `regenerate`, `import`, `evaluate`, `simulate` or `prune`."""
+"""Carries out a command: `train`, `regenerate`, `import`, `evaluate`, `simulate`, `experiment` or `prune`."""
 
 import argparse
 import logging
@@ -23,6 +23,7 @@ COMMANDS = {
     "train": ("train", "fit a model and publish it"),
     "regenerate": ("regenerate", "remake lists"),
     "import": ("import_file", "count interactions from a file, or write a catalogue"),
+    "experiment": ("experiment", "say whether an experiment worked"),
     "prune": ("prune", "forget what is past its retention"),
 }
 FILE_COMMANDS = {

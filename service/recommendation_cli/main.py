@@ -24,11 +24,12 @@ COMMANDS = {
     "serve": "answer HTTP requests",
     "evaluate": "measure how good lists are, on a file or on the database",
     "simulate": "write the events of a made-up store",
+    "experiment": "say whether an experiment worked",
     "prune": "forget what is past its retention",
     "completion": "print a script that completes commands in a shell",
 }
 
-_JOBS = ("train", "regenerate", "import", "evaluate", "simulate", "prune")
+_JOBS = ("train", "regenerate", "import", "evaluate", "simulate", "experiment", "prune")
 
 _EPILOG = """examples:
   recs simulate --out events.csv --games-out games.csv

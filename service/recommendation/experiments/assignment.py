@@ -6,18 +6,21 @@ another at random, and gate users and partitions, which are hashed in other ways
 """
 
 import hashlib
+from typing import Any
 
 
-def key_of(kind: str, name: str) -> bytes:
-    """Return the key under which users are hashed for a thing of some kind, such as a layer."""
-    return hashlib.blake2b(f"{kind}:{name}".encode(), digest_size=32, person=b"experiment key").digest()
+def hash_of(kind: str, name: str) -> Any:
+    """Return a hash with the key of a thing of some kind, such as a layer: a read copies it for each user."""
+    key = hashlib.blake2b(f"{kind}:{name}".encode(), digest_size=32, person=b"experiment key").digest()
+    return hashlib.blake2b(digest_size=8, key=key)
 
 
-def part_of_hundred(key: bytes, user_id: str) -> int:
+def part_of_hundred(keyed: Any, user_id: str) -> int:
     """
     Return a number from 0 to 99 for a user, each as likely as any other.
 
     The hash has 64 bits, so no number is more likely than another by more than 1e-17.
     """
-    hashed = hashlib.blake2b(user_id.encode(), digest_size=8, key=key).digest()
-    return int.from_bytes(hashed, "big") % 100
+    hashed = keyed.copy()
+    hashed.update(user_id.encode())
+    return int.from_bytes(hashed.digest(), "big") % 100

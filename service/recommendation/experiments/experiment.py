@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
-from recommendation.experiments.assignment import key_of, part_of_hundred
+from recommendation.experiments.assignment import hash_of, part_of_hundred
 from recommendation.rows import RowError, as_fields, optional_time, whole_number
 
 BUCKETS = 100
@@ -97,9 +98,9 @@ class Experiment:
             Of an experiment that holds all buckets of its layer, with shares 90 and 10, nine users of ten get the
             first variant, on every replica and for as long as layer, salt and shares stay.
         """
-        if part_of_hundred(self._layer_key, user_id) not in self.buckets:
+        if len(self.buckets) < BUCKETS and part_of_hundred(self._layer_hash, user_id) not in self.buckets:
             return None
-        part = part_of_hundred(self._variant_key, user_id)
+        part = part_of_hundred(self._variant_hash, user_id)
         for variant in self.variants:
             part -= variant.share
             if part < 0:
@@ -107,12 +108,12 @@ class Experiment:
         return None
 
     @cached_property
-    def _layer_key(self) -> bytes:
-        return key_of("layer", self.layer)
+    def _layer_hash(self) -> Any:
+        return hash_of("layer", self.layer)
 
     @cached_property
-    def _variant_key(self) -> bytes:
-        return key_of("variant", self.salt or self.name)
+    def _variant_hash(self) -> Any:
+        return hash_of("variant", self.salt or self.name)
 
 
 def is_name(value: object) -> bool:

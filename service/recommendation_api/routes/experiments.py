@@ -1,10 +1,10 @@
 """Experiments: what is compared, among whom, and which variant a user gets."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
 from recommendation.experiments import store
 from recommendation.experiments.experiment import Experiment, parse_experiment
+from recommendation.experiments.report import report
 from recommendation.experiments.treatment import treatment
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
@@ -20,7 +21,12 @@ from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once_and_shown
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
-from recommendation_api.openapi.answers.experiments import ExperimentOut, ExperimentsOut, UserExperimentsOut
+from recommendation_api.openapi.answers.experiments import (
+    ExperimentOut,
+    ExperimentReportOut,
+    ExperimentsOut,
+    UserExperimentsOut,
+)
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
@@ -83,6 +89,31 @@ def get_experiment(request: Request, name: schemas.UserId) -> Response:
     with parts.database.reading() as connection:
         found = experiment_named(connection, name)
     return json_response(experiment_document(found, parts.clock()))
+
+
+@reading.get("/experiments/{name}/report", responses=answer(ExperimentReportOut))
+async def get_experiment_report(
+    request: Request, name: schemas.UserId, outcome: Annotated[str | None, Query(max_length=32)] = None
+) -> Response:
+    """
+    Say whether it worked: per variant the mean outcome of users whose window is over, and the difference to the first.
+
+    Users count who were exposed: `shown` feedback while the experiment ran. `outcome` names another event type than
+    the experiment's. It is worked out anew for each call, one at a time in a process; where that takes longer than a
+    statement may, `recs experiment report` has the time.
+    """
+    parts = parts_of(request)
+    if outcome is not None and outcome not in parts.settings.weights:
+        known = ", ".join(parts.settings.weights.names)
+        raise Problem(422, "unknown_outcome", f"outcome should be one of {known}")
+
+    def work() -> dict[str, Any]:
+        now = parts.clock()
+        with parts.database.snapshot() as connection:
+            experiment = experiment_named(connection, name)
+            return report(connection, experiment, outcome or experiment.outcome, now)
+
+    return json_response(await parts.many_reads.run(work))
 
 
 @reading.get("/user/{user_id}/experiments", responses=answer(UserExperimentsOut))

@@ -56,6 +56,7 @@ SCOPES = {
     "GET /train/{run_id}": OPERATOR,
     "GET /experiments": READ | ADMIN,
     "GET /experiments/{name}": READ | ADMIN,
+    "GET /experiments/{name}/report": READ | ADMIN,
     "PUT /experiments/{name}": ADMIN,
     "DELETE /experiments/{name}": ADMIN,
     "GET /user/{user_id}/experiments": READ | ADMIN,

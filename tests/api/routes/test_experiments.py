@@ -137,3 +137,19 @@ def test_what_cannot_be_begun_is_refused(store: Store) -> None:
 def test_the_export_of_a_person_names_their_variants(store: Store) -> None:
     begin(store, "lasting")
     assert store.get("/user/u00/export")["experiments"] == store.get("/user/u00/experiments")["experiments"]
+
+
+def test_a_report_counts_what_was_shown_and_who_is_missing(store: Store) -> None:
+    begin(store, "lasting")
+    store.post("/feedback", [{"user_id": user, "game_id": "g00", "action": "shown"} for user in USERS])
+    told = store.get("/experiments/lasting/report")
+    assert sum(one["exposed"] for one in told["variants"]) == 16
+    assert [one["counted"] for one in told["variants"]] == [0, 0]
+    assert told["variants"][1]["compared"]["state"] == "Collecting"
+    assert store.get("/experiments/lasting/report", params={"outcome": "played"})["outcome"] == "played"
+    for path, status, code in (
+        ("/experiments/other/report", 404, "unknown_experiment"),
+        ("/experiments/lasting/report?outcome=enjoyed", 422, "unknown_outcome"),
+    ):
+        answer = store.call("GET", path)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from recommendation_api.openapi.answers.lists import AssignedOut
 from recommendation_api.openapi.schemas import Moment
@@ -46,3 +46,66 @@ class UserExperimentsOut(BaseModel):
 
     user_id: str
     experiments: list[AssignedOut]
+
+
+class ComparedOut(BaseModel):
+    """A variant beside the first one; numbers are of one user, and null while too few are counted."""
+
+    state: Literal["Collecting", "Significant", "NoEffect", "TooFewUsers"]
+    difference: float | None = Field(description="of the means, adjusted by the time before the start")
+    low: float | None = Field(description="95 % interval that is right at every look")
+    high: float | None
+    one_look_low: float | None = Field(description="95 % interval for one look, at an end that was set beforehand")
+    one_look_high: float | None
+    relative: float | None = Field(description="the difference over the first variant's mean")
+    p_value: float | None = Field(description="permutation test, where a group has fewer than 1,000 users")
+    variance_left: float | None = Field(description="after the adjustment, over that before it")
+    users_needed: int | None = Field(description="of both variants, to find the smallest effect in 80 % of such cases")
+
+
+class CountedOut(BaseModel):
+    """The users of a variant."""
+
+    variant: str
+    exposed: int
+    counted: int = Field(description="users whose window is over")
+    mean: float | None
+    compared: ComparedOut | None = Field(description="null for the first variant")
+
+
+class PlannedVariantOut(BaseModel):
+    """How many users a variant and the first one need together."""
+
+    variant: str
+    users_needed: int
+
+
+class PlannedOut(BaseModel):
+    """What users of the last weeks let expect."""
+
+    users: int
+    mean: float
+    variants: list[PlannedVariantOut]
+
+
+class SampleRatioOut(BaseModel):
+    """Whether as many users were exposed in each variant as its share says."""
+
+    p_value: float
+    mismatch: bool = Field(description="users are missing from a variant: the differences tell nothing")
+
+
+class ExperimentReportOut(BaseModel):
+    """What an experiment showed."""
+
+    experiment: str
+    state: Literal["scheduled", "running", "ended"]
+    outcome: str
+    window_days: int
+    before_days: int
+    starts_at: Moment
+    ends_at: Moment | None
+    counted_until: Moment
+    sample_ratio: SampleRatioOut
+    planned: PlannedOut | None = Field(description="before the start, where enough users were shown anything lately")
+    variants: list[CountedOut]

@@ -1,0 +1,113 @@
+"""
+What chance alone would do: the tests, and the sample size. In NumPy, as the API's image has no SciPy.
+
+A permutation test holds at any size; the others rest on the normal distribution.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALPHA = 0.05
+"""Share of experiments without an effect that may look as if they had one."""
+
+
+POWER = 0.8
+"""Share of experiments with the smallest effect worth finding that should find it."""
+
+
+PERMUTATIONS = 1999
+
+
+_NORMAL = NormalDist()
+
+
+def half_width(standard_error: float, alpha: float = ALPHA) -> float:
+    """Return half the width of the interval for one look, planned beforehand."""
+    return _NORMAL.inv_cdf(1 - alpha / 2) * standard_error
+
+
+TIGHTEST_AT = 10_000
+"""Users at which the always-valid interval is as narrow as it can be; elsewhere it is only a little wider than that."""
+
+
+def always_valid_half_width(standard_error: float, users: int, alpha: float = ALPHA) -> float:
+    """
+    Return half the width of an interval that holds at every look, however often and whenever someone looks.
+
+    It is the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central
+    limit theory and asymptotic confidence sequences" (Annals of Statistics 52, 2024), their theorem 2.2, with rho
+    chosen by their equation for a time at which it should be tight. It is the mixture of Robbins (1970), as the mSPRT.
+
+    Args:
+        standard_error: of the estimate; `users` times its square is the variance of one user's part in it.
+        users: of both groups together.
+    """
+    tight = -2 * math.log(alpha)
+    rho_squared = (tight + math.log(tight) + 1) / TIGHTEST_AT
+    grown = users * rho_squared
+    return standard_error * math.sqrt(2 * (grown + 1) / grown * math.log(math.sqrt(grown + 1) / alpha))
+
+
+def users_needed(variance: float, effect: float, share: float, alpha: float = ALPHA, power: float = POWER) -> float:
+    """
+    Return the users, of both groups together, with which an effect is found in a share `power` of all experiments.
+
+    That is for one look at the end: (z(1 - alpha/2) + z(power))² variance (1/share + 1/(1 - share)) / effect².
+
+    Args:
+        variance: of one user's outcome, after adjustment.
+        effect: the difference of the means.
+        share: of the users in one of the groups, from 0 to 1.
+    """
+    quantiles = _NORMAL.inv_cdf(1 - alpha / 2) + _NORMAL.inv_cdf(power)
+    return quantiles**2 * variance * (1 / share + 1 / (1 - share)) / effect**2
+
+
+def permutation_p_value(one: NDArray[np.float64], other: NDArray[np.float64], seed: int) -> float:
+    """
+    Return the share of random splits of all values whose means differ as much as those of the split that was made.
+
+    The split itself counts as one of them, so the value is never 0. The same seed gives the same value.
+    """
+    everyone = np.concatenate([one, other])
+    few = one if len(one) <= len(other) else other
+    centre = everyone.mean()
+    seen = abs(few.sum() - len(few) * centre)
+    rng = np.random.default_rng(seed)
+    as_much = 1
+    for _ in range(PERMUTATIONS):
+        drawn = rng.choice(everyone, len(few), replace=False, shuffle=False)
+        as_much += bool(abs(drawn.sum() - len(few) * centre) >= seen - 1e-9)
+    return as_much / (PERMUTATIONS + 1)
+
+
+def sample_ratio_p_value(counts: Sequence[int], shares: Sequence[float]) -> float:
+    """
+    Return how likely counts are so far from their shares by chance: the chi-square test of goodness of fit.
+
+    A small value says that users are missing from a variant, so that its means tell nothing (Fabijan et al.,
+    "Diagnosing Sample Ratio Mismatch", KDD 2019).
+    """
+    total = sum(counts)
+    if not total:
+        return 1.0
+    expected = [total * share / sum(shares) for share in shares]
+    squared = sum((count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True))
+    return _chi_square_above(squared, len(counts) - 1)
+
+
+def _chi_square_above(value: float, degrees: int) -> float:
+    """Return the probability above a value: Q(n/2, x/2), by Q(a + 1, x) = Q(a, x) + x^a e^-x / gamma(a + 1)."""
+    half = value / 2
+    if half <= 0:
+        return 1.0
+    a = 0.5 if degrees % 2 else 1.0
+    above = math.erfc(math.sqrt(half)) if degrees % 2 else math.exp(-half)
+    while a < degrees / 2:
+        above += math.exp(a * math.log(half) - half - math.lgamma(a + 1))
+        a += 1
+    return min(1.0, above)

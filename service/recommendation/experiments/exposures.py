@@ -1,0 +1,100 @@
+"""
+What an experiment is measured by, out of the store: who was exposed when, and what they did before and after.
+
+An exposure is `shown` feedback. An outcome is an event of the experiment's type: feedback, or an interaction whose id
+is remembered. Feedback with an id is remembered too, and counts once.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Select, Subquery, case, exists, func, select, union_all
+
+from recommendation.database.dialects.reading import microseconds
+from recommendation.database.tables import event_ids, feedback, merges
+from recommendation.experiments.experiment import Experiment
+from recommendation.weights import SHOWN
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Exposed(NamedTuple):
+    """A user who was shown a list while the experiment ran."""
+
+    user_id: str
+    is_over: bool
+    """Whether the user's window is over; until then they are counted nowhere."""
+    after: int
+    """Outcomes in the window, from the first exposure on."""
+    before: int
+    """Outcomes in the days before the start of the experiment."""
+
+
+def exposed_users(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> Iterator[Exposed]:
+    """
+    Yield the users who were exposed, in no order.
+
+    Accounts that a visitor was merged into since the start are left out: what the visitor was shown was drawn by
+    another id.
+
+    Args:
+        connection: of a snapshot, as it streams.
+        outcome: event type that is counted.
+        now: what happens later is not looked at.
+    """
+    exposed, outcomes = _exposed(connection, experiment, now), _outcomes(connection, experiment, outcome, now)
+    window = timedelta(days=experiment.window_days) // _MICROSECOND
+    since = exposed.c.first
+    in_window = (outcomes.c.at >= since) & (outcomes.c.at < since + window)
+    query = (
+        select(
+            exposed.c.user_id,
+            since,
+            func.sum(case((in_window, 1), else_=0)),
+            func.sum(case((outcomes.c.at < _microseconds_of(experiment.starts_at), 1), else_=0)),
+        )
+        .select_from(exposed.outerjoin(outcomes, outcomes.c.user_id == exposed.c.user_id))
+        .group_by(exposed.c.user_id, since)
+    )
+    present = _microseconds_of(now)
+    for user_id, first, after, before in connection.execution_options(yield_per=10_000).execute(query):
+        yield Exposed(user_id, first + window <= present, int(after), int(before))
+
+
+def _exposed(connection: Connection, experiment: Experiment, now: datetime) -> Subquery:
+    shown = feedback.c
+    end = now if experiment.ends_at is None else min(now, experiment.ends_at)
+    merged = select(merges.c.into_user_id).where(merges.c.merged_at >= experiment.starts_at)
+    return (
+        select(shown.user_id, func.min(microseconds(connection, shown.occurred_at)).label("first"))
+        .where(
+            shown.action == SHOWN,
+            shown.occurred_at >= experiment.starts_at,
+            shown.occurred_at < end,
+            shown.user_id.not_in(merged),
+        )
+        .group_by(shown.user_id)
+        .subquery("exposed")
+    )
+
+
+def _outcomes(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> Subquery:
+    since = experiment.starts_at - timedelta(days=experiment.before_days)
+    told, kept = feedback.c, event_ids.c
+    as_feedback: Select[tuple[str, int]] = select(
+        told.user_id, microseconds(connection, told.occurred_at).label("at")
+    ).where(told.action == outcome, told.occurred_at >= since, told.occurred_at <= now)
+    twice = exists().where(told.user_id == kept.user_id, told.event_id == kept.event_id)
+    as_events = select(kept.user_id, microseconds(connection, kept.occurred_at)).where(
+        kept.event_type == outcome,
+        kept.occurred_at >= since,
+        kept.occurred_at <= now,
+        kept.taken_back_at.is_(None),
+        ~twice,
+    )
+    return union_all(as_feedback, as_events).subquery("outcomes")
+
+
+def _microseconds_of(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=moment.tzinfo)) // _MICROSECOND
