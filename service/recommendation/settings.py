@@ -193,6 +193,17 @@ class Settings:
             reason="with a position among these; the longest page has so many places, and each read seats all pins.",
         ),
     )
+    kept_pages_mib: int = field(
+        default=32,
+        metadata=whole(
+            "RECOMMENDATION_KEPT_PAGES_MIB",
+            0,
+            16_384,
+            unit="MiB",
+            reason="memory of each API process for pages of lists that were answered, to answer them again while "
+            "nothing changed; 32 hold some 5,000 pages of 20 games. 0 keeps none.",
+        ),
+    )
     weights: Weights = field(
         default_factory=lambda: parse_weights(""),
         metadata=described(

@@ -25,6 +25,7 @@ from recommendation_api.background.trainer import Trainer
 from recommendation_api.background.view import ViewHolder
 from recommendation_api.batching.batcher import Batcher
 from recommendation_api.batching.held import LOCK_WAIT_MS, Held
+from recommendation_api.batching.kept_pages import KeptPages
 from recommendation_api.batching.reads import (
     GENERATIONS_AT_ONCE,
     MOST_GENERATED_TOGETHER,
@@ -55,6 +56,8 @@ class Parts:
     popular: PopularCounter
     reads: Batcher[str, UserState]
     """Reads what is kept of a user."""
+    pages: KeptPages
+    """Pages of lists that were answered."""
     loop_reads: LoopReads
     loop_ingests: LoopIngests | None
     generating: Batcher[str, UserState]
@@ -76,6 +79,8 @@ class Parts:
     """Leaves what this process answered for every replica to read."""
     keys: KeyRing | None
     clock: SteadyClock
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Held while a page is made that takes long."""
     is_ready: bool = False
     is_draining: bool = False
     list_settings: ListSettings = field(default_factory=ListSettings)
@@ -124,6 +129,8 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     loop_reads = LoopReads(database, _readers(settings), lambda: fades or views.needs_times)
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.last_view)
+    pages = KeptPages(settings.kept_pages_mib * 2**20)
+    metrics.watch_pages(pages)
     metrics.training_suspended.set(settings.training_suspended)
     writes = WriteTurns(settings.max_concurrent_writes, settings.max_waiting_writes)
     held = Held(settings.statement_timeout_ms / 1000)
@@ -135,6 +142,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         views=views,
         popular=PopularCounter(database, settings.popular_days, clock, on_counted=views.written),
         reads=reads_together(loop_reads.read, ReadPolicy(_readers(settings))),
+        pages=pages,
         loop_reads=loop_reads,
         loop_ingests=loop_ingests,
         generating=reads_together(

@@ -44,6 +44,7 @@ BAD = {
     "RECOMMENDATION_LIST_MAX_SOURCES": ["0"],
     "RECOMMENDATION_LISTS_MAX_ITEMS": ["0"],
     "RECOMMENDATION_LISTS_MAX_PINS": ["-1"],
+    "RECOMMENDATION_KEPT_PAGES_MIB": ["-1", "1.5"],
     "RECOMMENDATION_EVENTS_URL": ["http://h", "kafka:/hunter2", "amqp://user:hunter2@h"],
 }
 

@@ -167,8 +167,10 @@ def users_statement(engine: Engine, with_times: bool) -> PreparedStatement:
 def states_of(rows: Iterable[Sequence[Any]], user_ids: Iterable[str]) -> dict[str, UserState]:
     """Turn the rows of `_users` into users; a user of whom nothing is kept is there all the same."""
     states = {user_id: UserState(user_id) for user_id in user_ids}
-    for user_id, source, number, first, second, third, times, moment, items, events_seen in rows:
+    for row in rows:
+        user_id, source, number, first, second, third, times, moment, items, events_seen = row
         state = states[user_id]
+        state.rows.append(row)
         if source is None:
             state.events_seen = number
             state.game_ids = first.split(_SEPARATOR)

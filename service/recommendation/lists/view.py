@@ -60,6 +60,32 @@ class StoreView:
     """Those that run or wait, by their names."""
     live: LiveModel | None = None
     made_at: datetime | None = None
+    edition: int = 0
+    """Rises with each change but one of popular games: at one moment, views of one edition give the same pages."""
+    popular_edition: int = 0
+    """Rises where popular games change."""
+
+    def turns_after(self, now: datetime) -> datetime | None:
+        """
+        Return the next moment that changes pages by itself.
+
+        That is a release, the start or end of a drop or an experiment, the expiry of an item for everyone; whatever
+        else comes to hang on the time belongs here, as pages are kept until then.
+        """
+        place = bisect_right(self._turns, now)
+        return self._turns[place] if place < len(self._turns) else None
+
+    def has_released_by(self, now: datetime) -> bool:
+        """Tell whether a game was released since the view was made: the next one ranks it too."""
+        return bool(bisect_right(self._to_come, now))
+
+    @cached_property
+    def _turns(self) -> Sequence[datetime]:
+        of_drops = (moment for drop in self.drops for moment in (drop.released_at, drop.ends_at))
+        of_experiments = (moment for one in self.experiments for moment in (one.starts_at, one.ends_at))
+        expiries = (item.expires_at for given in self.everyone.values() for item in given.items)
+        ends = (moment for moment in (*of_experiments, *expiries) if moment is not None)
+        return sorted({*self._to_come, *of_drops, *ends})
 
     def listed(self, now: datetime) -> Mapping[int, Game]:
         """

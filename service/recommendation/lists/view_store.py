@@ -47,11 +47,14 @@ class ViewLoader:
             self._versions.pop("model", None)
         changed = {name for name in {*versions, *self._versions} if versions.get(name) != self._versions.get(name)}
         view = replace(self.view, made_at=now)
+        if changed - {"popular"} or self.view.has_released_by(now):
+            view = replace(view, edition=view.edition + 1)
         if "catalogue" in changed:
             view = replace(view, catalogue=load_catalogue(connection))
         if "popular" in changed:
             (popular, days), (popular_at, _) = load_popular(connection), last_count(connection)
             view = replace(view, popular=popular, popular_days=days, popular_at=popular_at)
+            view = replace(view, popular_edition=view.popular_edition + 1)
         if "everyone" in changed:
             lists = {row.source: FirstPartyList.of(row) for row in everyone_lists(connection)}
             view = replace(view, everyone=lists)

@@ -11,7 +11,7 @@ from recommendation.errors import InvalidInput
 from recommendation.settings import Settings
 
 PROCESS_MIB = 150
-"""An API process with its connections, without catalogue and model."""
+"""An API process with its connections, without catalogue, model and kept pages."""
 
 
 GAME_BYTES = 1536
@@ -46,7 +46,7 @@ def refuse_what_readers_cannot_hold(settings: Settings, artifact_bytes: int, gam
             f"the model has {mib} MiB, more than RECOMMENDATION_MODEL_MAX_MIB={settings.model_max_mib}; "
             "raise that, or lower CF_N_COMPONENTS"
         )
-    needed, there = memory_mib(artifact_bytes, games), settings.reader_memory_mib
+    needed, there = memory_mib(artifact_bytes, games) + settings.kept_pages_mib, settings.reader_memory_mib
     if there and needed > there:
         raise InvalidInput(
             f"the model has {mib} MiB: with {games} games an API process needs {needed} MiB to load it beside the live "

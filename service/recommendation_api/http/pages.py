@@ -149,19 +149,26 @@ def _tail(origin: Origin) -> str:
     return "," + _json(document)[1:]
 
 
-def tagged_response(request: Request, body: bytes) -> Response:
-    """Answer with JSON and an ETag, or 304 where the client has just this."""
-    tag = tag_of(body)
+def tagged_response(request: Request, body: bytes, tag: str | None = None) -> Response:
+    """
+    Answer with JSON and an ETag, or 304 where the client has just this.
+
+    Args:
+        request: may say what the client has.
+        body: the JSON.
+        tag: of the body, where it is known.
+    """
+    tag = tag or tag_of(body)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if is_known(tag, request.headers.get("if-none-match")):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "application/json")
 
 
-def tagged_plainly(body: bytes) -> ASGIApp:
+def tagged_plainly(body: bytes, tag: str) -> ASGIApp:
     """Return what sends the answer of `tagged_response` to a client that names no tag, without a response object."""
     headers = [
-        (b"etag", tag_of(body).encode()),
+        (b"etag", tag.encode()),
         (b"cache-control", b"private, no-cache"),
         (b"content-length", str(len(body)).encode()),
         (b"content-type", b"application/json"),

@@ -22,8 +22,10 @@ from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 from recommendation.lists.why import NOT_REMADE, Explanation, explain
 from recommendation.regeneration.next_time import NextTime, next_time
+from recommendation_api.batching.kept_pages import KeptPage, kept_page
 from recommendation_api.batching.turns import too_many_writes
 from recommendation_api.http.auth import needs
+from recommendation_api.http.etags import tag_of
 from recommendation_api.http.pages import (
     decode_cursor,
     json_body_response,
@@ -38,6 +40,7 @@ from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.lists import ListOut, PopularOut, SimilarOut, WhyOut
 from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import unknown_game
+from recommendation_api.telemetry.metrics import made_of
 
 reading = APIRouter(tags=["readers"], dependencies=[needs("read")])
 
@@ -53,7 +56,7 @@ MANY_GAMES = 20_000
 
 
 MANY_OWN_GAMES = 500
-"""Games of a user from which a list is explained in a thread."""
+"""Games of a user from which a list is made or explained in a thread."""
 
 
 Tag = Annotated[
@@ -86,30 +89,49 @@ async def get_list(
     """
     parts = parts_of(request)
     await parts.views.catch_up()
+    shown = decode_cursor(cursor, parts.views.view.catalogue) if cursor else frozenset()
+    page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()), _tags(tag, exclude_tag))
+    found = await _page_of(parts, user_id, page)
+    return tagged_response(request, found.body, found.tag)
+
+
+async def _page_of(parts: Parts, user_id: str, page: PageRequest) -> KeptPage:
+    """Return the page that was answered before if it would be made the same now, else make it; and count it."""
     view = parts.views.view
-    shown = decode_cursor(cursor, view.catalogue) if cursor else frozenset()
-    tags = _tags(tag, exclude_tag)
-    page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()), tags)
     state = await parts.reads.ask(user_id)
-    if tags and len(view.catalogue.by_id) > MANY_GAMES:
-        active = await asyncio.to_thread(_list_of, parts, view, state, page)
-        parts.metrics.served(state, active, is_filtered=True)
+    if state.games > MANY_OWN_GAMES or (page.tags and len(view.catalogue.by_id) > MANY_GAMES):
+        # Two clients that read a user of thousands of games hold up no other: one such page at a time, beside the loop.
+        async with parts.large:
+            stamp = await asyncio.to_thread(state.stamp)
+            found = parts.pages.find(user_id, page, stamp, view, parts.clock())
+            found = found or parts.pages.keep(page, await asyncio.to_thread(_made, parts, view, state, page, stamp))
     else:
-        active = make_page(parts, view, state, page)
-    return tagged_response(request, list_body(active, limit, view.catalogue))
+        stamp = state.stamp()
+        found = parts.pages.find(user_id, page, stamp, view, parts.clock())
+        found = found or parts.pages.keep(page, _made(parts, view, state, page, stamp))
+    parts.metrics.served_as(found.made, user_id, found.events_seen, found.game_ids, found.may_fall_back)
+    return found
+
+
+def _made(parts: Parts, view: StoreView, state: UserState, page: PageRequest, stamp: bytes) -> KeptPage:
+    """Make a page, and write it with its tag."""
+    now = parts.clock()
+    active = _list_of(parts, view, state, page, now)
+    body = list_body(active, page.limit, view.catalogue)
+    return kept_page(body, tag_of(body), made_of(state, active), stamp, state, active, page, view, now)
 
 
 def _tags(tag: list[str] | None, exclude_tag: list[str] | None) -> TagFilter:
     return TagFilter(frozenset(tag or ()), frozenset(exclude_tag or ()))
 
 
-def _list_of(parts: Parts, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:
-    return active_list(state, view, page, parts.list_settings, parts.settings.fresh_reads, parts.clock())
+def _list_of(parts: Parts, view: StoreView, state: UserState, page: PageRequest, now: datetime) -> ActiveList:
+    return active_list(state, view, page, parts.list_settings, parts.settings.fresh_reads, now)
 
 
 def make_page(parts: Parts, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:
     """Make a page of a list, and count how it came about."""
-    active = _list_of(parts, view, state, page)
+    active = _list_of(parts, view, state, page, parts.clock())
     parts.metrics.served(state, active, is_filtered=bool(page.tags))
     return active
 
@@ -137,12 +159,10 @@ async def _made_body(parts: Parts, user_id: str, page: PageRequest) -> bytes:
 
 async def _take_reading(parts: Parts, scope: Scope, _receive: Receive, user_id: str, page: PageRequest) -> ASGIApp:
     await parts.views.catch_up()
-    view = parts.views.view
-    active = make_page(parts, view, await parts.reads.ask(user_id), page)
-    body = list_body(active, page.limit, view.catalogue)
+    found = await _page_of(parts, user_id, page)
     if any(name == b"if-none-match" for name, _ in scope["headers"]):
-        return tagged_response(Request(scope), body)
-    return tagged_plainly(body)
+        return tagged_response(Request(scope), found.body, found.tag)
+    return tagged_plainly(found.body, found.tag)
 
 
 async def _take_making(parts: Parts, _scope: Scope, _receive: Receive, user_id: str, page: PageRequest) -> ASGIApp:

@@ -39,7 +39,9 @@ async def delete_user(request: Request, user_id: schemas.UserId) -> Response:
     def work(connection: Connection, now: datetime) -> Answer:
         return Answer(200, orjson.dumps({"erased": erase_user(connection, user_id, now)}))
 
-    answer, replayed = await once(request, b"", work, user_id, parts_of(request).erasing)
+    parts = parts_of(request)
+    answer, replayed = await once(request, b"", work, user_id, parts.erasing)
+    parts.pages.forget(user_id)
     return answered(answer, replayed)
 
 

@@ -27,6 +27,7 @@ from recommendation.lists.view import StoreView
 from recommendation.operations.traffic import Counts
 from recommendation.weights import Weights
 from recommendation_api.telemetry.leak_check import RESULTS, LeakCheck
+from recommendation_api.telemetry.page_gauges import PagesCollector, WatchedPages
 from recommendation_api.telemetry.store_gauges import FactsReader, StoreCollector
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -139,19 +140,27 @@ class Metrics:
         A list that is filtered by tags may well hold popular games only, and an experiment may want them: neither
         counts as a fallback.
         """
-        if active.is_personal:
-            made = "folded_in" if active.was_folded_in else "stored"
-        else:
-            made = "popular" if state.events_seen else "newcomer"
+        game_ids = (item.game_id for item in active.items)
+        may_fall_back = not is_filtered and active.treatment.personal
+        self.served_as(made_of(state, active), state.user_id, state.events_seen, game_ids, may_fall_back)
+
+    def served_as(
+        self, made: str, user_id: str, events_seen: int, game_ids: Iterable[str], may_fall_back: bool
+    ) -> None:
+        """Count a list of which it is known how it came about, as `served` does."""
         self._made[made].inc()
-        if made != "newcomer" and not is_filtered and active.treatment.personal:
+        if made != "newcomer" and may_fall_back:
             self._recent.add(made == "popular")
             self._fallbacks += made == "popular"
-        self._leaks.saw(state.user_id, state.events_seen, (item.game_id for item in active.items))
+        self._leaks.saw(user_id, events_seen, game_ids)
 
     def event_sent(self, type_: str) -> None:
         """Count an announcement that the broker has."""
         self.events_sent.labels(type=type_).inc()
+
+    def watch_pages(self, pages: WatchedPages) -> None:
+        """Tell from now on what is kept of pages."""
+        self.registry.register(PagesCollector(pages))
 
     def watch_view(self, view: Callable[[], StoreView]) -> None:
         """Tell from now on what this process serves from."""
@@ -303,6 +312,13 @@ class ViewCollector(Collector):
         if view.made_at is not None:
             age.add_metric([], max(0.0, (datetime.now(UTC) - view.made_at).total_seconds()))
         yield age
+
+
+def made_of(state: UserState, active: ActiveList) -> str:
+    """Return how a list came about, as one of `MADE`."""
+    if active.is_personal:
+        return "folded_in" if active.was_folded_in else "stored"
+    return "popular" if state.events_seen else "newcomer"
 
 
 def _samples(counter: Counter, label: str) -> dict[str, int]:
