@@ -69,12 +69,17 @@ def _regenerate(settings: Settings, regeneration_id: str) -> None:
     database.close()
 
 
+def panels_of(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every row and panel, those inside folded rows too."""
+    return [panel for outer in dashboard["panels"] for panel in (outer, *outer.get("panels", ()))]
+
+
 def expressions() -> Iterator[tuple[str, str]]:
     for group in yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
     dashboard = json.loads((FILES / "dashboard.json").read_text())
-    for panel in dashboard["panels"]:
+    for panel in panels_of(dashboard):
         for target in panel.get("targets", ()):
             yield f"panel {panel['title']} {target['refId']}", target["expr"]
     for annotation in dashboard["annotations"]["list"]:
@@ -132,12 +137,37 @@ def test_a_real_scrape_is_clean(tool: Path, scrapes: tuple[str, str], process: i
 
 
 def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
+    dashboard = json.loads((FILES / "dashboard.json").read_text())
+    everything = panels_of(dashboard)
+    assert len({panel["id"] for panel in everything}) == len(everything)
+    inside = [row["panels"] for row in dashboard["panels"] if row.get("collapsed")]
+    for panels in (dashboard["panels"], *inside):  # a folded row has its own places
+        taken: set[tuple[int, int]] = set()
+        for panel in panels:
+            place = panel["gridPos"]
+            cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+            assert not cells & taken, panel["title"]
+            assert place["x"] + place["w"] <= 24
+            taken |= cells
+
+
+def test_the_dashboard_begins_with_alerts_and_has_a_folded_row_for_each_role() -> None:
     panels = json.loads((FILES / "dashboard.json").read_text())["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    taken: set[tuple[int, int]] = set()
-    for panel in panels:
-        place = panel["gridPos"]
-        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
-        assert not cells & taken, panel["title"]
-        assert place["x"] + place["w"] <= 24
-        taken |= cells
+    assert [panel["type"] for panel in panels[:2]] == ["row", "alertlist"]
+    assert panels[1]["options"]["alertInstanceLabelFilter"] == '{namespace="$namespace"}'
+    rows = [panel for panel in panels[1:] if panel["type"] == "row"]
+    assert [row["title"].split(":")[0] for row in rows] == [
+        "For who is on call",
+        "For store backends",
+        "For release managers",
+        "For data scientists",
+    ]
+    assert all(row["collapsed"] and row["panels"] for row in rows)
+
+
+def test_every_panel_says_what_is_good_and_every_runbook_is_named_by_a_panel_about_it() -> None:
+    panels = [p for p in panels_of(json.loads((FILES / "dashboard.json").read_text())) if p["type"] != "row"]
+    assert [panel["title"] for panel in panels if " Good: " not in panel["description"]] == []
+    pages = {page.stem for page in (ROOT / "docs" / "runbooks").glob("*.md")}
+    told = re.findall(r"runbooks? ([a-z-]+(?:, [a-z-]+-[a-z-]+)*)", " ".join(panel["description"] for panel in panels))
+    assert {name for names in told for name in names.split(", ")} == pages

@@ -194,6 +194,20 @@ def test_a_bad_base_url_for_runbooks_is_refused(bad: str) -> None:
         render({"monitoring": {"rules": True, "runbookBaseUrl": bad}})
 
 
+def test_the_dashboard_links_console_and_runbooks_where_their_addresses_are_set() -> None:
+    addresses = {"consoleUrl": "https://games.example.com/console/", "runbookBaseUrl": "https://wiki.example.com/run"}
+    found = render({"monitoring": {"dashboard": True, **addresses}}).one("ConfigMap", "dashboard")
+    (content,) = found["data"].values()
+    links = {link["title"]: link["url"] for link in json.loads(content)["links"]}
+    assert links == {"Console": addresses["consoleUrl"], "Runbooks": addresses["runbookBaseUrl"]}
+
+
+@pytest.mark.parametrize("bad", ["games.example.com/console/", "javascript:alert(1)", "https://a b"])
+def test_a_bad_address_of_the_console_is_refused(bad: str) -> None:
+    with pytest.raises(Refused, match="consoleUrl"):
+        render({"monitoring": {"dashboard": True, "consoleUrl": bad}})
+
+
 def test_alerts_and_dashboard_are_rendered_unchanged_when_enabled() -> None:
     release = variant("monitored")
     (rules,) = release.of("PrometheusRule")
