@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 PHONE, DESK = (390, 844), (1280, 900)
+SMALLEST, LARGEST = (320, 640), (2560, 1440)
 SCREENSHOTS = os.environ.get("RECOMMENDATION_SCREENSHOTS")
 """A folder to keep pictures in, for the docs."""
 
@@ -24,7 +25,7 @@ class Console:
     def open(self, address: str = "overview", size: tuple[int, int] = DESK, is_dark: bool = False) -> None:
         """Open it afresh at an address such as `lists/u00`."""
         width, height = size
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
@@ -79,6 +80,11 @@ class Console:
     def overflows(self) -> bool:
         """Tell whether the page is wider than the window."""
         return bool(self.run("return document.documentElement.scrollWidth > window.innerWidth"))
+
+    def cut_off(self) -> list[str]:
+        """Return the tables that are wider than their place."""
+        wide = "[...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth)"
+        return list(self.run(f"return {wide}.map((one) => one.getAttribute('aria-label'))"))
 
     def errors(self) -> list[str]:
         """Return what the browser complained of."""

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from browsing import DESK, PHONE, VIEWS, Console
+from browsing import DESK, LARGEST, PHONE, SMALLEST, VIEWS, Console
 from hostile_names import HOSTILE_GAME, HOSTILE_TITLE, HOSTILE_USER
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
@@ -31,6 +31,18 @@ def test_every_view_fits_bars_no_one_and_leaves_no_error(
         kind = f"{'phone' if size == PHONE else 'desk'}-{'dark' if is_dark else 'light'}"
         console.picture(f"{view.partition('?')[0].replace('/', '-')}-{kind}")
     assert {view: barriers for view, barriers in found.items() if barriers} == {}
+    assert console.errors() == []
+
+
+@pytest.mark.parametrize("size", [SMALLEST, LARGEST], ids=["smallest", "largest"])
+def test_every_view_fits_the_smallest_and_the_largest_screen(console: Console, size: tuple[int, int]) -> None:
+    console.open("overview", size)
+    too_wide = {}
+    for view in (*VIEWS, "lists/u00?game=g06", "lists?find=u", "games/g02", "people/u00"):
+        console.go(view)
+        too_wide[view] = ["page"] * console.overflows() + console.cut_off()
+        console.picture(f"{view.partition('?')[0].replace('/', '-')}-{size[0]}")
+    assert {view: what for view, what in too_wide.items() if what} == {}
     assert console.errors() == []
 
 
@@ -300,3 +312,17 @@ def test_the_page_is_small_and_drawn_soon(console: Console) -> None:
         ".filter((one) => one.name.includes('/console/')).reduce((sum, one) => sum + one.decodedBodySize, 0)"
     )
     assert 10_000 < loaded < 150_000
+
+
+def test_the_first_view_is_drawn_in_a_fifth_of_a_second_at_its_best(console: Console) -> None:
+    """The best of some: a machine that tests are busy on can make any one of them late."""
+    console.open()
+    took = []
+    for _ in range(20):
+        console.browser.refresh()
+        console.until(lambda: console.run("return performance.getEntriesByName('first view').length"))
+        took.append(console.run("return performance.getEntriesByName('first view')[0].startTime"))
+        if took[-1] < 200:
+            break
+    assert min(took) < 200, took
+    print(f"first view after {min(took):.0f} ms")

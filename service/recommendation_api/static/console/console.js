@@ -75,6 +75,7 @@ async function show(isRefresh = false) {
     const data = await view.load(here);
     if (mine !== turn) return;
     patch(place, [...put(el("div"), view.draw(data, here, act)).childNodes]);
+    if (!drawnAt) performance.mark("first view"); // since the navigation began; the tests measure it
     drawnAt = new Date();
     if (notice.querySelector("[data-load]")) say();
   } catch (error) {
