@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, or_, select
 
 from recommendation.database.dialects.writing import insert_new
 from recommendation.database.in_parts import rows_among
@@ -76,6 +76,15 @@ def _fingerprints(connection: Connection, names: list[str]) -> dict[str, bytes]:
     return {row.event_id: bytes(row.fingerprint) for row in rows}
 
 
-def forget_event_ids(connection: Connection, before: datetime) -> int:
-    """Forget event ids older than the retention; return how many."""
-    return int(connection.execute(delete(event_ids).where(event_ids.c.received_at < before)).rowcount)
+def forget_event_ids(connection: Connection, before: datetime, needed: ColumnElement[bool], at_latest: datetime) -> int:
+    """
+    Forget event ids older than the retention; return how many.
+
+    Args:
+        before: what was received earlier is older than the retention.
+        needed: holds for events that are kept for longer; null of one whose user was erased.
+        at_latest: what was received earlier than this goes in any case.
+    """
+    ids = event_ids.c
+    idle = or_(ids.event_type.is_(None), ~needed, ids.received_at < at_latest)
+    return int(connection.execute(delete(event_ids).where(ids.received_at < before, idle)).rowcount)

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, select
 
 from recommendation.database.idempotency import forget_answers
 from recommendation.database.tables import feedback, models, regenerations, training_runs, user_lists
+from recommendation.experiments.needed import needed_events
 from recommendation.interactions.erasures import forget_erasures
 from recommendation.interactions.event_ids import forget_event_ids
 from recommendation.operations.changes import forget_changes
@@ -13,14 +14,18 @@ from recommendation.training.models import prune_models
 from recommendation.weights import SHOWN
 
 HISTORY = timedelta(days=90)
-"""How long ended runs, regenerations, items shown and the trail of changes are kept: a quarter of hourly trainings."""
+"""How long ended runs, regenerations, items shown, events that experiments count, and the trail of changes are kept."""
 
 
 def forget_old(connection: Connection, now: datetime, retention: timedelta, models_kept: int) -> dict[str, int]:
-    """Forget event ids, answers, erasures, model versions, history, and lists of models that are gone."""
+    """
+    Forget event ids, answers, erasures, model versions, history, and lists of models that are gone.
+
+    Ids of events that an experiment counts stay longer, up to `HISTORY`.
+    """
     before, long_ago = now - retention, now - HISTORY
     gone = {
-        "event ids": forget_event_ids(connection, before),
+        "event ids": forget_event_ids(connection, before, needed_events(connection, now, HISTORY), long_ago),
         "answers": forget_answers(connection, before),
         "erasure digests": forget_erasures(connection, before),
         "model versions": len(prune_models(connection, models_kept)),
