@@ -10,9 +10,11 @@ from scipy.sparse import csr_matrix
 
 from benchmarks import data
 from benchmarks.harness import Result, Sizes, compare, seconds
+from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.engine.rank_many import BatchRanker, RankingBlock
-from recommendation.engine.sparse import SparseLinks
+from recommendation.engine.settings import EngineSettings
+from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
 
 DEFAULT = {"users": 100_000, "games": 20_000, "components": 40, "n": 100, "per_user": 30.0}
@@ -27,8 +29,8 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
     pairs = data.make_pairs(users, games, sizes["per_user"])
     indptr = np.concatenate([[0], np.cumsum(np.bincount(pairs.users, minlength=users))])
     rows, scores = pairs.games.astype(np.int32), pairs.scores / 1e6
-    model = _model(games, sizes["components"])
-    tastes = np.random.default_rng(1).standard_normal((users, sizes["components"])).astype(np.float32)
+    model = _fitted(pairs, indptr, sizes)
+    tastes = _tastes(model, indptr, rows, scores)
 
     def rank() -> None:
         ranker = BatchRanker(model)
@@ -65,24 +67,23 @@ def _multiply(model: Model, tastes: np.ndarray) -> None:
         list(pool.map(work, range(0, len(tastes), 256)))
 
 
-def _model(games: int, components: int) -> Model:
-    """Factors with the spread that fitted ones have; without links, which the references have not either."""
-    rng = np.random.default_rng(0)
-    factors = (rng.standard_normal((games, components)) / np.sqrt(np.arange(1, components + 1))).astype(np.float32)
-    ones = np.ones(games, np.float32)
-    return Model(
-        games=Vocabulary.from_ids(map(data.game_name, range(games))),
-        factors=factors,
-        input_scales=ones,
-        output_scales=ones,
-        links=SparseLinks.none(games),
-        pairs=np.ones(games, np.int32),
-        entry_score=1.0,
-        weighting="log",
-        user_power=0.5,
-        ridge=1.0,
-        link_share=0.0,
+def _fitted(pairs: data.Pairs, indptr: np.ndarray, sizes: Sizes) -> Model:
+    """What a fit of the pairs gives, links too, which the references do not have."""
+    matrix = InteractionMatrix(
+        users=Vocabulary.from_ids(map(data.user_name, range(sizes["users"]))),
+        games=Vocabulary.from_ids(map(data.game_name, range(sizes["games"]))),
+        indptr=indptr,
+        indices=pairs.games.astype(np.int32),
+        scores=(pairs.scores / 1e6).astype(np.float32),
     )
+    return fit(matrix, EngineSettings(components=sizes["components"], min_interactions=1))
+
+
+def _tastes(model: Model, indptr: np.ndarray, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    own = model.fold_in(indptr, rows, scores)
+    users = len(indptr) - 1
+    amounts = csr_matrix((own.amounts, own.rows, own.indptr), shape=(users, len(model.games)))
+    return np.ascontiguousarray(amounts @ model.factors, np.float32)
 
 
 def _implicit(pairs: data.Pairs, model: Model, tastes: np.ndarray, sizes: Sizes) -> float:

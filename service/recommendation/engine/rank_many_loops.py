@@ -66,11 +66,23 @@ _inner = register_jitable(error_model="numpy")
 
 
 class ModelArrays(NamedTuple):
-    """A model's arrays and error bounds, as the loops read them."""
+    """
+    A model's arrays and error bounds, as the loops read them: a game is a column here, the furthest reaching first.
+
+    Games hidden from all users stand behind the others. All arrays have one entry a column, but for the links.
+    """
 
     factors: NDArray[np.float32]
     output_scales: NDArray[np.float32]
     self_scores: NDArray[np.float64]
+    reaches: NDArray[np.float64]
+    """The most that a taste of length 1 scores a game without its direct part; descending up to `listed`."""
+    rows: NDArray[np.int32]
+    """The model's row of each column; games of equal score stand in the order of rows."""
+    columns: NDArray[np.int32]
+    """The column of each of the model's rows."""
+    listed: int
+    """Columns of games that are not hidden from all."""
     shortest: float
     """Shorter tastes count as this long."""
     error_by_length: float
@@ -78,8 +90,10 @@ class ModelArrays(NamedTuple):
     error_by_score: float
     """How wrong the product can leave any score, as a share of it."""
     link_starts: NDArray[np.int64]
-    """Empty in a model without links."""
+    """Where a column's links start; empty in a model without links."""
+    link_stops: NDArray[np.int64]
     link_targets: NDArray[np.int32]
+    """Columns."""
     link_strengths: NDArray[np.float32]
 
 
@@ -87,11 +101,23 @@ class Users(NamedTuple):
     """What users did, and what is hidden from each; both `indptr` have the shape (users + 1,)."""
 
     indptr: NDArray[np.int64]
-    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    """A user's games, in the order of the model's rows."""
     amounts: NDArray[np.float64]
     hidden_indptr: NDArray[np.int64]
-    hidden_rows: NDArray[np.int32]
-    """-1 is skipped."""
+    hidden: NDArray[np.int32]
+    """Columns; -1 is skipped."""
+
+
+class Product(NamedTuple):
+    """For which users the product of tastes and factors is in `Space.scores`, a line each, and how far it goes."""
+
+    users: NDArray[np.int64]
+    """Places in `Users`; shape (users,)."""
+    columns: int
+    """The first so many columns were multiplied; a multiple of twice `groups`, or all."""
+    groups: int
+    """Column c of these belongs to group c % groups."""
 
 
 class ListArrays(NamedTuple):
@@ -110,7 +136,7 @@ class Space(NamedTuple):
     score_bits: NDArray[np.int32]
     """The memory of the array above, read as the other type."""
     best: NDArray[np.float32]
-    """Maximum of each group of columns: column c belongs to group c % groups."""
+    """Maximum of each group of columns."""
     best_bits: NDArray[np.int32]
     """The memory of the array above, read as the other type."""
     ordered: NDArray[np.int32]
@@ -123,8 +149,10 @@ class Space(NamedTuple):
     """Shape (columns,)."""
     keys: NDArray[np.int64]
     """Shape (columns,)."""
+    chosen: NDArray[np.int32]
+    """Columns of the listed games; shape (n,)."""
     direct: NDArray[np.float32]
-    """Zeros between users; shape (columns,)."""
+    """Zeros between users, -inf for what is hidden from one; shape (columns,)."""
     place: NDArray[np.int32]
     """-1 between users; shape (columns,)."""
     fetched: NDArray[np.float32]
@@ -142,7 +170,7 @@ class Space(NamedTuple):
 
 
 def space(users: int, columns: int, groups: int, components: int, n: int) -> Space:
-    """Make the space for so many users at once and lists of `n`; `columns` is a multiple of four times `groups`."""
+    """Make the space for so many users at once, at most so many groups of columns, and lists of `n`."""
     scores, best = np.empty((users, columns), np.float32), np.empty(groups, np.float32)
     ordered = np.empty(groups, np.int32)
     width, depth = -(-n // LANES) * LANES, -(-components // AT_ONCE) * AT_ONCE
@@ -156,6 +184,7 @@ def space(users: int, columns: int, groups: int, components: int, n: int) -> Spa
         found=np.empty(columns + 1, np.int32),
         exact=np.empty(columns),
         keys=np.empty(columns, np.int64),
+        chosen=np.empty(n, np.int32),
         direct=np.zeros(columns, np.float32),
         place=np.full(columns, -1, np.int32),
         fetched=np.zeros(1, np.float32),
@@ -177,7 +206,7 @@ def fill_tastes(
         taste = tastes[user]
         taste[:] = 0.0
         for at in range(users.indptr[user], users.indptr[user + 1]):
-            own, amount = factors[users.rows[at]], users.amounts[at]
+            own, amount = factors[users.columns[at]], users.amounts[at]
             for component in range(components):
                 taste[component] += own[component] * amount
         for component in range(components):
@@ -186,67 +215,118 @@ def fill_tastes(
 
 @_compiled
 def rank_users(
-    fitted: ModelArrays, users: Users, tastes: NDArray[np.float64], space: Space, lists: ListArrays, reasons: bool
+    fitted: ModelArrays,
+    users: Users,
+    tastes: NDArray[np.float64],
+    product: Product,
+    space: Space,
+    lists: ListArrays,
+    needed: NDArray[np.int64],
+    reasons: bool,
 ) -> None:
-    """Fill in lists from the products of tastes and factors in `space.scores`, which it overwrites."""
-    games = fitted.factors.shape[0]
-    for user in range(tastes.shape[0]):
+    """
+    Fill in lists from the products of tastes and factors in `space.scores`, which it overwrites.
+
+    Writes to `needed` how many columns each user's list takes; where that is more than were multiplied, the list stays
+    empty, and the user wants a product with all of them.
+    """
+    for line in range(len(product.users)):
+        user = product.users[line]
         if users.indptr[user] == users.indptr[user + 1]:
             continue
-        own = users.rows[users.indptr[user] : users.indptr[user + 1]]
+        own = users.columns[users.indptr[user] : users.indptr[user + 1]]
         amounts = users.amounts[users.indptr[user] : users.indptr[user + 1]]
-        hidden = users.hidden_rows[users.hidden_indptr[user] : users.hidden_indptr[user + 1]]
-        scores, taste = space.scores[user], tastes[user]
-        scores[games:] = -np.inf
-        _set_direct(fitted, own, amounts, space.direct)
-        for row in hidden:
-            if row >= 0:
-                scores[row] = -np.inf
-        bar = _bar(fitted, taste, scores, space, lists.rows.shape[1])
-        found = space.found[: _reaching(scores, bar, space)]
-        space.fetched[0] = _fetch(fitted.factors, found)
-        _score_exactly(fitted, taste, found, space.exact, space.direct, scores)
-        _forget_direct(fitted, own, space.direct)
-        kept = _put_in_order(found, scores, space.score_bits[user], space.keys, lists.rows[user], lists.scores[user])
-        if reasons and kept:
-            _explain(fitted, own, amounts, lists.rows[user, :kept], lists.because[user, :kept], space)
+        hidden = users.hidden[users.hidden_indptr[user] : users.hidden_indptr[user + 1]]
+        scores, taste = space.scores[line], tastes[user]
+        scores[fitted.listed : product.columns] = -np.inf
+        _set_direct(fitted, own, amounts, hidden, space.direct)
+        length = _length(fitted, taste)
+        bar = _bar(fitted, length, scores[: product.columns], product.groups, space, lists.rows.shape[1])
+        needed[user] = _within_reach(fitted, length, bar)
+        if needed[user] <= product.columns:
+            count = _reaching(scores[: product.columns], bar, product.groups, space)
+            count = _reaching_by_links(fitted, own, length, bar, product.columns, count, space)
+            found = space.found[:count]
+            space.fetched[0] = _fetch(fitted.factors, found)
+            _score_exactly(fitted, taste, found, space.exact, space.direct, scores)
+            kept = _put_in_order(fitted, found, scores, line, space, lists.rows[user], lists.scores[user])
+            if reasons and kept:
+                _explain(fitted, own, amounts, space.chosen[:kept], lists.because[user, :kept], space)
+        _forget_direct(fitted, own, hidden, space.direct)
 
 
 @_inner
 def _set_direct(
-    fitted: ModelArrays, own: NDArray[np.int32], amounts: NDArray[np.float64], direct: NDArray[np.float32]
+    fitted: ModelArrays,
+    own: NDArray[np.int32],
+    amounts: NDArray[np.float64],
+    hidden: NDArray[np.int32],
+    direct: NDArray[np.float32],
 ) -> None:
     for at in range(len(own)):
         direct[own[at]] = -np.float32(amounts[at] * fitted.self_scores[own[at]])
     if len(fitted.link_starts):
         for at in range(len(own)):
-            amount, row = amounts[at], own[at]
-            for link in range(fitted.link_starts[row], fitted.link_starts[row + 1]):
+            amount, column = amounts[at], own[at]
+            for link in range(fitted.link_starts[column], fitted.link_stops[column]):
                 direct[fitted.link_targets[link]] += np.float32(amount * fitted.link_strengths[link])
+    for column in hidden:
+        if column >= 0:
+            direct[column] = -np.inf
 
 
 @_inner
-def _forget_direct(fitted: ModelArrays, own: NDArray[np.int32], direct: NDArray[np.float32]) -> None:
+def _forget_direct(
+    fitted: ModelArrays, own: NDArray[np.int32], hidden: NDArray[np.int32], direct: NDArray[np.float32]
+) -> None:
     if len(fitted.link_starts):
         direct[:] = 0.0
-    else:
-        for row in own:
-            direct[row] = 0.0
+        return
+    for column in own:
+        direct[column] = 0.0
+    for column in hidden:
+        if column >= 0:
+            direct[column] = 0.0
+
+
+@_inner
+def _length(fitted: ModelArrays, taste: NDArray[np.float64]) -> float:
+    squared = 0.0
+    for component in taste:
+        squared += component * component
+    return float(max(np.sqrt(squared), fitted.shortest))
 
 
 @_inner
 def _bar(
-    fitted: ModelArrays, taste: NDArray[np.float64], scores: NDArray[np.float32], space: Space, n: int
+    fitted: ModelArrays, length: float, scores: NDArray[np.float32], groups: int, space: Space, n: int
 ) -> np.float32:
     """Return the bar: every game that can stand in a list of `n` reaches it, and no hidden game does."""
-    _group_maxima(scores, space.direct, space.best)
-    nth, squared = _nth_largest(space, n), 0.0
-    for component in taste:
-        squared += component * component
-    length = max(np.sqrt(squared), fitted.shortest)
+    best = space.best[:groups]
+    _group_maxima(scores, space.direct, best)
+    nth = _nth_largest(space, groups, n)
     error = fitted.error_by_length * length + fitted.error_by_score * abs(nth)
     bar = nth - 2.0 * error
     return np.float32(bar if bar > LEAST else LEAST)
+
+
+@_inner
+def _within_reach(fitted: ModelArrays, length: float, bar: np.float32) -> int:
+    """
+    How many columns, from the first on, can reach the bar without a direct part.
+
+    By Cauchy and Schwarz no score is above the length of the taste times that of the scaled factors (LEMP:
+    Teflioudi, Gemulla, Mykytiuk, SIGMOD 2015, section 3). The bar lies lower than the n-th score by more than these
+    float64 sums err.
+    """
+    low, high = 0, fitted.listed
+    while low < high:
+        middle = (low + high) >> 1
+        if fitted.reaches[middle] * length >= bar:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @_inner
@@ -264,22 +344,22 @@ def _group_maxima(scores: NDArray[np.float32], direct: NDArray[np.float32], best
 
 
 @_inner
-def _nth_largest(space: Space, n: int) -> np.float32:
+def _nth_largest(space: Space, groups: int, n: int) -> np.float32:
     """Return a bar that the `n` largest maxima reach, found by bisection; -inf where there are fewer than `n`."""
-    ordered = space.ordered
-    if n > len(ordered):
+    ordered = space.ordered[:groups]
+    if n > groups:
         return np.float32(-np.inf)
-    for at in range(len(ordered)):
+    for at in range(groups):
         ordered[at] = space.best_bits[at] ^ ((space.best_bits[at] >> _SIGN) & _MAGNITUDE)
     least = most = ordered[0]
-    for at in range(len(ordered)):
+    for at in range(groups):
         least = ordered[at] if ordered[at] < least else least
         most = ordered[at] if ordered[at] > most else most
     low, high = np.int64(least), np.int64(most) + 1
     while high - low > 1:
         middle = np.int32((low + high) >> 1)
         reach = np.int32(0)
-        for at in range(len(ordered)):
+        for at in range(groups):
             reach = np.int32(reach + (_ONE if ordered[at] >= middle else _NONE))
         if reach >= n:
             low = np.int64(middle)
@@ -292,24 +372,52 @@ def _nth_largest(space: Space, n: int) -> np.float32:
 
 
 @_inner
-def _reaching(scores: NDArray[np.float32], bar: np.float32, space: Space) -> int:
-    """Write to `space.found` the columns that reach the bar, in no order, and return how many."""
-    count, best = 0, space.best
-    for group in range(len(best)):
+def _reaching(scores: NDArray[np.float32], bar: np.float32, groups: int, space: Space) -> int:
+    """Write to `space.found` the multiplied columns that reach the bar, in no order, and return how many."""
+    count, best = 0, space.best[:groups]
+    for group in range(groups):
         if best[group] >= bar:
-            for column in range(group, len(scores), len(best)):
+            for column in range(group, len(scores), groups):
                 space.found[count] = column
                 count += scores[column] + space.direct[column] >= bar
     return count
 
 
 @_inner
-def _fetch(factors: NDArray[np.float32], rows: NDArray[np.int32]) -> np.float32:
-    """Bring the factors of `rows` into the cache: here many reads run at once, in the sums each would wait."""
+def _reaching_by_links(
+    fitted: ModelArrays, own: NDArray[np.int32], length: float, bar: np.float32, behind: int, count: int, space: Space
+) -> int:
+    """Add to the `count` columns in `space.found` those from `behind` on that their direct part may lift to the bar."""
+    if behind >= fitted.listed:
+        return count
+    first, direct, place, found = count, space.direct, space.place, space.found
+    # No column from here on reaches further than the first: one look at the direct part is enough for most.
+    least = bar - fitted.reaches[behind] * length
+    with_links = len(fitted.link_starts) > 0
+    for source in own:
+        # The game itself, and the targets of its links: one loop, as a call for each would cost more than the rest.
+        start = fitted.link_starts[source] if with_links else 0
+        stop = fitted.link_stops[source] if with_links else 0
+        for link in range(start - 1, stop):
+            column = source if link < start else fitted.link_targets[link]
+            if column < behind or direct[column] < least or column >= fitted.listed or place[column] >= 0:
+                continue
+            if fitted.reaches[column] * length + direct[column] >= bar:
+                place[column] = 0
+                found[count] = column
+                count += 1
+    for at in range(first, count):
+        place[found[at]] = -1
+    return count
+
+
+@_inner
+def _fetch(factors: NDArray[np.float32], columns: NDArray[np.int32]) -> np.float32:
+    """Bring the factors of some columns into the cache: here many reads run at once, in the sums each would wait."""
     read = np.float32(0.0)
-    for row in rows:
+    for column in columns:
         for component in range(0, factors.shape[1], FETCHED_AT_ONCE):
-            read += factors[row, component]
+            read += factors[column, component]
     return read
 
 
@@ -341,34 +449,35 @@ def _score_exactly(
             sum_a += taste[component] * a[component]
         products[at] = sum_a
     for at in range(len(found)):
-        row = found[at]
+        column = found[at]
         # Adding 0.0 turns -0.0 into 0.0: they are equal, but they sort by their bits.
-        scores[row] = np.float32(products[at] * fitted.output_scales[row] + direct[row]) + np.float32(0.0)
+        scores[column] = np.float32(products[at] * fitted.output_scales[column] + direct[column]) + np.float32(0.0)
 
 
 @_inner
 def _put_in_order(
+    fitted: ModelArrays,
     found: NDArray[np.int32],
     scores: NDArray[np.float32],
-    bits: NDArray[np.int32],
-    keys: NDArray[np.int64],
+    line: int,
+    space: Space,
     rows: NDArray[np.int32],
     best: NDArray[np.float32],
 ) -> int:
     """Write the best games, equal scores in the order of rows, and return how many; sorts one number of both."""
+    bits, chosen = space.score_bits[line], space.chosen
     for at in range(len(found)):
         score = bits[found[at]]
         ordered = score ^ ((score >> _SIGN) & _MAGNITUDE)
-        keys[at] = (np.int64(~ordered) << _ROW_BITS) | np.int64(found[at])
-    keys = keys[: len(found)]
-    for key in keys:
-        place = 0
-        for other in keys:
-            place += other < key
-        if place < len(rows):
-            rows[place] = np.int32(key & _LOW_HALF)
-            best[place] = scores[rows[place]]
-    return min(len(found), len(rows))
+        space.keys[at] = (np.int64(~ordered) << _ROW_BITS) | np.int64(fitted.rows[found[at]])
+    keys = space.keys[: len(found)]
+    keys.sort()
+    kept = min(len(found), len(rows))
+    for place in range(kept):
+        rows[place] = np.int32(keys[place] & _LOW_HALF)
+        chosen[place] = fitted.columns[rows[place]]
+        best[place] = scores[chosen[place]]
+    return kept
 
 
 @_inner
@@ -376,15 +485,15 @@ def _explain(
     fitted: ModelArrays,
     own: NDArray[np.int32],
     amounts: NDArray[np.float64],
-    rows: NDArray[np.int32],
+    chosen: NDArray[np.int32],
     because: NDArray[np.int32],
     space: Space,
 ) -> None:
-    """Write for each listed game the own game that adds most to its score; -1 where none adds anything."""
-    _lay_out_listed(fitted, rows, space)
-    width = -(-len(rows) // LANES) * LANES
-    for place in range(len(rows)):
-        space.place[rows[place]] = place
+    """Write for each listed game the row of the own game that adds most to its score; -1 where none adds anything."""
+    _lay_out_listed(fitted, chosen, space)
+    width = -(-len(chosen) // LANES) * LANES
+    for place in range(len(chosen)):
+        space.place[chosen[place]] = place
     for start in range(0, len(own), AT_ONCE):
         some = min(AT_ONCE, len(own) - start)
         for at in range(some):
@@ -393,14 +502,14 @@ def _explain(
         _multiply(space.own, space.listed, space.added, width)
         for at in range(some):
             _weigh(fitted, own[start + at], amounts[start + at], space.added[at], because, space)
-    for row in rows:
-        space.place[row] = -1
+    for column in chosen:
+        space.place[column] = -1
 
 
 @_inner
 def _weigh(
     fitted: ModelArrays,
-    row: int,
+    column: int,
     amount: float,
     added: NDArray[np.float64],
     because: NDArray[np.int32],
@@ -410,13 +519,13 @@ def _weigh(
     for place in range(len(added)):
         added[place] *= space.scales[place]
     if len(fitted.link_starts):
-        for link in range(fitted.link_starts[row], fitted.link_starts[row + 1]):
+        for link in range(fitted.link_starts[column], fitted.link_stops[column]):
             at = space.place[fitted.link_targets[link]]
             if at >= 0:
                 added[at] += fitted.link_strengths[link]
-    if space.place[row] >= 0:
-        added[space.place[row]] = 0.0
-    most = space.most
+    if space.place[column] >= 0:
+        added[space.place[column]] = 0.0
+    most, row = space.most, fitted.rows[column]
     for place in range(len(because)):
         gave = amount * added[place]
         is_more = gave > most[place]
@@ -425,17 +534,17 @@ def _weigh(
 
 
 @_inner
-def _lay_out_listed(fitted: ModelArrays, rows: NDArray[np.int32], space: Space) -> None:
+def _lay_out_listed(fitted: ModelArrays, chosen: NDArray[np.int32], space: Space) -> None:
     """Copy the listed games' factors, component by component; lanes behind the last game may hold anything."""
-    factors, last = fitted.factors, len(rows) - 1
+    factors, last = fitted.factors, len(chosen) - 1
     space.most[:] = 0.0
-    for place in range(len(rows)):
-        space.scales[place] = fitted.output_scales[rows[place]]
-    for start in range(0, len(rows), LANES):
-        a, b = factors[rows[start]], factors[rows[min(start + 1, last)]]
-        c, d = factors[rows[min(start + 2, last)]], factors[rows[min(start + 3, last)]]
-        e, f = factors[rows[min(start + 4, last)]], factors[rows[min(start + 5, last)]]
-        g, h = factors[rows[min(start + 6, last)]], factors[rows[min(start + 7, last)]]
+    for place in range(len(chosen)):
+        space.scales[place] = fitted.output_scales[chosen[place]]
+    for start in range(0, len(chosen), LANES):
+        a, b = factors[chosen[start]], factors[chosen[min(start + 1, last)]]
+        c, d = factors[chosen[min(start + 2, last)]], factors[chosen[min(start + 3, last)]]
+        e, f = factors[chosen[min(start + 4, last)]], factors[chosen[min(start + 5, last)]]
+        g, h = factors[chosen[min(start + 6, last)]], factors[chosen[min(start + 7, last)]]
         for component in range(factors.shape[1]):
             lanes = space.listed[component, start : start + LANES]
             lanes[0], lanes[1], lanes[2], lanes[3] = a[component], b[component], c[component], d[component]

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommendation.engine import rank_many
 from recommendation.engine.model import Model
 from recommendation.engine.rank_many import BatchRanker, RankingBlock, recommend_batch
 from recommendation.engine.rank_one import contributions, recommend, score
@@ -144,6 +145,41 @@ def test_a_user_alone_gets_to_the_bit_what_a_block_gives_reasons_too(
         assert made.because[0, : len(alone.rows)].tobytes() == alone.because.tobytes()
         assert np.all(made.rows[0, len(alone.rows) :] == -1)
         assert np.all(made.because[0, len(alone.rows) :] == -1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seeds,
+    st.sampled_from([65, 300, 1000, 3000]),
+    st.sampled_from([0.0, 0.01, 0.3]),
+    st.sampled_from([1, 4]),
+    st.integers(1, 60),
+    hidden_shares,
+)
+def test_a_block_gives_the_same_however_few_games_were_multiplied_at_first(
+    seed: int, games: int, first_share: float, components: int, n: int, hidden_share: float
+) -> None:
+    """Games reach unequally far (with one component just as far as their length), and links lift some that do not."""
+    rng = np.random.default_rng(seed)
+    made = made_up(rng, games, 1000, components, 1.0)
+    reach = rng.permutation(np.linspace(0, 1, games) ** rng.integers(0, 9)).astype(np.float32)
+    model = replace(made, factors=made.factors * reach[:, None], output_scales=np.ones(games, np.float32))
+    users = [history(rng, games, int(rng.integers(0, 12))) for _ in range(9)]
+    indptr = np.cumsum([0, *(len(rows) for rows, _ in users)])
+    rows, scores = (np.concatenate(parts) for parts in zip(*users, strict=True))
+    hidden = np.flatnonzero(rng.random(games) < hidden_share)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rank_many, "FIRST_SHARE", first_share)
+        ranker = BatchRanker(model, hidden)
+        for _ in range(2):  # the second time as many are multiplied as the first one took
+            block = RankingBlock.empty(len(users), n)
+            ranker.rank(model.fold_in(indptr, rows, scores), np.zeros(10, int), rows[:0], block, reasons=True)
+            for user, (own, amounts) in enumerate(users):
+                alone = recommend(model, own, amounts, hidden, n)
+                for found, wanted in ((block.rows, alone.rows), (block.scores, alone.scores)):
+                    assert found[user, : len(wanted)].tobytes() == wanted.tobytes()
+                assert block.because[user, : len(alone.rows)].tobytes() == alone.because.tobytes()
+                assert np.all(block.rows[user, len(alone.rows) :] == -1)
 
 
 @settings(deadline=None, max_examples=50)
