@@ -46,6 +46,7 @@ from recommendation_api.routes import (
     own_lists,
     people,
     regenerations,
+    shelves,
     training,
 )
 from recommendation_api.telemetry.metrics import release
@@ -140,6 +141,7 @@ def _include_routes(app: Api, settings: Settings) -> None:
         own_lists.router,
         catalogue.router,
         lists.reading,
+        shelves.router,
         many_lists.router,
         lists.making,
         training.runs_router,

@@ -61,6 +61,10 @@ class Ranking:
     because: NDArray[np.int32]
     """For each listed game the user's own game that added most to its score; -1 where none added anything."""
 
+    def first(self, n: int) -> Ranking:
+        """Return its first `n` games, or all where it has fewer."""
+        return Ranking(self.rows[:n], self.scores[:n], self.because[:n])
+
 
 class _Linked(NamedTuple):
     """The links that lead from the user's games, in the order of the games' rows; each of shape (links,)."""
@@ -114,6 +118,27 @@ def contributions(
     added = added_by_own(model, own, target, exact_products(model, own.rows, target), links)[:, 0]
     by_row = dict(zip(own.rows.tolist(), added.tolist(), strict=True))
     return np.array([by_row.get(row, 0.0) for row in given.tolist()], dtype=np.float64)
+
+
+def added_by_reasons(model: Model, own: Histories, ranking: Ranking) -> NDArray[np.float64]:
+    """
+    What the reason of each listed game adds to its score, to the bit as `contributions` says; shape (listed games,).
+
+    Args:
+        own: the one user's history, from which the ranking was made.
+        ranking: a list; where a game has no reason, 0 is added.
+    """
+    added = np.zeros(len(ranking.rows))
+    has = np.flatnonzero(ranking.because >= 0)
+    if not len(has):
+        return added
+    reasons, listed = ranking.because[has], ranking.rows[has]
+    products = sum_in_order(model.factors[reasons].T.astype(np.float64) * model.factors[listed].T)
+    distinct, which = np.unique(reasons, return_inverse=True)
+    links = model.links.between(distinct, listed)[which, np.arange(len(has))]
+    amounts = own.amounts[np.searchsorted(own.rows, reasons)]
+    added[has] = (products * model.output_scales[listed] + links) * amounts
+    return added
 
 
 def score(

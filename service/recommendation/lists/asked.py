@@ -31,6 +31,9 @@ MAX_WEIGHT = 1_000_000
 MOST_EXCLUDED, MOST_NAMES, MOST_ON_PAGE, USUAL_ON_PAGE = 1_000, 100, 100, 20
 
 
+MOST_ROWS, USUAL_ROWS, MOST_IN_ROW, USUAL_IN_ROW = 20, 6, 50, 12
+
+
 def parse_page(fields: Mapping[str, Any], before: frozenset[str] = frozenset()) -> PageRequest:
     """
     Check the fields of a body that say which part of a list is wanted; the same as the parameters of a single read.

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recommendation.engine.rank_one import Ranking, recommend
+from recommendation.engine.model import Histories
+from recommendation.engine.rank_one import Ranking, rank
 from recommendation.errors import InvalidInput, no_model
 from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
@@ -52,14 +54,18 @@ def this_hour(now: datetime) -> datetime:
     return now.replace(minute=0, second=0, microsecond=0)
 
 
-def ranking_of(
-    state: UserState, view: StoreView, settings: ListSettings, now: datetime, tags: TagFilter = ANY_TAGS
-) -> Ranking:
+def ranked(
+    state: UserState, view: StoreView, scores: NDArray[np.float64], length: int, tags: TagFilter = ANY_TAGS
+) -> tuple[Histories, Ranking]:
     """
     Rank the listed games for one user, without those owned or dismissed and those that `tags` leaves out.
 
+    Args:
+        scores: what each of the user's games says of their taste, as `UserState.scores` gives it.
+        length: most games.
+
     Returns:
-        Rows of the live model; none where it knows none of the user's games.
+        The history as it was folded in, and rows of the live model: none where it knows none of the user's games.
 
     Raises:
         ModelMissing: nothing was trained yet.
@@ -69,10 +75,9 @@ def ranking_of(
         raise no_model()
     rows = live.model.games.rows(state.game_ids)
     hidden = np.concatenate([rows[state.are_hidden], view.unlisted_rows, view.rows_without(tags)])
-    scores = state.scores(settings.half_life_days, now)
-    ranking = recommend(live.model, rows, scores, hidden, settings.length, state.last_event_at)
-    count = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
-    return Ranking(ranking.rows[:count], ranking.scores[:count], ranking.because[:count])
+    own = live.model.fold_in_one(rows, scores, state.last_event_at)
+    ranking = rank(live.model, own, hidden[hidden >= 0], length)
+    return own, ranking.first(int(np.count_nonzero(ranking.scores >= LEAST_SCORE)))
 
 
 def personal_list(
@@ -84,12 +89,12 @@ def personal_list(
     tags: TagFilter = ANY_TAGS,
 ) -> StoredList | None:
     """
-    Return what `ranking_of` ranks as it is stored, or None where that is nothing: the user is served `popular`.
+    Return what `ranked` gives as it is stored, or None where that is nothing: the user is served `popular`.
 
     Raises:
         ModelMissing: nothing was trained yet.
     """
-    ranking = ranking_of(state, view, settings, now, tags)
+    _, ranking = ranked(state, view, state.scores(settings.half_life_days, now), settings.length, tags)
     return listed_as(ranking, state, view, number, now) if len(ranking.rows) else None
 
 

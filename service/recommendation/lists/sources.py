@@ -45,7 +45,7 @@ class Sources:
     view: StoreView
     hidden: Set[str]
     now: datetime
-    tags: TagFilter
+    tags: TagFilter = ANY_TAGS
 
     def personal(self, stored: StoredList, owned: Set[str]) -> Iterator[Candidate]:
         """Yield the items of a personal list, best first; the reader stops after a page."""
@@ -86,9 +86,10 @@ class Sources:
         """Yield what fills a list: popular games, and in a store without a model the newest ones after them."""
         yield from self.popular()
         if self.view.live is None:
-            yield from self._newest()
+            yield from self.newest()
 
-    def _newest(self) -> Iterator[Candidate]:
+    def newest(self) -> Iterator[Candidate]:
+        """Yield the games that are on sale, the latest release first."""
         origin = Origin("popular", generated_at=self.view.popular_at)
         for found in self.view.catalogue.newest:
             game = self._on_sale(found.game_id)

@@ -28,6 +28,7 @@ from recommendation.experiments.experiment import Experiment
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
 from recommendation.lists.shops_own import ShopsOwn
+from recommendation.lists.tag_taste import shares
 from recommendation.lists.tags import TagFilter
 
 _NO_ROWS = np.empty(0, np.int32)
@@ -117,6 +118,17 @@ class StoreView:
         return {}
 
     @cached_property
+    def tag_shares(self) -> Mapping[str, float]:
+        """Share of each tag in what all users touched, as the live model knows it; empty without one."""
+        if self.live is None:
+            return {}
+        by_id, pairs = self.catalogue.by_id, self.live.model.pairs.tolist()
+        names = self.live.model.games.all_ids
+        return shares(
+            (count, by_id[name].tags) for name, count in zip(names, pairs, strict=True) if count and name in by_id
+        )
+
+    @cached_property
     def reasons(self) -> dict[int, tuple[str, Reason, Reason]]:
         """
         Reasons that readers have needed so far, by the key of the game that they name: its id, the reason for a user
@@ -127,6 +139,7 @@ class StoreView:
     def warm(self) -> None:
         """Compute now what the first reader would wait for otherwise: milliseconds for a large catalogue."""
         _ = self.listed(self._since), self.unlisted_rows, self.keys, self.own_of_everyone, self.rows_of_tags
+        _ = self.tag_shares, self.catalogue.newest
         if self.live is not None:
             self.live.model.warm()
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine import rank_one
 from recommendation.lists.page import ActiveList, active_list
-from recommendation.lists.personal import ListSettings, personal_list
+from recommendation.lists.personal import ListSettings, personal_list, this_hour
+from recommendation.lists.shelves import Shelves, ShelvesRequest, shelves
 from recommendation.lists.sources import PageRequest
 from recommendation.lists.stored import unpack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
@@ -49,6 +50,9 @@ EXPERIMENT = "experiment"
 """An experiment leaves it out."""
 
 
+_NOT_PERSONAL = "An experiment puts popular games in the place of a personal list: {}"
+
+
 def explain(
     state: UserState,
     view: StoreView,
@@ -78,14 +82,71 @@ def explain(
         code, text = _why_not(state, view, game_id, now, score, tags)
         if code == "below_cut":
             code, text = _why_below(state, view, settings, active, game_id, now)
+    shown = _Shown(code, text, place, item.source if item else None)
+    return _explanation(state, view, game_id, shown, score, contributions, most)
+
+
+def explain_shelves(
+    state: UserState,
+    view: StoreView,
+    settings: ListSettings,
+    request: ShelvesRequest,
+    game_id: str,
+    now: datetime,
+    most: int = 100,
+) -> Explanation | None:
+    """
+    Return why a game is on a user's front page or not, and in which place of its row; None for an unknown game.
+
+    Args:
+        request: the front page that is explained.
+        most: contributions to tell.
+    """
+    if game_id not in view.catalogue.by_id:
+        return None
+    score, contributions = _score(state, view, settings, game_id, this_hour(now))
+    page = shelves(state, view, request, settings, now)
+    for row in page.rows:
+        for place, item in enumerate(row.items, 1):
+            if item.game_id == game_id:
+                shown = _Shown(row.reason.code, f"In the row {row.title!r}. {row.reason.text}", place, item.source)
+                return _explanation(state, view, game_id, shown, score, contributions, most)
+    code, text = _why_not(state, view, game_id, now, score, ANY_TAGS)
+    if code == "below_cut":
+        code, text = _why_in_no_row(page)
+    return _explanation(state, view, game_id, _Shown(code, text), score, contributions, most)
+
+
+def _why_in_no_row(page: Shelves) -> tuple[str, str]:
+    if not page.treatment.personal:
+        return EXPERIMENT, _NOT_PERSONAL.format(page.treatment.told)
+    return "below_cut", "The rows hold other games"
+
+
+class _Shown(NamedTuple):
+    code: str
+    text: str
+    rank: int | None = None
+    source: str | None = None
+
+
+def _explanation(
+    state: UserState,
+    view: StoreView,
+    game_id: str,
+    shown: _Shown,
+    score: float | None,
+    contributions: list[dict[str, Any]],
+    most: int,
+) -> Explanation:
     return Explanation(
         user_id=state.user_id,
         game_id=game_id,
-        shown=item is not None,
-        code=code,
-        text=text,
-        rank=place,
-        source=item.source if item else None,
+        shown=shown.rank is not None,
+        code=shown.code,
+        text=shown.text,
+        rank=shown.rank,
+        source=shown.source,
         score=score,
         contributions=contributions[:most],
         left_out={
@@ -148,7 +209,7 @@ def _why_below(
     """Tell games apart that an experiment takes away, or that the stored list lacks as it is older than they are."""
     given = active.treatment
     if not given.personal:
-        return EXPERIMENT, f"An experiment puts popular games in the place of a personal list: {given.told}"
+        return EXPERIMENT, _NOT_PERSONAL.format(given.told)
     if active.is_personal and not active.was_folded_in:
         made = personal_list(state, view, settings, 0, now)
         key = view.catalogue.by_id[game_id].key

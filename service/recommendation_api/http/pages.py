@@ -17,8 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommendation.catalogue.games import Catalogue
 from recommendation.experiments.treatment import Treatment
-from recommendation.lists.order import Origin, Reason
+from recommendation.lists.order import Candidate, Origin, Reason
 from recommendation.lists.page import ActiveList
+from recommendation.lists.shelf_rows import Shelf
+from recommendation.lists.shelves import Shelves
 from recommendation_api.http.cursors import from_base64, in_base64, no_cursor
 from recommendation_api.http.etags import is_known, tag_of
 
@@ -78,24 +80,28 @@ def basket_body(active: ActiveList, limit: int, catalogue: Catalogue, unknown: S
     return f'{{"unknown_games":{_json(unknown)},{_page(active, limit, catalogue)}'.encode()
 
 
-def _page(active: ActiveList, limit: int, catalogue: Catalogue) -> str:
-    """
-    Return what is said of a page whosever it is, to the end of the document.
-
-    It is written from pieces: what a list says of a game and why is the same for very many users, and making a
-    document of mappings only to write it out took as long as putting the list together.
-    """
-    items = active.items
-    scores = (_SCORE * len(items) % tuple([item.score for item in items])).split()
-    written: list[str] = []
-    made: Origin | None = None
-    for rank, (item, score) in enumerate(zip(items, scores, strict=True), len(active.before) + 1):
-        game, _, reason, origin, _, _ = item
-        if origin is not made:
-            made, source, tail = origin, _source(origin.source), _tail(origin)
-        written.append(f'{_game(game.game_id, game.title)}{rank},"score":{score}{source}{_reason(reason)}{tail}')
+def shelves_body(shelves: Shelves) -> bytes:
+    """Return a user's rows of games as they are answered."""
     return (
-        f'"items":[{",".join(written)}],'
+        f'{{"user_id":{_json(shelves.user_id)},"experiments":{_experiments(shelves.treatment)},'
+        f'"rows":[{",".join(map(_row, shelves.rows))}],'
+        f'"model_version":{_json(shelves.model_version)},"generated_at":{_json(shelves.generated_at)},'
+        f'"personal":{_json(shelves.is_personal)}}}'
+    ).encode()
+
+
+def _row(shelf: Shelf) -> str:
+    given = "null" if shelf.contribution is None else f"{shelf.contribution:.6f}"
+    return (
+        f'{{"title":{_json(shelf.title)},"reason":{_reason(shelf.reason)},"tag":{_json(shelf.tag)},'
+        f'"contribution":{given},"items":[{_items(shelf.items, 1)}]}}'
+    )
+
+
+def _page(active: ActiveList, limit: int, catalogue: Catalogue) -> str:
+    """Return what is said of a page whosever it is, to the end of the document."""
+    return (
+        f'"items":[{_items(active.items, len(active.before) + 1)}],'
         f'"next_cursor":{_cursor(active, limit, catalogue)},'
         f'"model_version":{_json(active.model_version)},"generated_at":{_json(active.generated_at)},'
         f'"personal":{_json(active.is_personal)}}}'
@@ -105,6 +111,24 @@ def _page(active: ActiveList, limit: int, catalogue: Catalogue) -> str:
 @lru_cache(maxsize=1024)
 def _experiments(treatment: Treatment) -> str:
     return _json(treatment.as_json())
+
+
+def _items(items: Sequence[Candidate], first_rank: int) -> str:
+    """
+    Return items as they are answered.
+
+    They are written from pieces: what a list says of a game and why is the same for very many users, and making a
+    document of mappings only to write it out took as long as putting the list together.
+    """
+    scores = (_SCORE * len(items) % tuple([item.score for item in items])).split()
+    written: list[str] = []
+    made: Origin | None = None
+    for rank, (item, score) in enumerate(zip(items, scores, strict=True), first_rank):
+        game, _, reason, origin, _, _ = item
+        if origin is not made:
+            made, source, tail = origin, _source(origin.source), _tail(origin)
+        written.append(f'{_game(game.game_id, game.title)}{rank},"score":{score}{source}{_reason(reason)}{tail}')
+    return ",".join(written)
 
 
 _SCORE = "%.6f "

@@ -69,6 +69,9 @@ WithoutTag = Annotated[
 ]
 
 
+Contributions = Annotated[int, Query(ge=1, le=1000, description="most contributions to tell")]
+
+
 @reading.get("/user/{user_id}", response_model=None, responses=answer(ListOut, 200, 304), openapi_extra=schemas.TAGGED)
 async def get_list(
     request: Request,
@@ -295,7 +298,7 @@ async def get_why(
     game_id: Annotated[str, Query()],
     tag: Tag = None,
     exclude_tag: WithoutTag = None,
-    contributions: Annotated[int, Query(ge=1, le=1000, description="most contributions to tell")] = 100,
+    contributions: Contributions = 100,
 ) -> Response:
     """
     Say why a game stands in a user's list, with what each of their games adds to its score; or why it does not.

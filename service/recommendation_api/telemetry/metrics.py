@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from recommendation.announcements import announcement as announcements
 from recommendation.database.database import Database
 from recommendation.interactions.feedback import ACTIONS
-from recommendation.lists.order import SOURCE_ORDER
+from recommendation.lists.order import SOURCE_ORDER, Candidate
 from recommendation.lists.page import ActiveList
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
@@ -153,6 +153,10 @@ class Metrics:
             self._recent.add(made == "popular")
             self._fallbacks += made == "popular"
         self._leaks.saw(user_id, events_seen, game_ids)
+
+    def showed(self, state: UserState, items: Iterable[Candidate]) -> None:
+        """Be told of games that are about to be answered in rows; one answer in a thousand is checked."""
+        self._leaks.saw(state.user_id, state.events_seen, (item.game_id for item in items))
 
     def event_sent(self, type_: str) -> None:
         """Count an announcement that the broker has."""

@@ -18,6 +18,8 @@ from recommendation_api.http.shortcuts import Shortcuts
 READ, WRITE, ADMIN, OPERATOR = {"read"}, {"write"}, {"admin"}, {"admin", "operator"}
 SCOPES = {
     "GET /user/{user_id}": READ,
+    "GET /user/{user_id}/shelves": READ,
+    "GET /user/{user_id}/shelves/why": READ,
     "GET /user/{user_id}/why": READ,
     "GET /popular": READ,
     "POST /lists/read": READ,

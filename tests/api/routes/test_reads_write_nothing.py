@@ -16,7 +16,7 @@ from recommendation_api.background.minutes import MinuteCounts
 from recommendation_api.background.popular import PopularCounter
 
 IDS = {"user_id": "u00", "game_id": "g00", "source": "editorial"}
-QUERIES = {f"{PREFIX}/user/{{user_id}}/why": "?game_id=g01"}
+QUERIES = {f"{PREFIX}/user/{{user_id}}{path}": "?game_id=g01" for path in ("/why", "/shelves/why")}
 
 READS = re.compile(r"\s*(SELECT|WITH|BEGIN|PRAGMA)\b", re.IGNORECASE)
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|nextval)\b", re.IGNORECASE)

@@ -123,8 +123,8 @@ class RemadeOut(BaseModel):
     expected_at: Moment | None = Field(description="when the next should begin, going by the last two")
 
 
-class WhyOut(BaseModel):
-    """Why a game is in a user's list, or why not; the contributions, with those left out, sum to the score."""
+class ExplanationOut(BaseModel):
+    """Why a game is shown to a user, or why not; the contributions, with those left out, sum to the score."""
 
     user_id: str
     game_id: str
@@ -137,4 +137,9 @@ class WhyOut(BaseModel):
     contributions: list[ContributionOut]
     left_out: LeftOutOut
     model_version: str | None
+
+
+class WhyOut(ExplanationOut):
+    """Why a game is in a user's list, or why not; the contributions, with those left out, sum to the score."""
+
     remade: RemadeOut | None = Field(description="where the list is older than what is known of the game")
