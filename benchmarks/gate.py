@@ -27,7 +27,7 @@ from recommendation_jobs.evaluation.reading import Columns, read_csv
 DATA = Path(__file__).parents[1] / os.environ.get("RECOMMENDATION_TEST_DATA", "../shared/data")
 SETS = {"dense (play hours)": "steam-play.csv.gz", "sparse (reviews, Australia)": "steam-au-pairs.csv.gz"}
 LOSSES = (0.0, 0.03, 0.05, 0.1, 0.2)
-GATE_USERS = (100, 250, 1000)
+GATE_USERS = (40, 100, 250, 1000)
 FIXED = EngineSettings(40, 2, neighbours=50, weighting="log", ridge=10.0, link_share=1.0, recency=0.0)
 
 

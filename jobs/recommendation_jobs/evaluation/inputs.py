@@ -58,7 +58,7 @@ def _from_database(options: argparse.Namespace, settings: Settings) -> Inputs:
     split = _split(data, options)
     if live is None:
         return Inputs(Trial(split, options.k))
-    return Inputs(gate_trial(split, options.k), live)
+    return Inputs(gate_trial(split, options.k, live.model), live)
 
 
 def _pairs(database: Database, settings: Settings, now: datetime) -> InteractionMatrix:

@@ -11,7 +11,7 @@ candidate and last week's live model are measured on the same users and pairs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import numpy as np
@@ -35,8 +35,18 @@ from recommendation.engine.weighting import newer
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.matrix.matrix import InteractionMatrix
 
-ONE_IN = 20
-"""One user in this many is a gate user."""
+ONE_IN = (20, 10, 5)
+"""One of so many users is a gate user: of these the largest that leaves `MIN_USERS` of them, so that a small store
+holds out more. Each divides the one before, so a gate user stays one when fewer are held out.
+"""
+
+
+MIN_ACTIVE = 200
+"""Users with at least `MIN_PAIRS` games below whom neither gate nor guards judge."""
+
+
+FEWEST_USERS = 25
+"""Gate users below whom the gate is skipped; of 200 active users that means bad luck with their hashes."""
 
 
 KEPT_GAIN = 0.5
@@ -55,6 +65,10 @@ quantile of the normal distribution (Cohen, Statistical Power Analysis for the B
 NDCG = f"ndcg@{LENGTH}"
 
 
+HELD_OUT_OF = "gate_one_in"
+"""Under this name a model's decision keeps `one_in`."""
+
+
 @dataclass(frozen=True, eq=False)
 class GateSplit:
     """Three matrices under the same vocabularies."""
@@ -65,6 +79,8 @@ class GateSplit:
     """The gate users' pairs to fold in."""
     held_out: InteractionMatrix
     """The gate users' pairs that their lists are measured by."""
+    one_in: int
+    """One of so many users was held out."""
 
     @property
     def users(self) -> NDArray[np.int64]:
@@ -89,23 +105,41 @@ class GateVerdict:
     popularity: dict[str, float] = field(default_factory=dict)
 
 
-def is_gate_user(user_id: str) -> bool:
+def is_gate_user(user_id: str, one_in: int = ONE_IN[0]) -> bool:
     """Whether a user with enough games is a gate user; every machine and release answers the same."""
-    return _hash(user_id) % ONE_IN == 0
+    return _hash(user_id) % one_in == 0
 
 
-def at_gate(matrix: InteractionMatrix) -> NDArray[np.bool_]:
-    """Tell which users are gate users; shape (users,)."""
+def one_in_of(model: Model | None) -> int:
+    """One of how many users entered no fit of a model; a model of an earlier release does not say it."""
+    return ONE_IN[0] if model is None else int(model.decision.get(HELD_OUT_OF, ONE_IN[0]))
+
+
+def with_one_in(model: Model, one_in: int) -> Model:
+    """Keep with a model how many users entered no fit of it."""
+    return replace(model, decision={**model.decision, HELD_OUT_OF: one_in})
+
+
+def _one_in_for(matrix: InteractionMatrix) -> int:
+    active = int(np.count_nonzero(matrix.pairs_per_user() >= MIN_PAIRS))
+    if active < MIN_ACTIVE:
+        return ONE_IN[0]
+    return next((one_in for one_in in ONE_IN if active >= one_in * MIN_USERS), ONE_IN[-1])
+
+
+def at_gate(matrix: InteractionMatrix, one_in: int) -> NDArray[np.bool_]:
+    """Tell which users are gate users, one of so many; shape (users,)."""
     chosen = np.zeros(len(matrix.users), bool)
     candidates = np.flatnonzero(matrix.pairs_per_user() >= MIN_PAIRS)
     ids = matrix.users.ids(candidates)
-    chosen[candidates] = np.fromiter((is_gate_user(one) for one in ids), bool, len(ids))
+    chosen[candidates] = np.fromiter((is_gate_user(one, one_in) for one in ids), bool, len(ids))
     return chosen
 
 
 def set_aside(matrix: InteractionMatrix) -> GateSplit:
-    """Split off the gate users, and hold out some of their pairs."""
-    chosen = at_gate(matrix)
+    """Split off the gate users, one of `ONE_IN` by the size of the store, and hold out some of their pairs."""
+    one_in = _one_in_for(matrix)
+    chosen = at_gate(matrix, one_in)
     of_gate = chosen[matrix.user_rows]
     held_out = np.zeros(matrix.pairs, bool)
     ages = np.zeros(matrix.pairs, np.int64) if matrix.times is None else newer(matrix.times, matrix.indptr)
@@ -117,6 +151,7 @@ def set_aside(matrix: InteractionMatrix) -> GateSplit:
         training=matrix.only_pairs(~of_gate),
         known=matrix.only_pairs(of_gate & ~held_out),
         held_out=matrix.only_pairs(held_out),
+        one_in=one_in,
     )
 
 
@@ -133,10 +168,9 @@ def judge(
             sets no bar; a candidate that keeps too little of this gain is rejected all the same.
     """
     users = split.users
-    if len(users) < MIN_USERS:
-        return GateVerdict(
-            "skipped", f"gate: skipped, too little data: {len(users)} of {MIN_USERS} gate users", len(users)
-        )
+    if len(users) < FEWEST_USERS:
+        few = f"{len(users)} gate users, and {FEWEST_USERS} take about {MIN_ACTIVE} users with {MIN_PAIRS} games"
+        return GateVerdict("skipped", f"gate: skipped, too few to judge: {few}", len(users))
     own = split.known.of_users(users)
     sizes = split.held_out.pairs_per_user()[users]
 
@@ -149,15 +183,22 @@ def judge(
     popular = popular_lists(split.training.pairs_per_game(), own, RECALL_LENGTH)
     lists = unseen_lists(candidate, own, popular)
     standing = unseen_lists(live, own, popular) if live else None
-    bars = {} if standing is None else {LIVE: of_each(standing)}
+    is_new_to_live = _at_gate_too(split, one_in_of(live))
+    bars = {} if standing is None else {LIVE: np.where(is_new_to_live, of_each(standing), np.nan)}
     bars["popularity"] = of_each(popular)
     if gain_before > 0:
         bars[f"popularity and {KEPT_GAIN:.0%} of what the live model gained over it when it went live"] = bars[
             "popularity"
         ] * (1.0 + KEPT_GAIN * gain_before)
     state, reason = verdict_on(of_each(lists), bars, budget)
-    before = {} if standing is None else measured(standing)
+    before = {} if standing is None or not is_new_to_live.all() else measured(standing)
     return GateVerdict(state, reason, len(users), measured(lists), before, measured(popular))
+
+
+def _at_gate_too(split: GateSplit, one_in: int) -> NDArray[np.bool_]:
+    """Tell which gate users were so for a model too that held out one of so many; shape (gate users,)."""
+    names = split.held_out.users.ids(split.users)
+    return np.fromiter((is_gate_user(name, one_in) for name in names), bool, len(names))
 
 
 def gain(candidate: Mapping[str, float], popularity: Mapping[str, float]) -> float:
@@ -168,18 +209,25 @@ def gain(candidate: Mapping[str, float], popularity: Mapping[str, float]) -> flo
 
 def verdict_on(reached: NDArray[np.float64], bars: Mapping[str, NDArray[np.float64]], budget: float) -> tuple[str, str]:
     """
-    Compare what a candidate reached for each user with each bar; all of shape (users,).
+    Compare what a candidate reached for each user with each bar; all of shape (users,), NaN where a bar has no say.
 
     A loss beyond the budget rejects. Beside the live model, which most candidates equal, it must be sure; one that is
-    not passes, and the sentence says so. Sound models stand far above the other bars, so there a doubt rejects.
+    not passes, and the sentence says so. Sound models stand far above the other bars, so there a doubt rejects, but
+    for fewer than `MIN_USERS` users: of them chance finds some to whom popular games suit better.
     """
-    mean, said = float(reached.mean()), []
-    for who, bar in bars.items():
-        level, error = float(bar.mean()), error_of_mean(reached - bar)
+    said = []
+    for who, all_levels in bars.items():
+        has_say = ~np.isnan(all_levels)
+        bar, own = all_levels[has_say], reached[has_say]
+        if len(bar) < FEWEST_USERS:
+            said.append(f"{who} (which knows all but {len(bar)} of the gate users, too few to judge by)")
+            continue
+        mean, level, error = float(own.mean()), float(bar.mean()), error_of_mean(own - bar)
         said.append(f"{who} {level:.4f}")
         is_live = who == LIVE
         if mean < level * (1.0 - budget):
-            if not is_live or level - mean > SURE_ERRORS * error:
+            is_sure = level - mean > SURE_ERRORS * error
+            if is_sure or not (is_live or len(bar) < MIN_USERS):
                 return "rejected", (
                     f"gate: {NDCG} {mean:.4f} is more than {budget:.0%} below {who} with {level:.4f}; "
                     "look for spoiled or missing interactions"
@@ -188,7 +236,7 @@ def verdict_on(reached: NDArray[np.float64], bars: Mapping[str, NDArray[np.float
         if is_live and level > 0:
             found = max(SURE_ERRORS * error, budget * level) + POWER_ERRORS * error
             said[-1] += f" (a loss of {found / level:.0%} would be found in four of five trainings)"
-    return "passed", f"gate: {NDCG} {mean:.4f} against " + ", ".join(said)
+    return "passed", f"gate: {NDCG} {float(reached.mean()):.4f} against " + ", ".join(said)
 
 
 def _held_out(user_id: str, game_ids: list[str], ages: list[int]) -> NDArray[np.int64]:

@@ -18,12 +18,8 @@ import numpy as np
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import MIN_PAIRS
 from recommendation.engine.weighting import segment_sums
-from recommendation.evaluation.gate import at_gate
+from recommendation.evaluation.gate import MIN_ACTIVE, at_gate, one_in_of
 from recommendation.matrix.matrix import InteractionMatrix
-
-MIN_ACTIVE = 200
-"""Users with at least `MIN_PAIRS` games from which the data is judged."""
-
 
 MOST_ALIKE = 0.05
 """Share of active users who may have the very same games: in six real sets 0 to 3 % do, and with bots 9 to 44 %."""
@@ -138,7 +134,7 @@ def _gained(matrix: InteractionMatrix, users: float, live: LiveData) -> list[str
     least = None if live.model is None else live.model.decision.get("chosen", {}).get("min_interactions")
     if live.model is None or least is None or not live.facts.get("users"):
         return []
-    fitted = matrix.only_pairs(~at_gate(matrix)[matrix.user_rows]).at_least(least)
+    fitted = matrix.only_pairs(~at_gate(matrix, one_in_of(live.model))[matrix.user_rows]).at_least(least)
     if not fitted.pairs:
         return []
     rows = live.model.games.rows(fitted.games.all_ids)

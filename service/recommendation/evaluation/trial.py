@@ -12,7 +12,7 @@ from recommendation.engine.model import Model
 from recommendation.engine.ndcg import Lists, hits_of, ndcg
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.data import Split
-from recommendation.evaluation.gate import is_gate_user
+from recommendation.evaluation.gate import is_gate_user, one_in_of
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.rankers import Engine, Ranker
 from recommendation.evaluation.report import SweepPoint
@@ -81,11 +81,12 @@ class Trial:
         )
 
 
-def gate_trial(split: Split, k: int) -> Trial:
+def gate_trial(split: Split, k: int, live: Model) -> Trial:
     """
-    Measure on gate users only, whose pairs entered no fit of any model: so a model that is live can take part.
+    Measure on gate users only, whose pairs entered no fit of a live model: so that it can take part.
 
     Pairs that were held out of all others go back into the training data.
     """
-    gate = frozenset(user for user in split.train.users.all_ids if is_gate_user(user))
+    one_in = one_in_of(live)
+    gate = frozenset(user for user in split.train.users.all_ids if is_gate_user(user, one_in))
     return Trial(split.only_for(gate), k, gate)

@@ -81,7 +81,7 @@ def evaluate(
 def _trial(split: Split, k: int, live: TrainedModel | None) -> Trial:
     if k < 1:
         raise InvalidInput(f"k is a number of places, at least 1, not {k}")
-    trial = Trial(split, k) if live is None else gate_trial(split, k)
+    trial = Trial(split, k) if live is None else gate_trial(split, k, live.engine)
     if not len(trial.split.users):
         whom = "user" if live is None else "gate user"
         raise InvalidInput(f"no pair of any {whom} is held out: a user needs at least 5 games")

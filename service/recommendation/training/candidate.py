@@ -12,7 +12,7 @@ from recommendation.engine import artifact
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.errors import RecommendationError
-from recommendation.evaluation.gate import GateVerdict, gain, judge, set_aside
+from recommendation.evaluation.gate import GateVerdict, gain, judge, set_aside, with_one_in
 from recommendation.evaluation.guards import Findings
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
@@ -68,7 +68,7 @@ def make_candidate(
     """Fit a model without the gate users, and let them judge it."""
     report("fit")
     split = set_aside(matrix)
-    model = fit(split.training, settings.engine)
+    model = with_one_in(fit(split.training, settings.engine), split.one_in)
     report("gate")
     verdict = judge(model, live.model, split, settings.gate_budget, live.gain_before)
     facts = {

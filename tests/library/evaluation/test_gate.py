@@ -14,6 +14,7 @@ from recommendation.settings import Settings
 from recommendation_jobs.evaluation.reading import Columns, read_csv
 
 BUDGET = Settings().gate_budget
+FEW = EngineSettings(components=2, min_interactions=1)
 SETTINGS = EngineSettings(components=40, min_interactions=5, neighbours=50, weighting="log", ridge=10.0, link_share=1.0)
 
 
@@ -43,16 +44,40 @@ def pairs(matrix: InteractionMatrix) -> set[tuple[str, str]]:
 def test_gate_users_enter_no_fit_and_every_pair_is_used_once() -> None:
     matrix = small_store(300)
     split = gate.set_aside(matrix)
-    at_gate = {user for user in matrix.users.all_ids if gate.is_gate_user(user)}
+    at_gate = {user for user in matrix.users.all_ids if gate.is_gate_user(user, split.one_in)}
     assert {user for user, _ in pairs(split.held_out)} == {user for user, _ in pairs(split.known)} == at_gate
     assert not {user for user, _ in pairs(split.training)} & at_gate
     assert pairs(split.training) | pairs(split.known) | pairs(split.held_out) == pairs(matrix)
     assert split.training.pairs + split.known.pairs + split.held_out.pairs == matrix.pairs
 
 
-def test_about_one_user_in_twenty_stands_at_the_gate() -> None:
-    chosen = sum(gate.is_gate_user(f"user-{number}") for number in range(20_000))
-    assert 900 < chosen < 1100
+def test_about_one_user_in_twenty_stands_at_the_gate_and_more_where_users_are_few() -> None:
+    users = [f"user-{number}" for number in range(20_000)]
+    chosen = {one_in: {user for user in users if gate.is_gate_user(user, one_in)} for one_in in (20, 10, 5)}
+    assert 900 < len(chosen[20]) < 1100
+    assert 3800 < len(chosen[5]) < 4200
+    assert chosen[20] < chosen[10] < chosen[5]
+
+
+@pytest.mark.parametrize(("active", "one_in"), [(199, 20), (200, 5), (999, 5), (1000, 10), (1999, 10), (2000, 20)])
+def test_about_a_hundred_users_stand_at_the_gate_of_a_small_store_too(active: int, one_in: int) -> None:
+    assert gate.set_aside(small_store(active)).one_in == one_in
+
+
+def test_a_model_is_no_bar_on_users_who_entered_its_fit() -> None:
+    small = gate.set_aside(small_store(300))
+    model = gate.with_one_in(fit(small.training, FEW), small.one_in)
+    assert gate.one_in_of(model) == 5
+    assert "a loss of" in gate.judge(model, model, small, BUDGET).reason
+    # It is as if the store had been large when the live model was fitted.
+    knows_most = gate.with_one_in(model, 20)
+    count = sum(gate.is_gate_user(user) for user in small.held_out.users.ids(small.users))
+    verdict = gate.judge(model, knows_most, small, BUDGET)
+    assert f"the live model (which knows all but {count} of the gate users, too few to judge by)" in verdict.reason
+    assert (verdict.live, verdict.state) == ({}, "passed")
+    unjudged = np.where(np.arange(100) < 60, np.nan, 0.5)
+    assert gate.verdict_on(np.full(100, 0.4), {gate.LIVE: unjudged}, BUDGET)[0] == "rejected"
+    assert gate.verdict_on(np.where(np.isnan(unjudged), 0.0, 0.5), {gate.LIVE: unjudged}, BUDGET)[0] == "passed"
 
 
 def test_four_fifths_of_a_gate_users_pairs_are_known() -> None:
@@ -91,7 +116,7 @@ def test_among_pairs_of_one_time_ids_decide() -> None:
     assert pairs(gate.set_aside(replace(matrix, times=np.full(matrix.pairs, 7))).held_out) == by_ids
     last = np.arange(matrix.pairs) == matrix.indptr[1:][matrix.user_rows] - 1
     split = gate.set_aside(replace(matrix, times=np.where(last, 8, 7)))
-    came_last = {pair for pair in pairs(matrix.only_pairs(last)) if gate.is_gate_user(pair[0])}
+    came_last = {pair for pair in pairs(matrix.only_pairs(last)) if gate.is_gate_user(pair[0], split.one_in)}
     assert came_last <= pairs(split.held_out)
     assert pairs(split.held_out) - came_last < by_ids
     # Users u0, u3, u6 and so on have the same games; the ids of users make their draws differ.
@@ -116,11 +141,10 @@ def test_users_with_fewer_than_five_games_are_no_gate_users() -> None:
 
 
 def test_with_too_few_gate_users_the_gate_is_skipped() -> None:
-    split = gate.set_aside(small_store(300))
-    model = fit(split.training, EngineSettings(components=2, min_interactions=1))
-    verdict = gate.judge(model, None, split, BUDGET)
+    split = gate.set_aside(small_store(199))
+    verdict = gate.judge(fit(split.training, FEW), None, split, BUDGET)
     assert verdict.state == "skipped"
-    assert "gate: skipped, too little data" in verdict.reason
+    assert "gate: skipped, too few to judge" in verdict.reason
 
 
 @needs_steam
@@ -217,12 +241,13 @@ def test_a_loss_of_what_is_told_is_found_in_four_of_five_trainings() -> None:
     assert 770 < found < 830
 
 
-def test_equally_good_candidates_are_rejected_in_one_of_twenty_trainings_at_most() -> None:
+@pytest.mark.parametrize(("users", "bar"), [(100, gate.LIVE), (40, gate.LIVE), (40, "popularity")])
+def test_equally_good_candidates_are_rejected_in_one_of_twenty_trainings_at_most(users: int, bar: str) -> None:
     rng = np.random.default_rng(2)
-    judged = [gate.verdict_on(*_alike(rng), BUDGET)[0] for _ in range(1000)]
+    judged = [gate.verdict_on(*_alike(rng, users, bar), BUDGET)[0] for _ in range(1000)]
     assert 5 < judged.count("rejected") <= 50
 
 
-def _alike(rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Two models of one quality on 100 users of a sparse store, where most lists hold no hit."""
-    return rng.random(100) * (rng.random(100) < 0.3), {gate.LIVE: rng.random(100) * (rng.random(100) < 0.3)}
+def _alike(rng: np.random.Generator, users: int, bar: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Two models of one quality on users of a sparse store, where most lists hold no hit."""
+    return rng.random(users) * (rng.random(users) < 0.3), {bar: rng.random(users) * (rng.random(users) < 0.3)}

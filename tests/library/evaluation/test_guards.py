@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommendation.evaluation.gate import set_aside
+from recommendation.evaluation.gate import set_aside, with_one_in
 from recommendation.evaluation.guards import Findings, LiveData, look_at
 from recommendation.matrix.matrix import InteractionMatrix
 from stores import fitted
@@ -37,7 +37,8 @@ def live(sound: InteractionMatrix) -> LiveData:
 def gone_live(matrix: InteractionMatrix, before: LiveData = NOTHING, min_interactions: int = 1) -> LiveData:
     """What is remembered of data that was accepted, with a model that was fitted to it as a training does."""
     facts = look_at(matrix, before, accepting=True).facts
-    return LiveData(facts, fitted(set_aside(matrix).training, min_interactions=min_interactions))
+    split = set_aside(matrix)
+    return LiveData(facts, with_one_in(fitted(split.training, min_interactions=min_interactions), split.one_in))
 
 
 def with_more(matrix: InteractionMatrix, users: list[str], games: list[str]) -> InteractionMatrix:
@@ -119,9 +120,9 @@ def test_what_was_accepted_is_forgotten_once_the_share_is_within_its_bound(sound
 
 
 def test_users_who_have_one_game_alone_are_in_no_fit_and_no_gain(sound: InteractionMatrix) -> None:
-    """600 users have only the game that each account comes with, which 400 others do not have."""
-    users = [*(f"only{n}" for n in range(600)), *(f"u{n:03}" for n in range(400) for _ in range(10))]
-    games = [*["welcome"] * 600, *(f"g{game:03}" for n in range(400) for game in range(n % 20, n % 20 + 10))]
+    """400 users have only the game that each account comes with, which 400 others do not have."""
+    users = [*(f"only{n}" for n in range(400)), *(f"u{n:03}" for n in range(400) for _ in range(10))]
+    games = [*["welcome"] * 400, *(f"g{game:03}" for n in range(400) for game in range(n % 20, n % 20 + 10))]
     matrix = InteractionMatrix.from_pairs(users, games, np.ones(len(users)))
     live = gone_live(matrix, min_interactions=2)
     assert live.model is not None

@@ -303,7 +303,7 @@ def test_a_small_shop_goes_live_and_says_that_the_gate_was_skipped(shop: Shop) -
     with shop.database.reading() as connection:
         quality = models.all_models(connection)[0].quality
     assert quality["gate"]["state"] == "skipped"
-    assert quality["gate"]["reason"].startswith("gate: skipped, too little data")
+    assert quality["gate"]["reason"].startswith("gate: skipped, too few to judge")
 
 
 def test_the_budget_of_the_gate_is_a_setting_and_popularity_is_the_only_bar_of_a_first_model(
