@@ -32,6 +32,7 @@ PREFIX = "/api/v1/recommendation"
 READY_SECONDS = 60
 USERS_READ = 25
 RECS = (sys.executable, "-m", "recommendation_cli")
+_KEEPS_NOTHING = "PYTHONDONTWRITEBYTECODE"
 SHOP = ("--users", "2400", "--days", "60")
 """Enough users for a hundred gate users, and few enough events to be made up in seconds."""
 
@@ -128,8 +129,13 @@ class Demo:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings."""
-        return os.environ | self.settings
+        """
+        The settings.
+
+        Whatever the shell says, Python keeps what it compiles: the demo's installation compiled nothing, and each step
+        would compile all that it imports once more.
+        """
+        return {name: value for name, value in os.environ.items() if name != _KEEPS_NOTHING} | self.settings
 
     @property
     def settings(self) -> dict[str, str]:

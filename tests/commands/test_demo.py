@@ -81,3 +81,12 @@ def test_options_of_an_import_without_a_file_are_refused(demo: ModuleType, monke
     with pytest.raises(SystemExit) as ended:
         arguments(demo, monkeypatch, "--", "--game-column", "appid")
     assert ended.value.code == 2
+
+
+def test_the_steps_keep_what_they_compile(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The installation compiles nothing; where the shell forbade it too, each step took twice its time."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("KEPT", "x")
+    environment = demo.Demo(tmp_path).environment
+    assert "PYTHONDONTWRITEBYTECODE" not in environment
+    assert environment["KEPT"] == "x"
