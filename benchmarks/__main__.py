@@ -9,6 +9,7 @@ import time
 
 MODULES = {
     "read": "read",
+    "read-zipf": "read",
     "read-p99": "read",
     "regenerate": "regenerate",
     "extract": "extract",

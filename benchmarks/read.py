@@ -20,7 +20,7 @@ QUIET_CONNECTIONS = 64
 
 
 def run(sizes: Sizes, rounds: int) -> list[Result]:
-    """Measure `read` and `read-p99`."""
+    """Measure `read`, `read-zipf` (users as unequal as a shop's) and `read-p99`."""
     server = Server()
     users = sizes["users"]
     url = reading_store(server, users, sizes["games"], sizes["owned"])
@@ -29,8 +29,8 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
         size = _typical_size(ours + path, users)
         with serving("benchmarks.bare_app:app", {"BENCHMARK_BODY_BYTES": str(size)}) as bare:
 
-            def read(seconds: float) -> float:
-                return wrk(ours, "read.lua", sizes["connections"], seconds, users=users, read_path=path).rate
+            def read(seconds: float, **more: object) -> float:
+                return wrk(ours, "read.lua", sizes["connections"], seconds, users=users, read_path=path, **more).rate
 
             def static(seconds: float) -> float:
                 return wrk(bare, "read.lua", sizes["connections"], seconds, users=users, read_path="/static").rate
@@ -52,8 +52,24 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
                 postgres_us_per_answer=_cost(server.process, "postgres: ", lambda: read(3.0), 3.0),
                 reference_us_per_answer=bare_cost,
             )
+            skewed = _of_unequal_users(read, static, sizes, rounds)
         calm = _at_half_rate(ours, path, full.ours / 2, sizes, rounds)
-    return [full, calm]
+    return [full, skewed, calm]
+
+
+def _of_unequal_users(
+    read: Callable[..., float], static: Callable[[float], float], sizes: Sizes, rounds: int
+) -> Result:
+    read(sizes["seconds"], zipf=1)  # as a service that has run for some time
+    return compare(
+        "read-zipf",
+        ">= 0.6",
+        "answers/s",
+        dict(sizes),
+        rounds,
+        lambda: read(sizes["seconds"], zipf=1, seed=2),
+        lambda: static(sizes["seconds"]),
+    )
 
 
 def _cost(started: psutil.Process, name: str, load: Callable[[], float], seconds: float) -> float:

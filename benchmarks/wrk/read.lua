@@ -1,14 +1,20 @@
 -- Ask for the list of a random user. PAUSE_MS above 0 makes each connection wait, on average so long, before it asks.
+-- With ZIPF=1 the user of rank r is asked for r times less often than the first; ranks are scattered over the users.
 local users = tonumber(os.getenv("USERS"))
 local path = os.getenv("READ_PATH")
 local pause = tonumber(os.getenv("PAUSE_MS") or "0")
+local zipf = os.getenv("ZIPF") == "1"
 
 function init()
   math.randomseed(tonumber(os.getenv("SEED") or "1"))
 end
 
 function request()
-  return wrk.format("GET", string.format(path, math.random(0, users - 1)))
+  local user = math.random(0, users - 1)
+  if zipf then
+    user = math.floor(users ^ math.random()) * 7919 % users
+  end
+  return wrk.format("GET", string.format(path, user))
 end
 
 if pause > 0 then

@@ -33,4 +33,4 @@ def shows_popular(active: ActiveList, limit: int) -> bool:
 
     They fill it up: a page that is full without them would be the same with others.
     """
-    return len(active.items) < limit or any(item.source == "popular" for item in active.items)
+    return len(active.items) < limit or "popular" in {item.origin.source for item in active.items}

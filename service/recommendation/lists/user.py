@@ -53,10 +53,11 @@ class UserState:
         """Return what tells the user's rows from any others; a microsecond for each kilobyte of them."""
         found = blake2b(digest_size=16)
         for _, source, number, first, second, third, times, moment, items, events_seen in self.rows:
-            # No text holds a NUL: where one ends is plain.
-            found.update(f"{source}\0{number}\0{first}\0{second}\0{third}\0{times}\0{moment}\0{events_seen}\0".encode())
+            # No text holds a NUL: where one ends is plain. Items come last, behind their length.
+            length = -1 if items is None else len(items)
+            told = f"{source}\0{number}\0{first}\0{second}\0{third}\0{times}\0{moment}\0{events_seen}\0{length}\0"
+            found.update(told.encode())
             if items is not None:
-                found.update(b"%d\0" % len(items))
                 found.update(items)
         return found.digest()
 

@@ -62,8 +62,8 @@ class KeptPages:
     def __init__(self, most_bytes: int) -> None:
         """Keep at most so many bytes; 0 keeps nothing."""
         self._most_bytes = most_bytes
-        self._pages: OrderedDict[tuple[str, PageRequest], tuple[KeptPage, datetime]] = OrderedDict()
-        """With the time at which each was asked for last, in the order of these times."""
+        self._pages: OrderedDict[tuple[str, PageRequest], tuple[KeptPage, datetime, int]] = OrderedDict()
+        """With the time at which each was asked for last, in the order of these times, and its size."""
         self.bytes = 0
         self.found = {"kept": 0, "outdated": 0, "new": 0}
         """Reads, by what was there for them: the page, an outdated one, none."""
@@ -81,7 +81,7 @@ class KeptPages:
         if not there[0].is_still_true(stamp, view, now):
             self.found["outdated"] += 1
             return None
-        self._pages[key] = there[0], now
+        self._pages[key] = there[0], now, there[2]
         self._pages.move_to_end(key)
         self.found["kept"] += 1
         return there[0]
@@ -93,7 +93,7 @@ class KeptPages:
         size = _size(request, page)
         if size > self._most_bytes // 8:
             return page
-        self._pages[key] = page, page.made_at
+        self._pages[key] = page, page.made_at, size
         self.bytes += size
         oldest_kept = page.made_at - UNREAD_FOR
         while self.bytes > self._most_bytes or next(iter(self._pages.values()))[1] < oldest_kept:
@@ -108,13 +108,15 @@ class KeptPages:
     def _drop(self, key: tuple[str, PageRequest]) -> None:
         there = self._pages.pop(key, None)
         if there is not None:
-            self.bytes -= _size(key[1], there[0])
+            self.bytes -= there[2]
 
 
 def _size(request: PageRequest, page: KeptPage) -> int:
     """Return about how many bytes a page takes with its key."""
-    names = (request.before, request.exclude, request.sources, request.tags.any_of, request.tags.none_of)
-    asked = sum(80 + len(name) for group in names for name in group)
+    asked = 0
+    if request.before or request.exclude or request.sources or request.tags:
+        names = (request.before, request.exclude, request.sources, request.tags.any_of, request.tags.none_of)
+        asked = sum(80 + len(name) for group in names for name in group)
     return OVERHEAD_BYTES + len(page.body) + 4 * len(page.user_id) + 8 * len(page.game_ids) + asked
 
 
