@@ -64,6 +64,14 @@ def test_training_runs_are_plotted_and_listed(console: Console) -> None:
     assert len(console.find_all("figure svg line.grid")) >= 2
 
 
+def test_a_release_tells_what_users_did_with_its_games(console: Console, site: Any) -> None:
+    for action in ("clicked", "clicked", "purchased", "shown"):
+        site.send("POST", "/feedback", {"user_id": "u04", "game_id": "new-1", "action": action, "source": "drop"})
+    console.open("releases")
+    told = {name: console.find(f"td[data-name={name}]").text for name in ("Clicks", "Purchases", "Dismissed")}
+    assert told == {"Clicks": "2", "Purchases": "1", "Dismissed": "0"}
+
+
 def test_a_users_list_tells_titles_reasons_and_why_not(console: Console) -> None:
     console.open("lists", PHONE)
     console.find("#user").send_keys("u00")

@@ -20,6 +20,7 @@ REVISIONS = (
     "0013",
     "0014",
     "0015",
+    "0016",
 )
 """Every migration this code knows, oldest first; a test holds it against the migrations folder."""
 

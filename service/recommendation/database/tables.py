@@ -144,6 +144,8 @@ idempotent_answers = Table(
 
 
 _IS_SHOWN = "action = 'shown'"
+TO_DROP = "source = 'drop' AND action <> 'shown'"
+"""Written out, as an index of some rows only is taken for a query that says so in the same words."""
 
 
 feedback = Table(
@@ -158,6 +160,14 @@ feedback = Table(
     Column("occurred_at", UtcDateTime, nullable=False),
     Column("event_id", id_type()),
     Index("ix_feedback_shown", "occurred_at", postgresql_where=text(_IS_SHOWN), sqlite_where=text(_IS_SHOWN)),
+    Index(
+        "ix_feedback_drop",
+        "game_id",
+        "occurred_at",
+        "action",
+        postgresql_where=text(TO_DROP),
+        sqlite_where=text(TO_DROP),
+    ),
 )
 """What users did with a list, one row per feedback; `event_id` as in `event_ids`, where it has one."""
 

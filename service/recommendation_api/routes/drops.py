@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from recommendation.catalogue.store import games_named
 from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
 from recommendation.lists.personal import ListSettings
+from recommendation.operations.drop_feedback import feedback_of
 from recommendation.regeneration import ending as endings
 from recommendation.regeneration.preview import preview
 from recommendation_api.http.auth import needs
@@ -27,6 +28,8 @@ from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.drops import DropsOut, DropTakenOut, PreviewOut
 from recommendation_api.parts import parts_of
 from recommendation_api.routes.training import live_model_document
+
+WithFeedback = Annotated[bool, Query(description="count what users did with each drop's games since its release")]
 
 router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 
@@ -69,13 +72,14 @@ async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
 
 
 @router.get("/drops", responses=answer(DropsOut))
-def get_drops(request: Request) -> Response:
-    """Read the drops that stand or wait, in the order in which they are served."""
+def get_drops(request: Request, feedback: WithFeedback = False) -> Response:
+    """Read the drops that stand or wait, in the order in which they are served; when asked, with their feedback."""
     parts = parts_of(request)
     now = parts.clock()
-    with parts.database.reading() as connection:
+    with parts.database.snapshot() as connection:
         found = drops.current_drops(connection, now)
-    return json_response({"drops": [drop_document(drop, now) for drop in found]})
+        told = [{"feedback": feedback_of(connection, drop, now)} if feedback else {} for drop in found]
+    return json_response({"drops": [drop_document(drop, now) | more for drop, more in zip(found, told, strict=True)]})
 
 
 @router.post("/drops/{uid}/preview", responses=answer(PreviewOut, 200, 409), openapi_extra=schemas.one(schemas.DropIn))

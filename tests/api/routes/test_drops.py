@@ -1,10 +1,11 @@
 """Drops and regenerations, as the operator asks for them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from recommendation.clock import SteadyClock
+from recommendation.clock import SteadyClock, rfc3339
 from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.lists.personal import ListSettings
@@ -46,6 +47,25 @@ def test_a_drop_says_what_it_does_not_know_and_the_same_one_twice_changes_nothin
     assert first["live_model"]["age_seconds"] >= 0
     assert put(trained)["ends_at"] == first["ends_at"]
     assert [drop["uid"] for drop in trained.get("/drops")["drops"]] == ["uid-1"]
+
+
+def test_drops_tell_what_users_did_with_their_games_as_games_of_a_drop(trained: Any) -> None:
+    put(trained)
+    now = {"occurred_at": rfc3339(datetime.now(UTC))}
+    for action, source, when, game in (
+        ("shown", "drop", now, "g-new"),
+        ("clicked", "drop", now, "g-new"),
+        ("purchased", "drop", {}, "g-new"),
+        ("purchased", "cf", {}, "g-new"),
+        ("clicked", "drop", {}, "g02"),
+        ("clicked", "drop", {"occurred_at": "2026-10-31T23:59:59Z"}, "g-new"),
+    ):
+        trained.post("/feedback", {"user_id": "u00", "game_id": game, "action": action, "source": source, **when})
+    trained.post("/feedback", {"user_id": "u02", "game_id": "g-new", "action": "clicked", "source": "drop"})
+    (drop,) = trained.get("/drops", params={"feedback": "true"})["drops"]
+    assert drop["feedback"] == {"clicked": 2, "wishlisted": 0, "purchased": 1, "dismissed": 0}
+    (drop,) = trained.get("/drops")["drops"]
+    assert "feedback" not in drop
 
 
 def test_a_released_game_takes_the_drops_place_among_owners_of_what_it_is_like_only(trained: Any) -> None:

@@ -1,9 +1,12 @@
 """Every query that a request makes of a large table is answered by an index, at a million pairs."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
+from recommendation.clock import rfc3339
 from recommendation.database.database import Database
 from recommendation.database.dialects.connections import driver_url
 from recommendation.database.locks import try_popular_turn
@@ -23,8 +26,8 @@ FILL = (
     "ALTER TABLE user_game_interactions ADD CONSTRAINT pk_user_game_interactions PRIMARY KEY (user_id, game_id)",
     f"""INSERT INTO user_lists SELECT 'u' || u, 'cf', 1, now(), 'v1', {PER_USER}, ''
         FROM generate_series(1, {USERS}) u""",
-    f"""INSERT INTO feedback (user_id, game_id, action, occurred_at) SELECT 'u' || u, 'g1', 'clicked', now()
-        FROM generate_series(1, {USERS}) u""",
+    f"""INSERT INTO feedback (user_id, game_id, action, source, occurred_at) SELECT 'u' || u, 'g1', 'clicked',
+        CASE WHEN u % 40 = 0 THEN 'drop' ELSE 'cf' END, now() FROM generate_series(1, {USERS}) u""",
     f"INSERT INTO event_ids SELECT 'e' || u, '', now() FROM generate_series(1, {USERS}) u",
     f"""INSERT INTO idempotent_answers SELECT 'h', 'r', 'k' || u, '', 200, '{{}}', '', now()
         FROM generate_series(1, {USERS}) u""",
@@ -45,6 +48,8 @@ def _ask(url: str) -> None:
     """Send one request of each kind that speaks of users, and end the sessions that it took."""
     event = {"user_id": "u5", "game_id": "g3", "event_type": "viewed", "event_id": "e7777777"}
     pin = {"user_id": "u5", "game_id": "g3", "score": 1, "source": "editorial"}
+    hour_ago = rfc3339(datetime.now(UTC) - timedelta(hours=1))
+    drop = {"name": "d", "generation": 1, "created_at": hour_ago, "games": [{"game_id": "g1"}], "placement": {}}
     other = Database(url)
     app = create_app(Settings(database_url=url, training="queued"))
     # Popular games are counted off the path of requests, here by another replica, which does not come to an end.
@@ -61,11 +66,14 @@ def _ask(url: str) -> None:
                 client.post(f"{PREFIX}/batch", json=pin),
                 client.post(f"{PREFIX}/feedback", json={"user_id": "u5", "game_id": "g3", "action": "shown"}),
                 client.post(f"{PREFIX}/lists/read", json={"users": ["u17", "u18", "stranger"]}),
+                client.put(f"{PREFIX}/drops/d1", json=drop),
+                client.get(f"{PREFIX}/drops?feedback=true"),
                 client.delete(f"{PREFIX}/user/u5/lists/editorial"),
                 client.delete(f"{PREFIX}/user/u6"),
             ]
     other.close()
-    assert [answer.status_code for answer in asked] == [200] * 9 + [204, 200]
+    assert '"clicked":1000' in asked[10].text
+    assert [answer.status_code for answer in asked] == [200] * 11 + [204, 200]
 
 
 def _scans(url: str) -> dict[str, int]:

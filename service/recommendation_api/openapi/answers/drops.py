@@ -42,10 +42,25 @@ class DropTakenOut(DropOut):
     now: Moment
 
 
+class DropFeedbackOut(BaseModel):
+    """What users did with a drop's games as games of a drop, since its release."""
+
+    clicked: int
+    wishlisted: int
+    purchased: int
+    dismissed: int
+
+
+class DropListedOut(DropOut):
+    """A drop that stands or waits."""
+
+    feedback: DropFeedbackOut | None = None
+
+
 class DropsOut(BaseModel):
     """Drops, in the order in which they are served."""
 
-    drops: list[DropOut]
+    drops: list[DropListedOut]
 
 
 class DisplacedOut(BaseModel):

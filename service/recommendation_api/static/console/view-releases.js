@@ -9,7 +9,7 @@ export const title = "Releases";
 export const every = 5;
 
 export async function load() {
-  const [{drops}, {regenerations}] = await Promise.all([ask("GET", ["drops"]), ask("GET", ["regenerations"], {limit: 100})]);
+  const [{drops}, {regenerations}] = await Promise.all([ask("GET", ["drops"], {feedback: true}), ask("GET", ["regenerations"], {limit: 100})]);
   return {drops, regenerations};
 }
 
@@ -28,6 +28,10 @@ export function draw({drops, regenerations}) {
       ["Places", (drop) => `${drop.placement.slots} from place ${drop.placement.first_position}`],
       ["Lists", (drop) => progress(newest.get(drop.uid))],
       ["Release coverage", (drop) => ratio(newest.get(drop.uid)?.release_coverage), {number: true}],
+      ["Clicks", (drop) => number(drop.feedback.clicked), {number: true}],
+      ["Wishlisted", (drop) => number(drop.feedback.wishlisted), {number: true}],
+      ["Purchases", (drop) => number(drop.feedback.purchased), {number: true}],
+      ["Dismissed", (drop) => number(drop.feedback.dismissed), {number: true}],
     ], drops, {key: (drop) => drop.uid, none: "No drop stands or is to come. kubectl apply a ContentDrop, or PUT /drops/{uid}."})),
     drops.length > 0 && card("As resources", drops.map((drop) => el("details", {"data-key": `yaml ${drop.uid}`}, el("summary", {}, drop.name), el("pre", {}, yaml(drop))))),
     ended.length > 0 && card("Ended", table("Ended drops", [
