@@ -11,6 +11,8 @@ MODULES = {
     "read": "read",
     "read-zipf": "read",
     "read-p99": "read",
+    "shelves": "shelves",
+    "shelves-stored": "shelves",
     "regenerate": "regenerate",
     "extract": "extract",
     "ingest": "ingest",

@@ -56,6 +56,7 @@ def pool_of(
     sources: Sources,
     scores: NDArray[np.float64],
     settings: ListSettings,
+    depth: int,
 ) -> Pool:
     """
     Rank the games for a user's rows.
@@ -64,12 +65,13 @@ def pool_of(
 
     Args:
         scores: what each of the user's games says of their taste.
+        depth: games to rank, as many as a list holds at least.
     """
     stored = state.lists.get("cf")
     if view.live is None:
         usable = stored is not None and stored.model_version is not None
         return _pool(sources, stored, state, settings) if stored is not None and usable else Pool(sources)
-    own, ranking = ranked(state, view, scores, max(DEPTH, settings.length))
+    own, ranking = ranked(state, view, scores, max(depth, settings.length))
     if not len(ranking.rows):
         return Pool(sources)
     best, names = ranking.first(settings.length), view.live.model.games.all_ids

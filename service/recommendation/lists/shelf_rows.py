@@ -102,37 +102,41 @@ class FrontPage:
     def _because(self) -> Iterator[Shelf]:
         """Yield the row of the user's game that adds most to the scores of the games that it is the reason of."""
         most: tuple[float, str, list[Candidate]] | None = None
-        for game_id, group in self._by_reason.items():
+        for bound, game_id, group in self._by_reason:
+            if most is not None and (bound, game_id) > most[:2]:
+                break  # what is left of a group never adds up to more than all of it did
             best = [part for part in group if part[1] not in self.shown][: self.length]
             if len(best) >= self._least and game_id not in self.because:
-                gain = -fsum(part[0] for part in best)
-                if most is None or (-gain, game_id) < (-most[0], most[1]):
-                    most = gain, game_id, [item for _, _, item in best]
+                found = fsum(part[0] for part in best), game_id
+                if most is None or found < most[:2]:
+                    most = *found, [item for _, _, item in best]
         if most is not None:
-            gain, game_id, items = most
+            negative, game_id, items = most
             self.because.add(game_id)
             name = self.sources.view.catalogue.by_id[game_id].name
-            reason = Reason(
-                "because_of_game", f"Of your games, {name} adds most to the score of each of these", game_id
-            )
-            contribution = gain if self.pool.added else None
+            text = f"Of your games, {name} adds most to the score of each of these"
+            reason = Reason("because_of_game", text, game_id)
+            contribution = -negative if self.pool.added else None
             yield from self._put(Shelf(items[0].reason.text, reason, items, contribution=contribution))
 
     @cached_property
-    def _by_reason(self) -> dict[str, list[tuple[float, str, Candidate]]]:
+    def _by_reason(self) -> list[tuple[float, str, list[tuple[float, str, Candidate]]]]:
         """
-        The games of the user's list by those that are their reasons, what each adds most to first.
+        The games of the user's list by those that are their reasons, the one that adds most to a row of them first.
 
-        Each stands behind what is added to it, as a negative number (all of its score where nothing says), and its id.
+        What is added stands as a negative number, so that the most comes first: in all, then the game that adds it,
+        then for each of its games (all of a score where nothing says). No part is positive.
         """
         found: defaultdict[str, list[tuple[float, str, Candidate]]] = defaultdict(list)
         for item in self.pool.best:
             if item.reason.because is not None:
                 game_id = item.game.game_id
                 found[item.reason.because].append((-self.pool.added.get(game_id, item.score), game_id, item))
-        for group in found.values():
+        groups = []
+        for reason, group in found.items():
             group.sort()
-        return found
+            groups.append((fsum(part[0] for part in group[: self.length]), reason, group))
+        return sorted(groups)
 
     def _new(self) -> Iterator[Shelf]:
         """Yield the row of new games that stand in the user's list: of drops, and released not long ago."""

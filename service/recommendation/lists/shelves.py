@@ -17,7 +17,7 @@ from recommendation.experiments.treatment import USUAL, Treatment, treatment
 from recommendation.lists.asked import USUAL_IN_ROW, USUAL_ROWS
 from recommendation.lists.order import Candidate
 from recommendation.lists.personal import ListSettings, this_hour
-from recommendation.lists.pool import Pool, pool_of
+from recommendation.lists.pool import DEPTH, Pool, pool_of
 from recommendation.lists.shelf_rows import FrontPage, Shelf
 from recommendation.lists.sources import Sources, hidden_games, newest_of
 from recommendation.lists.tag_taste import TagTaste
@@ -77,7 +77,9 @@ def shelves(
     pool, taste = Pool(sources), TagTaste()
     if given.personal and state.events_seen:
         scores = state.scores(settings.half_life_days, this_hour(now))
-        pool, taste = pool_of(state, view, sources, scores, settings), taste_of(state, view, scores)
+        taste = taste_of(state, view, scores)
+        # Only rows of tags look further down than a list.
+        pool = pool_of(state, view, sources, scores, settings, DEPTH if taste.outstanding else 0)
     page = FrontPage(state, sources, pool, taste, request.length, given.placement)
     rows = list(islice(page.rows(), request.rows))
     return Shelves(
