@@ -78,7 +78,3 @@ def main(arguments: list[str] | None = None) -> int:
     except RecommendationError as error:
         print(error, file=sys.stderr)
         return exits.DO_NOT_TRY_AGAIN
-
-
-if __name__ == "__main__":
-    sys.exit(main())

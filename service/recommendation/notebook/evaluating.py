@@ -1,4 +1,4 @@
-"""How good lists are, beside popularity: what `recommendation_jobs evaluate` measures, for a notebook."""
+"""How good lists are, beside popularity: what `recs evaluate` measures, for a notebook."""
 
 from __future__ import annotations
 
