@@ -41,12 +41,25 @@ FADE_PAIRS = 10
 """Own pairs with which a release's own numbers weigh as much as its placement."""
 
 
-TAG_NEIGHBOURS = 10
-"""Neighbours chosen by tags, where the release names none."""
+TAG_NEIGHBOURS = 300
+"""Neighbours chosen by tags, where the release names none: so many that a user's whole taste for tags has a say."""
 
 
-TAG_WEIGHT = 0.5
-"""Weight of a neighbour that shares every tag; a named neighbour has 1."""
+FEWEST_TAG_NEIGHBOURS = 10
+"""So many where very many releases are placed at once."""
+
+
+MOST_TAG_LINKS = 500_000
+"""Links by tags that are added to a model: 4 MB, and up to some hundred more for each game that a reader owns."""
+
+
+TAG_TOTAL = 20.0
+"""Most that all neighbours of a release by tags weigh together: in a catalogue of a few broad tags hundreds share all
+of them, and each must say little, or a user who owns some would see every release first."""
+
+
+TAG_POWER = 3
+"""A neighbour weighs the share of common tags to this power: few tags in common say little, and there are many such."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,8 @@ def extended(model: Model, releases: Sequence[Release], tags: Mapping[str, Seque
     Args:
         tags: tags of the catalogue's games, by id; needed only for releases without named neighbours.
     """
-    by_tags = _ByTags(model, tags or {})
+    most = max(FEWEST_TAG_NEIGHBOURS, min(TAG_NEIGHBOURS, MOST_TAG_LINKS // max(len(releases), 1)))
+    by_tags = _ByTags(model, tags or {}, most)
     placements = [placement for release in releases if (placement := _place(model, release, by_tags))]
     if not placements:
         return model
@@ -114,8 +128,9 @@ class _ByTags:
     a catalogue of 20,000 games.
     """
 
-    def __init__(self, model: Model, tags: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, model: Model, tags: Mapping[str, Sequence[str]], most: int) -> None:
         self._model = model
+        self._most = most
         of_rows: list[Sequence[str]] = [()] * len(model.games)
         for theirs, row in zip(tags.values(), model.games.rows(tags).tolist(), strict=True):
             if row >= 0:
@@ -129,19 +144,19 @@ class _ByTags:
         if wanted not in self._found:
             self._found[wanted] = self._nearest(wanted)
         rows, weights = self._found[wanted]
-        others = np.flatnonzero(rows != self._model.games.rows([release.game_id]))[:TAG_NEIGHBOURS]
-        return rows[others], weights[others]
+        others = np.flatnonzero(rows != self._model.games.rows([release.game_id]))[: self._most]
+        rows, weights = rows[others], weights[others]
+        return rows, weights * (TAG_TOTAL / max(float(weights.sum()), TAG_TOTAL))
 
     def _nearest(self, wanted: frozenset[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return one neighbour more than wanted: one of them may be the release itself."""
         rows, closeness = self._index.shares(wanted)
-        last = len(rows) - TAG_NEIGHBOURS - 1
+        last = len(rows) - self._most - 1
         if last > 0:
             near = closeness >= np.partition(closeness, last)[last]
             rows, closeness = rows[near], closeness[near]
-        order = np.lexsort((rows, -self._model.pairs[rows], -closeness))[: TAG_NEIGHBOURS + 1]
-        # A shared tag says less than a name: even with every tag shared a neighbour weighs half.
-        return rows[order], TAG_WEIGHT * closeness[order]
+        order = np.lexsort((rows, -self._model.pairs[rows], -closeness))[: self._most + 1]
+        return rows[order], closeness[order] ** TAG_POWER
 
 
 def _with_rows_for(model: Model, game_ids: Sequence[str]) -> Model:

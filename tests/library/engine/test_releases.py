@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommendation.engine import releases
 from recommendation.engine.model import Model
 from recommendation.engine.rank_one import recommend, score
-from recommendation.engine.releases import KNOWN_WELL, TAG_NEIGHBOURS, TAG_WEIGHT, Release, _ByTags, extended, is_new
+from recommendation.engine.releases import KNOWN_WELL, TAG_POWER, TAG_TOTAL, Release, _ByTags, extended, is_new
 from recommendation.engine.unseen import rank_unseen
 from recommendation.matrix.matrix import InteractionMatrix
 from stores import fitted, random_store
@@ -88,10 +89,38 @@ def test_neighbours_by_tags_are_those_that_share_most_of_equals_the_more_popular
             for game, theirs in tags.items()
             if (row := model.games.rows([game])[0]) >= 0 and game != name and set(own) & set(theirs)
         ]
-        nearest = sorted(shared, reverse=True)[:TAG_NEIGHBOURS]
-        rows, weights = _ByTags(model, tags).nearest(Release(name, (), own))
+        nearest = sorted(shared, reverse=True)[:10]
+        rows, weights = _ByTags(model, tags, 10).nearest(Release(name, (), own))
         assert rows.tolist() == [-row for _, _, row in nearest]
-        assert weights.tolist() == [TAG_WEIGHT * closeness for closeness, _, _ in nearest]
+        assert weights == pytest.approx([closeness**TAG_POWER for closeness, _, _ in nearest])
+
+
+def test_a_users_whole_taste_for_tags_decides_among_releases(model: Model) -> None:
+    """Each of twenty games shares half its tags with the release, and with another one only the most popular does."""
+    games = model.games.all_ids[:20]
+    tags = {**{game: ["sea", game] for game in games}, games[0]: ["sea", "farming"]}
+    placed = extended(model, [Release("new", (), ["sea"]), Release("other", (), ["farming"])], tags)
+    new, other, *rows = placed.games.rows(["new", "other", *games]).tolist()
+    twelve = rows[:12]
+    assert score(placed, twelve, [1.0] * 12, new) > 3 * score(placed, twelve, [1.0] * 12, other) > 0
+
+
+def test_neighbours_that_share_every_tag_weigh_together_what_a_few_named_ones_do(model: Model) -> None:
+    tags = {game: ["sea"] for game in model.games.all_ids}
+    _, weights = _ByTags(model, tags, 300).nearest(Release("new", (), ["sea"]))
+    assert weights.tolist() == [TAG_TOTAL / len(model.games)] * len(model.games)
+
+
+def test_links_by_tags_are_bounded_where_very_many_releases_are_placed(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = {game: ["sea"] for game in model.games.all_ids}
+    many = [Release(f"new{number}", (), ["sea"]) for number in range(5)]
+    before = len(model.links.targets)
+    assert len(extended(model, many, tags).links.targets) - before == 5 * len(model.games)
+    monkeypatch.setattr(releases, "MOST_TAG_LINKS", 100)
+    assert len(extended(model, many, tags).links.targets) - before == 100
+    assert len(extended(model, many * 5, tags).links.targets) - before <= 250
 
 
 def test_a_game_is_new_until_the_fit_saw_enough_pairs_of_it(model: Model) -> None:
