@@ -1,5 +1,5 @@
 """
-A replica that keeps pages answers, to the byte, what one that keeps none answers at the same moment.
+A replica that keeps pages answers, to the byte, what one answers at the same moment that keeps none and has just begun.
 
 Whatever changes a page is done by either of them: events that come and are taken back, erasures, lists of the shop, the
 catalogue, drops, models, popular games, and time that passes.
@@ -22,6 +22,7 @@ from shops import Shop
 
 from recommendation.clock import rfc3339
 from recommendation.engine.settings import EngineSettings
+from recommendation.lists.view_store import ViewLoader
 from recommendation.settings import Settings
 from recommendation.training.models import promote
 from recommendation_api.app import PREFIX
@@ -138,6 +139,10 @@ class Machine(RuleBasedStateMachine):
         row = {"game_id": game, "released_at": self.in_minutes(released), "similar_to": ["g001"], **change}
         assert self.call(second, "PUT", "/games", [row]).status_code == 200
 
+    @rule(second=REPLICA, game=GAMES)
+    def delete_a_game(self, second: bool, game: str) -> None:
+        assert self.call(second, "DELETE", f"/games/{game}").status_code in (200, 404)
+
     @rule(second=REPLICA, games=st.lists(GAMES, min_size=1, max_size=3, unique=True), released=SOON)
     def drop(self, second: bool, games: list[str], released: int | None) -> None:
         self.count += 1
@@ -174,12 +179,14 @@ class Machine(RuleBasedStateMachine):
     def count_popular_games(self, second: bool) -> None:
         self.apis[second].parts.popular.count()
 
-    @rule(minutes=st.sampled_from([1, 10, 30, 60, 1500]))
-    def time_passes(self, minutes: int) -> None:
+    @rule(minutes=st.sampled_from([1 / 60, 1, 4.99, 10, 30, 60, 1500]))
+    def time_passes(self, minutes: float) -> None:
         self.now += timedelta(minutes=minutes)
 
     @invariant()
     def both_answer_the_same(self) -> None:
+        views = self.apis[0].parts.views
+        views._loader = ViewLoader(self.shop.settings.model_max_bytes)  # as if it had just begun
         for api in self.apis:
             api.parts.views.refresh()
         self.steps += 1

@@ -21,7 +21,7 @@ Versions = dict[str, int | str | None]
 
 
 EXPIRES = timedelta(seconds=60)
-"""A view is built anew after this time even if nothing changed, as games are released by the clock alone."""
+"""A view is built anew after this time even if nothing changed: so often a model that was refused is tried again."""
 
 
 class ViewLoader:
@@ -38,16 +38,22 @@ class ViewLoader:
         """Whether a view so far needed times. A read may begin with one view and reach the store under the next."""
 
     def load(self, connection: Connection, now: datetime) -> StoreView:
-        """Return the present view: the same object where nothing changed. A new one tries a refused model again."""
+        """
+        Return the present view: the same object where nothing changed. A new one tries a refused model again.
+
+        A game's release changes it too, though nothing is written then: else this process would leave the game out
+        of what it folds in until the view expires, and one that started since would list it.
+        """
         versions = dict(present_versions(connection))
-        made_at = self.view.made_at
-        if versions == self._versions and made_at is not None and now - made_at < EXPIRES:
+        made_at, has_released = self.view.made_at, self.view.has_released_by(now)
+        is_young = made_at is not None and now - made_at < EXPIRES
+        if versions == self._versions and is_young and not has_released:
             return self.view
         if self.refused is not None:
             self._versions.pop("model", None)
         changed = {name for name in {*versions, *self._versions} if versions.get(name) != self._versions.get(name)}
         view = replace(self.view, made_at=now)
-        if changed - {"popular"} or self.view.has_released_by(now):
+        if changed - {"popular"} or has_released:
             view = replace(view, edition=view.edition + 1)
         if "catalogue" in changed:
             view = replace(view, catalogue=load_catalogue(connection))

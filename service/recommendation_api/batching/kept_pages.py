@@ -11,6 +11,7 @@ anew.
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
+from sys import getsizeof
 from typing import NamedTuple
 
 from recommendation.lists.lasting import lasts_until, shows_popular
@@ -25,6 +26,10 @@ UNREAD_FOR = timedelta(hours=1)
 
 OVERHEAD_BYTES = 1200
 """What a page takes beside its bytes: key, tuple, tag, stamp and the order of use."""
+
+
+NAME_BYTES = 72
+"""What a name that a request holds takes beside itself: its place in a set, which may be a quarter full."""
 
 
 class KeptPage(NamedTuple):
@@ -116,7 +121,7 @@ def _size(request: PageRequest, page: KeptPage) -> int:
     asked = 0
     if request.before or request.exclude or request.sources or request.tags:
         names = (request.before, request.exclude, request.sources, request.tags.any_of, request.tags.none_of)
-        asked = sum(80 + len(name) for group in names for name in group)
+        asked = sum(NAME_BYTES + getsizeof(name) for group in names for name in group)
     return OVERHEAD_BYTES + len(page.body) + 4 * len(page.user_id) + 8 * len(page.game_ids) + asked
 
 

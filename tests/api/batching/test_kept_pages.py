@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
+from sys import getsizeof
 from typing import Any
 
 import pytest
@@ -58,6 +59,15 @@ def test_a_page_that_is_too_large_is_not_kept_nor_any_without_a_bound() -> None:
     pages.keep(PageRequest(), page(size=BYTES // 8))
     none.keep(PageRequest(), page(size=0))
     assert len(pages) == len(none) == 0
+
+
+@pytest.mark.parametrize("alphabet", "aéゲ😀")
+def test_names_that_a_request_holds_count_in_full_in_every_alphabet(alphabet: str) -> None:
+    names = frozenset(alphabet * 100 + str(number) for number in range(100))
+    for request in (PageRequest(exclude=names), PageRequest(sources=names), PageRequest(before=names)):
+        pages = KeptPages(100 * BYTES)
+        pages.keep(request, page())
+        assert pages.bytes > getsizeof(names) + sum(map(getsizeof, names))
 
 
 def test_a_page_that_was_not_asked_for_leaves_the_memory_after_an_hour() -> None:

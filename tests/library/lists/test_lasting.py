@@ -21,7 +21,7 @@ from recommendation.lists.view import StoreView
 from recommendation.lists.view_store import ViewLoader
 
 NOW = datetime(2026, 11, 28, 12, 30, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 VIEW = StoreView(Catalogue.of([Game("g1"), Game("g2", released_at=NOW - 9 * MINUTE)]), made_at=NOW - MINUTE)
 PAST, SOON, LATER = NOW - 5 * MINUTE, NOW + 5 * MINUTE, NOW + 7 * MINUTE
 
@@ -99,7 +99,9 @@ def test_views_have_one_edition_until_something_changes_or_is_released(database:
     first = edition_at(NOW)
     assert edition_at(NOW + 2 * MINUTE) == first
     assert loader.view.made_at == NOW + 2 * MINUTE
+    assert edition_at(LATER - SECOND) == first
     assert edition_at(LATER) == first + 1
+    assert loader.view.made_at == LATER  # though it was a second old
     assert edition_at(LATER + 2 * MINUTE) == first + 1
     with database.writing() as connection:
         put_games(connection, [parse_change({"game_id": "g1", "title": "T"})], NOW)
