@@ -70,6 +70,8 @@ class KeptPages:
         self._pages: OrderedDict[tuple[str, PageRequest], tuple[KeptPage, datetime, int]] = OrderedDict()
         """With the time at which each was asked for last, in the order of these times, and its size."""
         self.bytes = 0
+        self.erasures = 0
+        """How often a user was forgotten."""
         self.found = {"kept": 0, "outdated": 0, "new": 0}
         """Reads, by what was there for them: the page, an outdated one, none."""
 
@@ -91,12 +93,20 @@ class KeptPages:
         self.found["kept"] += 1
         return there[0]
 
-    def keep(self, request: PageRequest, page: KeptPage) -> KeptPage:
-        """Keep a page in place of what was kept for the same request, and return it; those unread for longest go."""
+    def keep(self, request: PageRequest, page: KeptPage, erasures: int = 0) -> KeptPage:
+        """
+        Keep a page in place of what was kept for the same request, and return it; those unread for longest go.
+
+        Story of a page that is not kept: Ann is read, and her page takes some milliseconds. Meanwhile she is erased and
+        forgotten. Kept now, her page would lie in memory for an hour.
+
+        Args:
+            erasures: counted before the user was read.
+        """
         key = (page.user_id, request)
         self._drop(key)
         size = _size(request, page)
-        if size > self._most_bytes // 8:
+        if size > self._most_bytes // 8 or erasures != self.erasures:
             return page
         self._pages[key] = page, page.made_at, size
         self.bytes += size
@@ -106,7 +116,8 @@ class KeptPages:
         return page
 
     def forget(self, user_id: str) -> None:
-        """Drop what is kept of a user who was erased: it would not be served any more, but it is theirs."""
+        """Drop what is kept of a user who was erased or merged: it would not be served any more, but it is theirs."""
+        self.erasures += 1
         for key in [key for key in self._pages if key[0] == user_id]:
             self._drop(key)
 

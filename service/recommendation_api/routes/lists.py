@@ -100,18 +100,20 @@ async def get_list(
 
 async def _page_of(parts: Parts, user_id: str, page: PageRequest) -> KeptPage:
     """Return the page that was answered before if it would be made the same now, else make it; and count it."""
-    view = parts.views.view
+    view, erasures = parts.views.view, parts.pages.erasures
     state = await parts.reads.ask(user_id)
     if state.games > MANY_OWN_GAMES or (page.tags and len(view.catalogue.by_id) > MANY_GAMES):
         # Two clients that read a user of thousands of games hold up no other: one such page at a time, beside the loop.
         async with parts.large:
             stamp = await asyncio.to_thread(state.stamp)
             found = parts.pages.find(user_id, page, stamp, view, parts.clock())
-            found = found or parts.pages.keep(page, await asyncio.to_thread(_made, parts, view, state, page, stamp))
+            if found is None:
+                made = await asyncio.to_thread(_made, parts, view, state, page, stamp)
+                found = parts.pages.keep(page, made, erasures)
     else:
         stamp = state.stamp()
         found = parts.pages.find(user_id, page, stamp, view, parts.clock())
-        found = found or parts.pages.keep(page, _made(parts, view, state, page, stamp))
+        found = found or parts.pages.keep(page, _made(parts, view, state, page, stamp), erasures)
     parts.metrics.served_as(found.made, user_id, found.events_seen, found.game_ids, found.may_fall_back)
     return found
 

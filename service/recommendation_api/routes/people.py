@@ -73,7 +73,9 @@ async def merge(request: Request, user_id: schemas.UserId) -> Response:
         document = {"merged_at": rfc3339(done.merged_at), "moved": done.moved, "lists_left_out": done.lists_left_out}
         return Answer(200, orjson.dumps(document))
 
-    return answered(*await once(request, body, work, account, parts.erasing))
+    answer, replayed = await once(request, body, work, account, parts.erasing)
+    parts.pages.forget(user_id)
+    return answered(answer, replayed)
 
 
 @router.get("/users", responses=answer(FoundUsersOut))

@@ -33,7 +33,7 @@ def find(pages: KeptPages, user: str, at: datetime = NOW, limit: int = 20) -> Ke
 def test_all_pages_together_stay_within_the_bound(asked: list[tuple[int, int, bool]]) -> None:
     pages = KeptPages(BYTES)
     for user, size, forget in asked:
-        pages.keep(PageRequest(), page(f"u{user}", size))
+        pages.keep(PageRequest(), page(f"u{user}", size), pages.erasures)
         if forget:
             pages.forget(f"u{user}")
         assert pages.bytes <= BYTES
@@ -135,6 +135,32 @@ def test_what_is_kept_of_a_person_goes_with_them(read: Any) -> None:
     assert {key[0] for key in pages._pages} == {"ann", "bob"}
     read.call("DELETE", "/user/ann")
     assert {key[0] for key in pages._pages} == {"bob"}
+
+
+def test_what_is_kept_of_a_visitor_goes_as_an_account_takes_the_history(read: Any) -> None:
+    read.call("GET", "/user/bob")
+    assert read.call("POST", "/user/ann/merge", json={"into": "bob"}).status_code == 200
+    assert {key[0] for key in read.client.app.state.parts.pages._pages} == {"bob"}
+
+
+@pytest.mark.parametrize("many_games", [0, 500])
+def test_a_page_of_a_person_who_is_erased_while_it_is_made_is_not_kept(
+    read: Any, monkeypatch: pytest.MonkeyPatch, many_games: int
+) -> None:
+    monkeypatch.setattr(lists, "MANY_OWN_GAMES", many_games)
+    parts = read.client.app.state.parts
+    ask = parts.reads.ask
+
+    async def and_is_erased(user_id: str) -> Any:
+        state = await ask(user_id)
+        with parts.database.writing() as connection:
+            erase_user(connection, user_id, parts.clock())
+        parts.pages.forget(user_id)
+        return state
+
+    monkeypatch.setattr(parts.reads, "ask", and_is_erased)
+    assert read.call("GET", "/user/ann").status_code == 200
+    assert len(parts.pages) == 0
 
 
 def test_the_page_of_a_user_of_many_games_is_made_once_beside_the_loop(
