@@ -18,7 +18,7 @@ from recommendation_api.background.popular import PopularCounter
 IDS = {"user_id": "u00", "game_id": "g00", "source": "editorial"}
 QUERIES = {f"{PREFIX}/user/{{user_id}}{path}": "?game_id=g01" for path in ("/why", "/shelves/why")}
 
-READS = re.compile(r"\s*(SELECT|WITH|BEGIN|PRAGMA)\b", re.IGNORECASE)
+READS = re.compile(r"\s*(SELECT\b|WITH\b|BEGIN\b|PRAGMA\b|SET TRANSACTION [^;]*\bREAD ONLY;)", re.IGNORECASE)
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|nextval)\b", re.IGNORECASE)
 
 
