@@ -11,6 +11,7 @@ from recommendation.catalogue.popular import count_popular, last_count
 from recommendation.clock import Clock
 from recommendation.database.database import Database
 from recommendation.errors import StoreUnavailable
+from recommendation_api.background.waiting import happened_within
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +102,7 @@ class PopularCounter:
                 if pause > 0:
                     await asyncio.sleep(pause)
                     continue
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_SECONDS)
+                await happened_within(self._woken, LOOK_EVERY_SECONDS)
                 self._woken.clear()
 
     def _look(self) -> float:

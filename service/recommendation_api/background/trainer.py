@@ -12,6 +12,7 @@ from recommendation.database.locks import training_lock_is_free
 from recommendation.errors import StoreUnavailable
 from recommendation.settings import Settings
 from recommendation.training import runs
+from recommendation_api.background.waiting import happened_within
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +43,13 @@ class Trainer:
 
     async def wait_for_news(self, seconds: float) -> None:
         """Return when this process queued a run, or after so many seconds: another replica may have."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._queued.wait(), seconds)
+        await happened_within(self._queued, seconds)
 
     async def watch(self) -> None:
         """Look after runs until cancelled."""
         with contextlib.suppress(asyncio.CancelledError):
             while True:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_SECONDS)
+                await happened_within(self._wake, LOOK_EVERY_SECONDS)
                 self._wake.clear()
                 try:
                     run_id = await asyncio.to_thread(self._look)
@@ -77,7 +76,8 @@ class Trainer:
                 child.terminate()
         for child in list(self._children):
             try:
-                await asyncio.wait_for(child.wait(), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await child.wait()
             except TimeoutError:
                 child.kill()
                 await child.wait()
