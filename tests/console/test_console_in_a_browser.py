@@ -322,8 +322,9 @@ def test_the_page_is_small_and_drawn_soon(console: Console) -> None:
     assert 10_000 < loaded < 150_000
 
 
+@pytest.mark.faults
 def test_the_first_view_is_drawn_in_a_fifth_of_a_second_at_its_best(console: Console) -> None:
-    """The best of some: a machine that tests are busy on can make any one of them late."""
+    """The best of some, and not among the quick tests: a machine that is busy with others can make all of them late."""
     console.open()
     took = []
     for _ in range(20):
