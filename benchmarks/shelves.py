@@ -1,8 +1,8 @@
 """
 Reading a front page over HTTP beside a list: milliseconds for one reader, each time of another user.
 
-A front page is always folded in. `shelves` compares it with a list that is, too; `shelves-stored` with one that is only
-read.
+A front page is always folded in. `shelves` compares it with a list that is, too, but for users who come a second time,
+whose page is kept; `shelves-stored` with one that is stored or kept.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pytest
 from promtool import PromtoolMissing, promtool
 from sqlalchemy import create_engine, make_url, text
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two workers share two cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers share the cores
 
 from recommendation.database.database import Database
 from recommendation.database.dialects.connections import driver_url

@@ -1,5 +1,5 @@
 -- Ask for the list of a random user. PAUSE_MS above 0 makes each connection wait, on average so long, before it asks.
--- With ZIPF=1 the user of rank r is asked for r times less often than the first; ranks are scattered over the users.
+-- With ZIPF=1 users are asked for about in proportion to 1 / rank; ranks are scattered over the users.
 local users = tonumber(os.getenv("USERS"))
 local path = os.getenv("READ_PATH")
 local pause = tonumber(os.getenv("PAUSE_MS") or "0")

@@ -88,7 +88,7 @@ class Erased:
         )
         firsts, lasts, until = _moments(whole, "first_event_at"), _moments(whole, "last_event_at"), _until(whole, bars)
         if np.any((firsts <= until) & (lasts > until)):
-            raise StoreUnavailable("a person was erased while this file was read; start the import again to go on")
+            raise StoreUnavailable("a person was erased while this file was read; run the same command again to go on")
         kept = whole.filter(pa.array(firsts > until))
         events = whole["events"].to_numpy()[lasts <= until].sum()
         return kept.sort_by([("user_id", "ascending"), ("game_id", "ascending")]), int(events)

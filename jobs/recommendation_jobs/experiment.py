@@ -31,6 +31,6 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
         experiment = get_experiment(connection, options.name)
         if experiment is None:
             raise InvalidInput(f"no experiment has the name {options.name!r}; GET /experiments lists them")
-        told = report(connection, experiment, options.outcome or experiment.outcome, utc_now())
+        told = report(connection, experiment, options.outcome, utc_now())
     print(json.dumps(told, indent=2) if options.json else as_text(told))
     return exits.DONE

@@ -33,13 +33,17 @@ from recommendation_api.batching.reads import (
     ReadPolicy,
     reads_together,
 )
-from recommendation_api.batching.turns import WriteTurns, too_many_reads
+from recommendation_api.batching.turns import WriteTurns, too_many_reads, too_many_reports
 from recommendation_api.batching.writes import EventWrites, Statement, statement_is_possible
 from recommendation_api.keys import KeyRing
 from recommendation_api.telemetry.metrics import Metrics
 
 MOST_MANY_READS_WAITING = 8
 """Calls for many lists that wait while one is worked on, which takes up to half a second of a processor."""
+
+
+MOST_REPORTS_WAITING = 8
+"""Reports of experiments that wait while one is worked out, which may take as long as a statement."""
 
 
 MOST_ERASURES_WAITING = 8
@@ -67,6 +71,8 @@ class Parts:
     """Of erasures, which may have to wait for jobs."""
     many_reads: WriteTurns
     """Of calls for the lists of many users."""
+    reports: WriteTurns
+    """Of reports of experiments, apart from all that shops wait for."""
     held: Held
     """Where requests wait that another transaction's lock holds up."""
     event_writes: EventWrites
@@ -127,11 +133,8 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     views = ViewHolder(database, settings.model_max_bytes, clock)
     fades = settings.half_life_days is not None
     loop_reads = LoopReads(database, _readers(settings), lambda: fades or views.needs_times)
-    metrics = Metrics(database, settings.weights)
-    metrics.watch_view(lambda: views.last_view)
     pages = KeptPages(settings.kept_pages_mib * 2**20)
-    metrics.watch_pages(pages)
-    metrics.training_suspended.set(settings.training_suspended)
+    metrics = _metrics(settings, database, views, pages)
     writes = WriteTurns(settings.max_concurrent_writes, settings.max_waiting_writes)
     held = Held(settings.statement_timeout_ms / 1000)
     list_settings = ListSettings(settings.list_length, settings.half_life_days)
@@ -152,6 +155,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         writes=writes,
         erasing=WriteTurns(1, MOST_ERASURES_WAITING),
         many_reads=WriteTurns(1, MOST_MANY_READS_WAITING, too_many_reads),
+        reports=WriteTurns(1, MOST_REPORTS_WAITING, too_many_reports),
         held=held,
         event_writes=_event_writes(settings, database, loop_ingests, views, writes, held, clock),
         trainer=Trainer(settings, database, clock),
@@ -165,6 +169,14 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
             settings.list_max_items, settings.list_max_sources, settings.lists_max_items, settings.lists_max_pins
         ),
     )
+
+
+def _metrics(settings: Settings, database: Database, views: ViewHolder, pages: KeptPages) -> Metrics:
+    metrics = Metrics(database, settings.weights)
+    metrics.watch_view(lambda: views.last_view)
+    metrics.watch_pages(pages)
+    metrics.training_suspended.set(settings.training_suspended)
+    return metrics
 
 
 def _generator(

@@ -6,16 +6,15 @@ game.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from machines import copies_of, run_machine
 from processes import ROUNDS
 from shops import Shop
 
@@ -337,27 +336,13 @@ def fresh(database_url: str, copied: Callable[[str], str], tmp_path: Path) -> Ca
         training="queued",
         engine=EngineSettings(components=4, min_interactions=1),
     )
-    shop = Shop(made)
-    shop.fill(FILLED)
-    for _ in range(2):
-        assert shop.train().state == "succeeded"
-    shop.database.close()
-    return lambda: replace(made, database_url=copied(made.database_url))
-
-
-def run(fresh: Callable[[], Settings], examples: int, steps: int) -> None:
-    run_state_machine_as_test(
-        type("Machine", (Machine,), {"fresh": staticmethod(fresh)}),
-        settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    return copies_of(made, FILLED, copied)
 
 
 def test_no_list_holds_a_game_that_it_must_not_hold(fresh: Callable[[], Settings]) -> None:
-    run(fresh, 6, 15)
+    run_machine(Machine, fresh, 6, 15)
 
 
 @pytest.mark.faults
 def test_no_list_holds_a_game_that_it_must_not_hold_for_longer(fresh: Callable[[], Settings]) -> None:
-    run(fresh, 12 * ROUNDS, 40)
+    run_machine(Machine, fresh, 12 * ROUNDS, 40)

@@ -20,7 +20,7 @@ def test_a_report_is_printed_as_text_and_as_json(
     monkeypatch.setenv("RECOMMENDATION_DATABASE_URL", database_url)
     variants = (Variant("as-ever", 90), Variant("without", 10, placement=False))
     with database.writing() as connection:
-        put_experiment(connection, Experiment("places", variants, NOW), NOW)
+        put_experiment(connection, "places", lambda start: Experiment("places", variants, start), NOW)
     assert main(["experiment", "report", "places"]) == exits.DONE
     assert capsys.readouterr().out.startswith("places: running, purchased per user in 7 days from the first exposure")
     assert main(["experiment", "report", "places", "--json", "--outcome", "clicked"]) == exits.DONE

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
 from recommendation.catalogue.tag_index import TagIndex
+from recommendation.clock import EPOCH
 from recommendation.ids import ID_RULE, is_id
 from recommendation.rows import RowError, as_fields, optional_time, required_id
 
@@ -23,10 +24,8 @@ MAX_TAGS = 32
 MAX_SIMILAR = 32
 
 
-NEWNESS_DAYS = 100_000
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEWNESS_DAYS = 100_000
+"""Days from 1970 on that newness is told within: releases of the next two centuries stay below 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Game:
     @property
     def newness(self) -> float:
         """A number that grows with the day of its release: 0 where that is unknown, below 1/2 until the year 2106."""
-        return max((self.released_at - _EPOCH).days, 0) / NEWNESS_DAYS if self.released_at else 0.0
+        return max((self.released_at - EPOCH).days, 0) / _NEWNESS_DAYS if self.released_at else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@ The one sequence of numbers, and the versions of what readers keep in memory.
 
 Lists, runs and erasures are ordered by a number each took from the sequence; no clock decides.
 
-Each of `catalogue`, `popular`, `everyone` and `drops` has a row with a version. The transaction that changes the
-thing raises the version as its last statement, so that this hot row is locked for a moment only. Readers compare the
-versions with those of their copies.
+Each of `catalogue`, `popular`, `everyone`, `drops` and `experiments` has a row with a version. The transaction that
+changes the thing raises the version as its last statement, so that this hot row is locked for a moment only;
+experiments raise it first, as changes of theirs have to wait for each other. Readers compare the versions with those of
+their copies.
 """
 
 from collections.abc import Mapping

@@ -37,7 +37,7 @@ from recommendation.matrix.matrix import InteractionMatrix
 
 ONE_IN = (20, 10, 5)
 """One of so many users is a gate user: of these the largest that leaves `MIN_USERS` of them, so that a small store
-holds out more. Each divides the one before, so a gate user stays one when fewer are held out.
+holds out more. Each divides the one before, so a gate user stays one when more are held out.
 """
 
 
@@ -183,7 +183,7 @@ def judge(
     popular = popular_lists(split.training.pairs_per_game(), own, RECALL_LENGTH)
     lists = unseen_lists(candidate, own, popular)
     standing = unseen_lists(live, own, popular) if live else None
-    is_new_to_live = _at_gate_too(split, one_in_of(live))
+    is_new_to_live = np.ones(len(users), bool) if standing is None else _at_gate_too(split, one_in_of(live))
     bars = {} if standing is None else {LIVE: np.where(is_new_to_live, of_each(standing), np.nan)}
     bars["popularity"] = of_each(popular)
     if gain_before > 0:

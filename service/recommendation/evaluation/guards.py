@@ -86,6 +86,16 @@ def look_at(matrix: InteractionMatrix, live: LiveData, accepting: bool = False) 
     return Findings({**facts, **accepted}, (*alone, *lost, *_gained(matrix, facts["users"], live)))
 
 
+_BOUNDS = {
+    "alike": (
+        MOST_ALIKE,
+        f"same histories: {{:.1%}} of the users with at least {MIN_PAIRS} games have the very same ones",
+    ),
+    "one_game": (MOST_OF_ONE_GAME, "one game: {:.1%} of all users have it"),
+}
+"""Shares that need no live model: how large each may be, and how it is told."""
+
+
 def _accepted(facts: Mapping[str, float]) -> dict[str, float]:
     return {name: share for name, share in facts.items() if name.startswith(ACCEPTED)}
 
@@ -94,15 +104,8 @@ def _alone(
     facts: Mapping[str, float], before: Mapping[str, float], accepting: bool
 ) -> tuple[list[str], dict[str, float]]:
     """Judge the shares that need no live model; return what was found, and which shares are accepted from now on."""
-    bounds = {
-        "alike": (
-            MOST_ALIKE,
-            f"same histories: {{:.1%}} of the users with at least {MIN_PAIRS} games have the very same ones",
-        ),
-        "one_game": (MOST_OF_ONE_GAME, "one game: {:.1%} of all users have it"),
-    }
     found, accepted = [], {}
-    for name, (bound, sentence) in bounds.items():
+    for name, (bound, sentence) in _BOUNDS.items():
         share, known = facts[name], before.get(ACCEPTED + name)
         may = bound if known is None else known + ACCEPTED_GROWTH
         if share > may:

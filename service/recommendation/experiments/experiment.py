@@ -88,7 +88,11 @@ class Experiment:
         """Return `scheduled`, `running` or `ended`."""
         if self.ends_at is not None and now >= self.ends_at:
             return "ended"
-        return "scheduled" if now < self.starts_at else "running"
+        return "running" if self.is_running(now) else "scheduled"
+
+    def is_running(self, now: datetime) -> bool:
+        """Tell whether it runs at a moment."""
+        return self.starts_at <= now and (self.ends_at is None or now < self.ends_at)
 
     def variant_of(self, user_id: str) -> Variant | None:
         """

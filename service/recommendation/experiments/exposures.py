@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, Subquery, case, exists, func, select, union_all
 
+from recommendation.clock import EPOCH, TICK
 from recommendation.database.dialects.reading import microseconds
 from recommendation.database.tables import event_ids, feedback, merges
 from recommendation.experiments.experiment import Experiment
 from recommendation.weights import SHOWN
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Exposed(NamedTuple):
@@ -44,7 +43,7 @@ def exposed_users(connection: Connection, experiment: Experiment, outcome: str, 
         now: what happens later is not looked at.
     """
     exposed, outcomes = _exposed(connection, experiment, now), _outcomes(connection, experiment, outcome, now)
-    window = timedelta(days=experiment.window_days) // _MICROSECOND
+    window = timedelta(days=experiment.window_days) // TICK
     since = exposed.c.first
     in_window = (outcomes.c.at >= since) & (outcomes.c.at < since + window)
     query = (
@@ -97,4 +96,4 @@ def _outcomes(connection: Connection, experiment: Experiment, outcome: str, now:
 
 
 def _microseconds_of(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=moment.tzinfo)) // _MICROSECOND
+    return (moment - EPOCH) // TICK

@@ -30,13 +30,14 @@ class Counted:
     """Those whose windows are over."""
 
 
-def report(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> dict[str, Any]:
+def report(connection: Connection, experiment: Experiment, named: str | None, now: datetime) -> dict[str, Any]:
     """
     Return what an experiment showed until now; on one snapshot, as it reads more than once.
 
     Args:
-        outcome: event type that is counted, such as the experiment's own.
+        named: event type that is counted; None: the experiment's own.
     """
+    outcome = named or experiment.outcome
     counted = count(experiment, exposed_users(connection, experiment, outcome, now))
     control = counted[0]
     p_value = sample_ratio_p_value([one.exposed for one in counted], [one.variant.share for one in counted])
@@ -56,7 +57,13 @@ def report(connection: Connection, experiment: Experiment, outcome: str, now: da
 
 
 def _planned(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> dict[str, Any] | None:
-    """Return the sample size that users of the last weeks let expect; None where too few were shown anything."""
+    """
+    Return the sample size that users of the last weeks let expect; None where too few were shown anything.
+
+    Ids of interactions are remembered for a week, longer only where an experiment that is known needs them: until this
+    one has been known for its windows, outcomes that are not feedback are undercounted, and more users are needed
+    than it says.
+    """
     window = timedelta(days=experiment.window_days)
     lately = replace(experiment, starts_at=now - 2 * window, ends_at=now - window)
     users = list(exposed_users(connection, lately, outcome, now))

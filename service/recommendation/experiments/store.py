@@ -1,6 +1,6 @@
 """Experiments in the store."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -25,12 +25,18 @@ MAY_CHANGE = ("description", "ends_at")
 """What may change once an experiment has started; anything else would mix users who were treated differently."""
 
 
-def put_experiment(connection: Connection, experiment: Experiment, now: datetime) -> Experiment:
+def put_experiment(
+    connection: Connection, name: str, told: Callable[[datetime], Experiment], now: datetime
+) -> Experiment:
     """
     Make an experiment known, or change it; the same experiment twice changes nothing.
 
     Before it starts everything may change, then `MAY_CHANGE` only. Its version is raised first: of two that want the
-    last free users of a layer at the same moment, the second waits here and then sees what the first took.
+    last free users of a layer at the same moment, the second waits here and then sees what the first took. Two that
+    begin the same experiment without a start do not differ either: the second has the start of the first.
+
+    Args:
+        told: makes the experiment, given the start that stands for one that is not said.
 
     Returns:
         The experiment with the buckets that it holds.
@@ -40,7 +46,8 @@ def put_experiment(connection: Connection, experiment: Experiment, now: datetime
     """
     bump(connection, "experiments", now)
     others = read_experiments(connection)
-    known = next((other for other in others if other.name == experiment.name), None)
+    known = next((other for other in others if other.name == name), None)
+    experiment = told(known.starts_at if known else now)
     _refuse_changes(known, experiment, now)
     others = [other for other in others if other is not known]
     _refuse_too_many(others, experiment, now)
@@ -108,8 +115,10 @@ def _meet(one: Experiment, other: Experiment) -> bool:
 
 def delete_experiment(connection: Connection, name: str, now: datetime) -> bool:
     """Delete an experiment, which ends it; tell whether it was there."""
-    bump(connection, "experiments", now)
-    return bool(connection.execute(delete(experiments).where(experiments.c.name == name)).rowcount)
+    gone = connection.execute(delete(experiments).where(experiments.c.name == name)).rowcount
+    if gone:
+        bump(connection, "experiments", now)
+    return bool(gone)
 
 
 def get_experiment(connection: Connection, name: str) -> Experiment | None:

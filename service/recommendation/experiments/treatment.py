@@ -43,7 +43,7 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
     found = []
     placement = personal = True
     for experiment in experiments:
-        if experiment.starts_at <= now and (experiment.ends_at is None or now < experiment.ends_at):
+        if experiment.is_running(now):
             variant = experiment.variant_of(user_id)
             if variant is not None:
                 found.append((experiment.name, variant.name))

@@ -11,6 +11,7 @@ from recommendation.database.locks import share_with_erasure
 from recommendation.database.tables import merges
 from recommendation.errors import TransactionLost
 from recommendation.interactions.erasures import MERGED, erased_since
+from recommendation.rows import EARLIEST
 
 
 def merges_of(connection: Connection, users: Sequence[str]) -> list[Row[tuple[str, str, datetime, datetime | None]]]:
@@ -66,7 +67,4 @@ def accounts_among(connection: Connection, erased: Mapping[str, datetime]) -> Fa
         raise TransactionLost("an account was merged or erased meanwhile")
     bars = {user_id: until for user_id, until in erased.items() if until != MERGED}
     bars |= {row.user_id: row.erased_at for row in rows if row.erased_at is not None}
-    return Fates(seen, bars | erased_since(connection, accounts, _ALWAYS))
-
-
-_ALWAYS = datetime(1970, 1, 1, tzinfo=MERGED.tzinfo)
+    return Fates(seen, bars | erased_since(connection, accounts, EARLIEST))

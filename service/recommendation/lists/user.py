@@ -46,7 +46,7 @@ class UserState:
 
     @property
     def games(self) -> int:
-        """How many games the user has touched; known without reading them."""
+        """How many games the user has touched."""
         return len(self._flags)
 
     def stamp(self) -> bytes:

@@ -21,7 +21,7 @@ from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 
 UNREAD_FOR = timedelta(hours=1)
-"""A page that was not read for so long leaves the memory, with what it says of a person."""
+"""A page that was not read for so long leaves the memory, with what it says of a person, as the next one is kept."""
 
 
 OVERHEAD_BYTES = 1200
@@ -93,7 +93,7 @@ class KeptPages:
         self.found["kept"] += 1
         return there[0]
 
-    def keep(self, request: PageRequest, page: KeptPage, erasures: int = 0) -> KeptPage:
+    def keep(self, request: PageRequest, page: KeptPage, erasures: int) -> KeptPage:
         """
         Keep a page in place of what was kept for the same request, and return it; those unread for longest go.
 

@@ -26,6 +26,11 @@ def too_many_reads() -> Problem:
     return Problem(429, "too_many_reads", "too many calls for many lists; try again in a moment", {"Retry-After": "1"})
 
 
+def too_many_reports() -> Problem:
+    """Return the problem of a call for an experiment's report that is turned away."""
+    return Problem(429, "too_many_reports", "too many reports at once; try again in a moment", {"Retry-After": "1"})
+
+
 TRIES = 3
 
 

@@ -54,9 +54,10 @@ async def put_experiment(request: Request, name: schemas.UserId) -> Response:
     document, types = parse_json(body), frozenset(parts.settings.weights.names)
 
     def work(connection: Connection, now: datetime) -> Answer:
-        known = store.get_experiment(connection, name)
-        given = parse_experiment(name, document, types, known.starts_at if known else now)
-        return Answer(200, orjson.dumps(experiment_document(store.put_experiment(connection, given, now), now)))
+        def told(usual_start: datetime) -> Experiment:
+            return parse_experiment(name, document, types, usual_start)
+
+        return Answer(200, orjson.dumps(experiment_document(store.put_experiment(connection, name, told, now), now)))
 
     return answered(*await once_and_shown(request, body, work))
 
@@ -111,9 +112,9 @@ async def get_experiment_report(
         now = parts.clock()
         with parts.database.snapshot() as connection:
             experiment = experiment_named(connection, name)
-            return report(connection, experiment, outcome or experiment.outcome, now)
+            return report(connection, experiment, outcome, now)
 
-    return json_response(await parts.many_reads.run(work))
+    return json_response(await parts.reports.run(work))
 
 
 @reading.get("/user/{user_id}/experiments", responses=answer(UserExperimentsOut))

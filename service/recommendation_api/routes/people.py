@@ -40,8 +40,10 @@ async def delete_user(request: Request, user_id: schemas.UserId) -> Response:
         return Answer(200, orjson.dumps({"erased": erase_user(connection, user_id, now)}))
 
     parts = parts_of(request)
-    answer, replayed = await once(request, b"", work, user_id, parts.erasing)
-    parts.pages.forget(user_id)
+    try:
+        answer, replayed = await once(request, b"", work, user_id, parts.erasing)
+    finally:  # it may be done although its answer was lost
+        parts.pages.forget(user_id)
     return answered(answer, replayed)
 
 
@@ -73,8 +75,10 @@ async def merge(request: Request, user_id: schemas.UserId) -> Response:
         document = {"merged_at": rfc3339(done.merged_at), "moved": done.moved, "lists_left_out": done.lists_left_out}
         return Answer(200, orjson.dumps(document))
 
-    answer, replayed = await once(request, body, work, account, parts.erasing)
-    parts.pages.forget(user_id)
+    try:
+        answer, replayed = await once(request, body, work, account, parts.erasing)
+    finally:  # it may be done although its answer was lost
+        parts.pages.forget(user_id)
     return answered(answer, replayed)
 
 

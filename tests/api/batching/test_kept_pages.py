@@ -46,18 +46,18 @@ def test_all_pages_together_stay_within_the_bound(asked: list[tuple[int, int, bo
 def test_pages_that_were_not_read_for_longest_go_first() -> None:
     pages = KeptPages(11 * OVERHEAD_BYTES)
     for user in "abcdefgh":
-        pages.keep(PageRequest(), page(user))
+        pages.keep(PageRequest(), page(user), erasures=0)
     assert find(pages, "a")
     for user in "ijk":
-        pages.keep(PageRequest(), page(user))
+        pages.keep(PageRequest(), page(user), erasures=0)
     assert find(pages, "a")
     assert [user for user in "abcdefghijk" if find(pages, user) is None] == ["b"]
 
 
 def test_a_page_that_is_too_large_is_not_kept_nor_any_without_a_bound() -> None:
     pages, none = KeptPages(BYTES), KeptPages(0)
-    pages.keep(PageRequest(), page(size=BYTES // 8))
-    none.keep(PageRequest(), page(size=0))
+    pages.keep(PageRequest(), page(size=BYTES // 8), erasures=0)
+    none.keep(PageRequest(), page(size=0), erasures=0)
     assert len(pages) == len(none) == 0
 
 
@@ -66,23 +66,23 @@ def test_names_that_a_request_holds_count_in_full_in_every_alphabet(alphabet: st
     names = frozenset(alphabet * 100 + str(number) for number in range(100))
     for request in (PageRequest(exclude=names), PageRequest(sources=names), PageRequest(before=names)):
         pages = KeptPages(100 * BYTES)
-        pages.keep(request, page())
+        pages.keep(request, page(), erasures=0)
         assert pages.bytes > getsizeof(names) + sum(map(getsizeof, names))
 
 
 def test_a_page_that_was_not_asked_for_leaves_the_memory_after_an_hour() -> None:
     pages = KeptPages(BYTES)
     for user in ("gone", "read"):
-        pages.keep(PageRequest(), page(user))
+        pages.keep(PageRequest(), page(user), erasures=0)
     find(pages, "read", NOW + timedelta(minutes=59))
     later = NOW + UNREAD_FOR + timedelta(seconds=1)
-    pages.keep(PageRequest(), page("new", at=later))
+    pages.keep(PageRequest(), page("new", at=later), erasures=0)
     assert [key[0] for key in pages._pages] == ["read", "new"]
 
 
 def test_pages_of_other_limits_and_filters_are_others() -> None:
     pages = KeptPages(BYTES)
-    pages.keep(PageRequest(), page())
+    pages.keep(PageRequest(), page(), erasures=0)
     assert find(pages, "u", limit=19) is None
     assert pages.find("u", PageRequest(exclude=frozenset({"g"})), b"stamp", VIEW, NOW) is None
     assert find(pages, "v") is None
@@ -92,7 +92,7 @@ def test_pages_of_other_limits_and_filters_are_others() -> None:
 
 def test_a_page_is_answered_up_to_its_end_and_not_before_it_was_made() -> None:
     pages = KeptPages(BYTES)
-    pages.keep(PageRequest(), page())
+    pages.keep(PageRequest(), page(), erasures=0)
     assert find(pages, "u", NOW + timedelta(minutes=59, seconds=59))
     for at in (NOW + timedelta(hours=1), NOW - timedelta(seconds=1)):
         assert find(pages, "u", at) is None

@@ -7,12 +7,12 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
+from served import ServedApp, until
 
 from recommendation_api.http import connections
 from recommendation_api.http.access_log import RequestLog
@@ -23,7 +23,7 @@ GET = b"GET /quick HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b"HTTP/1.1 200 OK"
 
 
-class Served:
+class Served(ServedApp):
     """A server on loopback, with an app that answers at once, or when it is told to."""
 
     def __init__(self) -> None:
@@ -33,8 +33,7 @@ class Served:
         log = RequestLog(
             self._answer, "", lambda _route, _method, status, _s: self.statuses.append(status), lambda *_: None
         )
-        self._server = uvicorn.Server(uvicorn.Config(log, port=0, http=Connection, log_config=None, lifespan="off"))
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        super().__init__(log, lifespan="off")
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] != "/quick":
@@ -51,29 +50,13 @@ class Served:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    def start(self) -> None:
-        self._thread.start()
-        until(lambda: self._server.started)
-
-    def stop(self) -> None:
+    def stop(self, at_once: bool = True) -> None:
         self.go_on.set()
-        self._server.should_exit = self._server.force_exit = True
-        self._thread.join(20)
-
-    def connect(self) -> socket.socket:
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return socket.create_connection(("127.0.0.1", port), timeout=20)
+        super().stop(at_once)
 
     def crowd(self) -> Crowd:
-        until(lambda: self._server.server_state in connections._crowds)
-        return connections._crowds[self._server.server_state]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+        until(lambda: self.server.server_state in connections._crowds)
+        return connections._crowds[self.server.server_state]
 
 
 def received(connection: socket.socket) -> bytes:

@@ -4,46 +4,32 @@ import contextlib
 import hashlib
 import json
 import re
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
+from served import ServedApp
 
 from recommendation.settings import Settings
 from recommendation_api.app import create_app
 from recommendation_api.http import bodies, connections
-from recommendation_api.http.connections import MOST_HEAD_BYTES, Connection
+from recommendation_api.http.connections import MOST_HEAD_BYTES
 from recommendation_api.http.pieces import PIECE_BYTES
 
 Operation = tuple[str, str, dict[str, Any]]
 
 
-class Served:
+class Served(ServedApp):
     """The app on loopback, as it is served."""
 
     def __init__(self, settings: Settings) -> None:
-        config = uvicorn.Config(create_app(settings), port=0, http=Connection, log_config=None)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + 20
-        while not self._server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(20)
+        super().__init__(create_app(settings))
+        self.start()
 
     def status(self, request: bytes) -> int:
         """Send bytes, and return the status of the problem that is the answer."""
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        with self.connect() as connection:
             answer = b""
             with contextlib.suppress(ConnectionError):  # it ends before all is read of what is too large
                 connection.sendall(request)

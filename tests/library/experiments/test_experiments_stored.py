@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from shop import at_once
 
 from recommendation.database.database import Database
+from recommendation.database.versions import present_versions
 from recommendation.errors import ExperimentRefused
 from recommendation.experiments import store
 from recommendation.experiments.experiment import Experiment, parse_experiment
@@ -25,7 +27,7 @@ def parsed(name: str = "one", **more: Any) -> Experiment:
 
 def put(database: Database, experiment: Experiment, now: datetime = NOW) -> Experiment:
     with database.writing() as connection:
-        return store.put_experiment(connection, experiment, now)
+        return store.put_experiment(connection, experiment.name, lambda _: experiment, now)
 
 
 def kept(database: Database) -> list[Experiment]:
@@ -152,3 +154,27 @@ def test_what_is_wrong_is_named(more: dict[str, Any], code: str) -> None:
 def test_names_are_plain(name: str) -> None:
     with pytest.raises(RowError, match="name should be 1 to 63 small letters"):
         parsed(name)
+
+
+def test_the_same_experiment_begun_twice_at_once_begins_once(database: Database) -> None:
+    """Neither says when it starts, and each has a now of its own: the second has the start of the first."""
+
+    def begin(turn: int) -> Experiment:
+        now = NOW + timedelta(seconds=turn)
+        with database.writing() as connection:
+            return store.put_experiment(
+                connection, "one", lambda start: parse_experiment("one", {"variants": VARIANTS}, TYPES, start), now
+            )
+
+    begun = at_once(*(partial(begin, turn) for turn in range(4)))
+    assert [(one.error, one.value) for one in begun] == [(None, known) for known in kept(database)] * 4
+
+
+def test_deleting_what_is_not_there_outdates_no_reader(database: Database) -> None:
+    put(database, parsed())
+    with database.writing() as connection:
+        before = present_versions(connection)
+        assert not store.delete_experiment(connection, "other", NOW)
+        assert present_versions(connection) == before
+        assert store.delete_experiment(connection, "one", NOW)
+        assert present_versions(connection) != before

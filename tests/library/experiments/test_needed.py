@@ -21,7 +21,7 @@ VARIANTS = (Variant("as-ever", 50), Variant("without", 50, placement=False))
 
 def begin(database: Database, ends_at: datetime | None = None) -> None:
     with database.writing() as connection:
-        put_experiment(connection, Experiment("e", VARIANTS, START, ends_at), START - 20 * DAY)
+        put_experiment(connection, "e", lambda _: Experiment("e", VARIANTS, START, ends_at), START - 20 * DAY)
 
 
 def bought(database: Database, day: int, kind: str = "purchased", user: str = "ann") -> None:

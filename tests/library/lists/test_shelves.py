@@ -112,8 +112,8 @@ def test_new_games_of_the_users_list_have_a_row_those_of_a_drop_among_them_and_o
     found = page(owner(), view_of(catalogue=catalogue(**games), drops=[drop]), ShelvesRequest(rows=20, length=2))
     row = row_of(found, "new_release")
     early = {name for before in found.rows[: found.rows.index(row)] for name in names(before)}
-    assert names(row) == [name for name in (dropped, recent) if name not in early] != []
-    assert {item.source for item in row.items if item.game_id == dropped} <= {"drop"}
+    assert names(row) == [name for name in (dropped, recent) if name not in early]
+    assert {item.source for item in row.items if item.game_id == dropped} == {"drop"}
 
 
 def test_the_shops_own_row_is_first_and_in_the_order_of_a_list() -> None:

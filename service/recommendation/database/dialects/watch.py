@@ -37,7 +37,11 @@ SIGN_SECONDS = 4.0
 
 
 class CountingConnection(extensions.connection):
-    """A connection of the driver that counts its statements: a look alone cannot tell one long one from many short."""
+    """
+    A connection of the driver that counts its statements: a look alone cannot tell one long one from many short.
+
+    It counts what is given to `execute`; `executemany`, a COPY and a commit count as part of the statement before.
+    """
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
