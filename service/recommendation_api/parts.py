@@ -31,6 +31,7 @@ from recommendation_api.batching.reads import (
     MOST_GENERATED_TOGETHER,
     READS_AT_ONCE,
     ReadPolicy,
+    UserReads,
     reads_together,
 )
 from recommendation_api.batching.turns import WriteTurns, too_many_reads, too_many_reports
@@ -58,7 +59,7 @@ class Parts:
     database: Database
     views: ViewHolder
     popular: PopularCounter
-    reads: Batcher[str, UserState]
+    reads: UserReads
     """Reads what is kept of a user."""
     pages: KeptPages
     """Pages of lists that were answered."""
@@ -132,7 +133,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     database, loop_ingests = _stores(settings, broker is not None)
     views = ViewHolder(database, settings.model_max_bytes, clock)
     fades = settings.half_life_days is not None
-    loop_reads = LoopReads(database, _readers(settings), lambda: fades or views.needs_times)
+    loop_reads = LoopReads(database, _read_connections(settings), lambda: fades or views.needs_times)
     pages = KeptPages(settings.kept_pages_mib * 2**20)
     metrics = _metrics(settings, database, views, pages)
     writes = WriteTurns(settings.max_concurrent_writes, settings.max_waiting_writes)
@@ -144,7 +145,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         database=database,
         views=views,
         popular=PopularCounter(database, settings.popular_days, clock, on_counted=views.written),
-        reads=reads_together(loop_reads.read, ReadPolicy(_readers(settings))),
+        reads=UserReads(loop_reads.read, _readers(settings), apart=_read_connections(settings) > _readers(settings)),
         pages=pages,
         loop_reads=loop_reads,
         loop_ingests=loop_ingests,
@@ -201,7 +202,7 @@ def _generator(
 def _stores(settings: Settings, announces: bool) -> tuple[Database, LoopIngests | None]:
     """Share the connections that a process may have between its pool and the event loop's own."""
     url = settings.database_url
-    pool_size = settings.database_pool_size - LoopReads.connections(url, _readers(settings))
+    pool_size = settings.database_pool_size - LoopReads.connections(url, _read_connections(settings))
     has_statement = statement_is_possible(url, pool_size, announces)
     database = Database(url, pool_size - has_statement, settings.statement_timeout_ms, announces, LOCK_WAIT_MS)
     return database, LoopIngests(database, settings.owning_events) if has_statement else None
@@ -210,6 +211,11 @@ def _stores(settings: Settings, announces: bool) -> tuple[Database, LoopIngests 
 def _readers(settings: Settings) -> int:
     """Return how many reads run at a time; half of a small pool stays for everything else."""
     return min(READS_AT_ONCE, settings.database_pool_size // 2)
+
+
+def _read_connections(settings: Settings) -> int:
+    """Return how many connections reads hold: one more for users of very many games, but no more than half of all."""
+    return min(READS_AT_ONCE + 1, settings.database_pool_size // 2)
 
 
 def _event_writes(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 from math import fsum
 from typing import NamedTuple
 
@@ -190,10 +190,9 @@ class FrontPage:
     def _newest(self) -> Iterator[Shelf]:
         """Yield the row of the newest games of the catalogue, whatever the user likes."""
         reason = Reason("newest", "The games that were released last")
+        released = takewhile(lambda item: item.game.released_at is not None, self.sources.newest())
         items = (
-            item._replace(reason=Reason("newest", f"Released on {item.game.released_at:%Y-%m-%d}"))
-            for item in self.sources.newest()
-            if item.game.released_at is not None
+            item._replace(reason=Reason("newest", f"Released on {item.game.released_at:%Y-%m-%d}")) for item in released
         )
         return self._put(Shelf("Newest games", reason, self._first(items)))
 

@@ -1,5 +1,5 @@
 """
-Reads that overlap share a round trip.
+Reads that overlap share a round trip, apart from users of very many games.
 
 Several go at a time, so that the database works on one while answers are made of another; but a second one goes only
 where many wait. Requests that come in with the rows of one group get in line before its answers are given: the next
@@ -7,10 +7,12 @@ statement is under way while pages are made of these rows.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from recommendation.lists.user import UserState
 from recommendation_api.batching.batcher import Batcher
 
 READS_AT_ONCE = GENERATIONS_AT_ONCE = 2
@@ -25,7 +27,18 @@ WORTH_ANOTHER = 8
 """So many waiting reads are worth a round trip beside others; each of them takes so many at least."""
 
 
+HEAVY_GAMES = 1000
+"""From so many games on, a user's rows take longer than those of all others in a statement together."""
+
+
+MOST_HEAVY = 10_000
+"""Heavy users that a process remembers."""
+
+
 State = TypeVar("State")
+
+
+ReadUsers = Callable[[Sequence[str]], Awaitable[Mapping[str, State | Exception]]]
 
 
 @dataclass(frozen=True)
@@ -60,9 +73,7 @@ def _always(_user_id: str) -> bool:
     return True
 
 
-def reads_together(
-    read_users: Callable[[Sequence[str]], Awaitable[Mapping[str, State | Exception]]], policy: ReadPolicy
-) -> Batcher[str, State]:
+def reads_together(read_users: ReadUsers[State], policy: ReadPolicy) -> Batcher[str, State]:
     """
     Return a batcher that is asked for single users and reads several at once.
 
@@ -75,3 +86,38 @@ def reads_together(
         return [found[user_id] for user_id in user_ids]
 
     return Batcher(read, policy)
+
+
+class UserReads:
+    """
+    Reads of single users. Those who share a statement wait for all of its rows, so heavy users have statements alone.
+
+    A user is known to be heavy from the last read. What is kept of that is a number that says nothing outside this
+    process: an erased person's id stays nowhere.
+    """
+
+    def __init__(self, read_users: ReadUsers[UserState], at_once: int, apart: bool) -> None:
+        """
+        Read nothing yet.
+
+        Args:
+            read_users: reads users, none of them twice, in the order of their ids.
+            at_once: round trips at a time.
+            apart: whether one more may go at a time, for heavy users.
+        """
+        self._ordinary = reads_together(read_users, ReadPolicy(at_once))
+        self._alone = reads_together(read_users, ReadPolicy(1, most_together=1)) if apart else self._ordinary
+        self._heavy: OrderedDict[int, None] = OrderedDict()
+
+    async def ask(self, user_id: str) -> UserState:
+        """Return what is kept of a user."""
+        mark = hash(user_id)
+        state = await (self._alone if mark in self._heavy else self._ordinary).ask(user_id)
+        if state.games > HEAVY_GAMES:
+            self._heavy[mark] = None
+            self._heavy.move_to_end(mark)
+            if len(self._heavy) > MOST_HEAVY:
+                self._heavy.popitem(last=False)
+        else:
+            self._heavy.pop(mark, None)
+        return state

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from recommendation.errors import StoreUnavailable
+from recommendation.lists.user import UserState
+from recommendation_api.batching import reads as reads_module
 from recommendation_api.batching.batcher import Batcher
-from recommendation_api.batching.reads import WORTH_ANOTHER, ReadPolicy, reads_together
+from recommendation_api.batching.reads import HEAVY_GAMES, WORTH_ANOTHER, ReadPolicy, UserReads, reads_together
 
 
 class Store:
@@ -153,3 +155,66 @@ def test_one_whose_client_went_away_before_its_turn_is_not_read() -> None:
         return store.asked
 
     assert asyncio.run(story()) == [["first"], ["stays"]]
+
+
+class Shelf:
+    """A store of users of given numbers of games, which answers when it is told to."""
+
+    def __init__(self, **games: int) -> None:
+        self.games = games
+        self.asked: list[list[str]] = []
+        self.open = asyncio.Event()
+
+    async def read(self, user_ids: Sequence[str]) -> Mapping[str, UserState | Exception]:
+        self.asked.append(list(user_ids))
+        await self.open.wait()
+        return {user_id: UserState(user_id, _flags="1" * self.games[user_id]) for user_id in user_ids}
+
+
+async def asked_for(reads: UserReads, shelf: Shelf, *user_ids: str) -> list[list[str]]:
+    """Return what the store is asked for before it answers."""
+    shelf.open.clear()
+    shelf.asked.clear()
+    waiting = [asyncio.create_task(reads.ask(user_id)) for user_id in user_ids]
+    await turns()
+    begun = list(shelf.asked)
+    shelf.open.set()
+    assert [state.user_id for state in await asyncio.gather(*waiting)] == list(user_ids)
+    return begun
+
+
+def test_nobody_waits_for_the_rows_of_a_user_who_is_known_to_be_heavy() -> None:
+    async def story() -> list[list[str]]:
+        shelf = Shelf(ann=3, guest=HEAVY_GAMES + 1, zoe=2)
+        reads = UserReads(shelf.read, 1, apart=True)
+        await asked_for(reads, shelf, "ann", "guest", "zoe")  # the first read cannot know
+        assert await asked_for(reads, shelf, "guest", "ann", "zoe") == [["guest"], ["ann", "zoe"]]
+        shelf.games["guest"] = 1  # erased, and come again
+        await asked_for(reads, shelf, "guest", "ann")
+        return await asked_for(reads, shelf, "guest", "ann")
+
+    assert asyncio.run(story()) == [["ann", "guest"]]
+
+
+def test_heavy_users_share_where_there_is_no_connection_for_them() -> None:
+    async def story() -> list[list[str]]:
+        shelf = Shelf(ann=3, guest=HEAVY_GAMES + 1)
+        reads = UserReads(shelf.read, 1, apart=False)
+        await asked_for(reads, shelf, "guest", "ann")
+        return await asked_for(reads, shelf, "guest", "ann")
+
+    assert asyncio.run(story()) == [["ann", "guest"]]
+
+
+def test_no_more_heavy_users_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reads_module, "MOST_HEAVY", 2)
+
+    async def story() -> list[list[str]]:
+        names = [f"guest{n}" for n in range(3)]
+        shelf = Shelf(**dict.fromkeys(names, HEAVY_GAMES + 1))
+        reads = UserReads(shelf.read, 1, apart=True)
+        for name in names:
+            await asked_for(reads, shelf, name)
+        return await asked_for(reads, shelf, *names)
+
+    assert asyncio.run(story()) == [["guest0"], ["guest1"]]  # the first was forgotten, and goes as others do

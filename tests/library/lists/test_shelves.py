@@ -15,7 +15,9 @@ from recommendation.catalogue.games import Catalogue, Game
 from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
 from recommendation.experiments.experiment import Experiment, Variant
+from recommendation.lists import sources
 from recommendation.lists.first_party import FirstPartyItem, FirstPartyList
+from recommendation.lists.order import Reason
 from recommendation.lists.page import active_list
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.shelf_rows import Shelf
@@ -173,6 +175,16 @@ def test_a_stranger_gets_what_is_popular_and_what_is_newest() -> None:
         ("newest", ["g0003", "new"]),
     ]
     assert (found.is_personal, found.model_version) == (False, None)
+
+
+def test_the_row_of_newest_games_looks_at_no_game_whose_release_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    monkeypatch.setattr(sources, "_as_new", lambda game: looked_at.append(game) or Reason("newest", "New"))
+    many = {f"old{n}": Game(f"old{n}", 100 + n) for n in range(200)}
+    games = {"new": Game("new", KEYS["new"], released_at=NOW - DAY)}
+    row = row_of(page(user_of({}, NOW), view_of(catalogue=catalogue(**many, **games))), "newest")
+    assert names(row) == ["new"]
+    assert len(looked_at) <= 2
 
 
 def test_in_a_store_without_events_and_model_the_newest_games_are_all_there_is() -> None:
