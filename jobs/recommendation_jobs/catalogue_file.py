@@ -26,6 +26,7 @@ _NAMES = {
     "released_at": ("released_at", "release_date", "released"),
     "available": ("available",),
     "similar_to": ("similar_to",),
+    "image_url": ("image_url",),
 }
 """Column names by which each field is found, likeliest first; other columns are not read."""
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")

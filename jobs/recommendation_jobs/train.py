@@ -7,6 +7,7 @@ from recommendation.clock import SteadyClock
 from recommendation.database.database import Database
 from recommendation.interactions import owning
 from recommendation.settings import Settings
+from recommendation.training.runs import STOPPED
 from recommendation.training.train import train
 from recommendation_jobs import exits, prune, regenerate
 
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
     if outcome.state != "skipped":
         prune.forget(settings, database)  # no other job runs every hour
-    if outcome.state == "failed":
+    if outcome.state == "failed" and outcome.reason != STOPPED:
         return exits.DO_NOT_TRY_AGAIN
     if outcome.state == "succeeded" and options.regenerate:
         return regenerate.remake_all(settings, database, after_drops=True)

@@ -39,6 +39,9 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\
 """As browsers write it in `Origin`: lower case, no path."""
 
 
+_IMAGE_HOST = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+
+
 def _event_types(text: str) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(",") if name.strip())
 
@@ -316,6 +319,18 @@ class Settings:
         default=True,
         metadata=flag(
             "RECOMMENDATION_CONSOLE", reason="serve `/console`; the page is static and asks for a key itself."
+        ),
+    )
+    console_images: tuple[str, ...] = field(
+        default=(),
+        metadata=described(
+            "RECOMMENDATION_CONSOLE_IMAGES",
+            "hosts from which the console may load the games' `image_url`; none, so that it asks no other host, and no "
+            "host learns whose list is looked at.",
+            "hosts such as https://cdn.example, parted by spaces",
+            parse=lambda text: tuple(sorted(set(text.split()))),
+            allows=lambda hosts: all(_IMAGE_HOST.fullmatch(host) for host in hosts),
+            show=lambda hosts: " ".join(hosts) or None,
         ),
     )
     max_body_bytes: int = field(

@@ -32,6 +32,7 @@ from recommendation_api.parts import Parts, put_together
 from recommendation_api.routes import (
     batch,
     catalogue,
+    compared_lists,
     console,
     docs,
     drops,
@@ -43,6 +44,7 @@ from recommendation_api.routes import (
     many_lists,
     operations,
     overview,
+    own_list_previews,
     own_lists,
     people,
     regenerations,
@@ -139,6 +141,7 @@ def _include_routes(app: Api, settings: Settings) -> None:
         interactions.router,
         batch.router,
         own_lists.router,
+        own_list_previews.router,
         catalogue.router,
         lists.reading,
         shelves.router,
@@ -146,6 +149,7 @@ def _include_routes(app: Api, settings: Settings) -> None:
         lists.making,
         training.runs_router,
         training.models_router,
+        compared_lists.router,
         drops.router,
         experiments.changing,
         experiments.reading,
@@ -161,7 +165,7 @@ def _include_routes(app: Api, settings: Settings) -> None:
     if settings.docs:
         app.include_router(docs.router)
     if settings.console:
-        app.include_router(console.router)
+        app.include_router(console.console_router(settings.console_images))
     if settings.docs or settings.console:
         app.include_router(front.router)
 
@@ -198,13 +202,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _become_ready(parts: Parts) -> None:
-    """Wait for schema and first view, then keep view, popular games and minute counts up to date until cancelled."""
+    """Wait for schema and first view, then keep what the process holds up to date, and bounded, until cancelled."""
     while not parts.is_ready:
         await asyncio.sleep(LOOK_FOR_STORE_SECONDS)
         await asyncio.to_thread(_look_for_store, parts)
     if parts.relay is not None:
         parts.relay.start()
-    await asyncio.gather(parts.views.keep_fresh(), parts.popular.keep_counted(), parts.minutes.keep_leaving())
+    await asyncio.gather(
+        parts.views.keep_fresh(),
+        parts.popular.keep_counted(),
+        parts.minutes.keep_leaving(),
+        parts.other_models.keep_bounded(),
+    )
 
 
 def _look_for_store(parts: Parts) -> None:

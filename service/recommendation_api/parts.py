@@ -19,6 +19,7 @@ from recommendation.lists.user import UserState
 from recommendation.settings import Settings
 from recommendation_api.background.brokers.broker import Broker
 from recommendation_api.background.minutes import MinuteCounts
+from recommendation_api.background.other_models import OtherModels
 from recommendation_api.background.popular import PopularCounter
 from recommendation_api.background.relay import Relay
 from recommendation_api.background.trainer import Trainer
@@ -45,6 +46,10 @@ MOST_MANY_READS_WAITING = 8
 
 MOST_REPORTS_WAITING = 8
 """Reports of experiments that wait while one is worked out, which may take as long as a statement."""
+
+
+MOST_COMPARISONS_WAITING = 8
+"""Calls for the list of another model, which may have to be loaded first."""
 
 
 MOST_ERASURES_WAITING = 8
@@ -74,6 +79,10 @@ class Parts:
     """Of calls for the lists of many users."""
     reports: WriteTurns
     """Of reports of experiments, apart from all that shops wait for."""
+    other_models: OtherModels
+    """Holds one that is not live, while people compare."""
+    comparing: WriteTurns
+    """Of calls for lists of another model: one at a time, so that one other model is in memory."""
     held: Held
     """Where requests wait that another transaction's lock holds up."""
     event_writes: EventWrites
@@ -157,6 +166,8 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         erasing=WriteTurns(1, MOST_ERASURES_WAITING),
         many_reads=WriteTurns(1, MOST_MANY_READS_WAITING, too_many_reads),
         reports=WriteTurns(1, MOST_REPORTS_WAITING, too_many_reports),
+        other_models=OtherModels(database, settings),
+        comparing=WriteTurns(1, MOST_COMPARISONS_WAITING, too_many_reads),
         held=held,
         event_writes=_event_writes(settings, database, loop_ingests, views, writes, held, clock),
         trainer=Trainer(settings, database, clock),

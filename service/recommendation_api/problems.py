@@ -74,6 +74,11 @@ def unknown_game() -> Problem:
     return Problem(404, "unknown_game", "this game is in no catalogue and no interaction; PUT /games makes it known")
 
 
+def unknown_model() -> Problem:
+    """Return the problem of a model version that is not kept."""
+    return Problem(404, "unknown_model", "there is no such model; GET /models lists those that are kept")
+
+
 def as_problem(error: Exception) -> Problem:
     """Say of an error what a client should know and do."""
     match error:

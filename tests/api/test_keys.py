@@ -83,6 +83,8 @@ ROUTES = [
     ("GET", "/train", "admin"),
     ("GET", "/models", "admin"),
     ("POST", "/models/v1/promote", "admin"),
+    ("GET", "/models/v1/lists/ann", "admin"),
+    ("POST", "/train/run/stop", "operator"),
     ("GET", "/settings", "admin"),
     ("DELETE", "/user/ann", "admin"),
     ("GET", "/user/ann/export", "admin"),

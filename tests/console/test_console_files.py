@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 from starlette.testclient import TestClient
 
-from recommendation.settings import Settings
+from recommendation.errors import SettingsError
+from recommendation.settings import Settings, load_settings
 from recommendation_api.app import create_app
 
 NAMES = sorted(
@@ -31,9 +33,26 @@ def test_each_file_is_served_under_a_policy_that_allows_no_other_source(client: 
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_pictures_come_from_the_hosts_that_a_setting_names_and_from_no_other(sqlite_url: str) -> None:
+    settings = load_settings({"RECOMMENDATION_CONSOLE_IMAGES": " https://b.example:8443  https://a.example"})
+    app = create_app(replace(settings, database_url=sqlite_url, training="queued", drain_seconds=0))
+    with TestClient(app) as client:
+        policy = client.get("/console/").headers["content-security-policy"]
+        assert "; img-src data: https://a.example https://b.example:8443; " in policy
+        assert "example" not in client.get("/docs").headers["content-security-policy"]
+    for wrong in ("http://a.example", "https://*.example", "https://a.example/x", "*", "https://a.example;script-src"):
+        with pytest.raises(SettingsError, match="RECOMMENDATION_CONSOLE_IMAGES"):
+            load_settings({"RECOMMENDATION_CONSOLE_IMAGES": wrong})
+
+
 def test_an_unchanged_file_is_not_sent_again(client: TestClient) -> None:
     tag = client.get("/console/console.js").headers["etag"]
     assert client.get("/console/console.js", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_the_whole_page_is_small() -> None:
+    folder = files("recommendation_api").joinpath("static", "console")
+    assert 10_000 < sum(len(folder.joinpath(name).read_bytes()) for name in NAMES) < 150_000
 
 
 @pytest.mark.parametrize("path", ["nothing.js", "..%2f..%2fapp.py", "%2e%2e/app.py", "__init__.py"])

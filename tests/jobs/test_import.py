@@ -248,15 +248,15 @@ def test_games_become_known_and_popular_and_keep_the_title_they_have(database: D
 def test_a_catalogue_is_read_from_csv_and_bad_games_are_told(
     database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = ("g1,One,co-op|rpg,2026-01-01T00:00:00Z,g2", "a/b,Bad,,,", "g2,,,,")
-    catalogue = files.write(tmp_path / "g.csv", "game_id,title,tags,released_at,similar_to", *lines)
+    lines = ("g1,One,co-op|rpg,2026-01-01T00:00:00Z,g2,https://a.example/1.jpg", "a/b,Bad,,,,", "g2,,,,,")
+    catalogue = files.write(tmp_path / "g.csv", "game_id,title,tags,released_at,similar_to,image_url", *lines)
     events = files.write(tmp_path / "e.csv", "user_id,game_id,event_type", "u,g1,viewed")
     assert files.run_import(database, events, "--catalogue", str(catalogue)) == exits.DONE
     assert "refused invalid_game_id: 1 (line 3)" in capsys.readouterr().out
     with database.reading() as connection:
         game = load_catalogue(connection).by_id["g1"]
     assert (game.title, game.tags, game.similar_to) == ("One", ("co-op", "rpg"), ("g2",))
-    assert game.released_at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert (game.released_at, game.image_url) == (datetime(2026, 1, 1, tzinfo=UTC), "https://a.example/1.jpg")
 
 
 def test_a_score_beyond_what_can_be_counted_stops_the_import_and_counts_nothing_of_the_chunk(

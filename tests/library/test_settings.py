@@ -27,6 +27,7 @@ BAD = {
     "RECOMMENDATION_CORS_ORIGINS": ["shop.example", "https://shop.example/", "*"],
     "RECOMMENDATION_DOCS": ["on"],
     "RECOMMENDATION_CONSOLE": ["off"],
+    "RECOMMENDATION_CONSOLE_IMAGES": ["http://cdn.example", "https://cdn.example/x", "https://*.example"],
     "RECOMMENDATION_FRESH_READS": ["maybe"],
     "RECOMMENDATION_POPULAR_DAYS": ["0", "x"],
     "RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS": ["0", "366"],

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from recommendation.catalogue.drops import Drop, StandingDrop
 from recommendation.catalogue.games import Game
@@ -69,6 +69,11 @@ def current_drops(connection: Connection, now: datetime) -> list[Drop]:
     return _read(connection, drops.c.ended_at.is_(None) & (drops.c.ends_at > now))
 
 
+def ended_drops(connection: Connection, now: datetime, limit: int) -> list[Drop]:
+    """Read the drops that have ended, by their time or by hand; the latest releases of them, latest first."""
+    return _read(connection, drops.c.ended_at.is_not(None) | (drops.c.ends_at <= now), latest=limit)
+
+
 def standing_drops(connection: Connection, now: datetime) -> Iterable[StandingDrop]:
     """Read what readers need to know of drops."""
     for drop in current_drops(connection, now):
@@ -76,12 +81,14 @@ def standing_drops(connection: Connection, now: datetime) -> Iterable[StandingDr
         yield StandingDrop(drop.uid, names, drop.released_at, drop.ends_at, drop.slots, drop.first_position)
 
 
-def _read(connection: Connection, condition: object) -> list[Drop]:
-    query = (
-        select(*(column for column in drops.c if column.name != "given"))
-        .where(condition)  # type: ignore[arg-type]
-        .order_by(drops.c.released_at, drops.c.created_at, drops.c.uid)
-    )
+def _read(connection: Connection, condition: ColumnElement[bool], latest: int | None = None) -> list[Drop]:
+    """Read drops, earlier release first; with `latest`, so many of the latest releases, latest first."""
+    order = drops.c.released_at, drops.c.created_at, drops.c.uid
+    query = select(*(column for column in drops.c if column.name != "given")).where(condition)
+    if latest is None:
+        query = query.order_by(*order)
+    else:
+        query = query.order_by(*(column.desc() for column in order)).limit(latest)
     found = []
     for row in connection.execute(query).mappings():
         games = tuple(Game(name) for name in row["games"])

@@ -1,5 +1,6 @@
 """The catalogue: what the shop says of its games, and which of them may stand in lists now."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from recommendation.clock import EPOCH
 from recommendation.ids import ID_RULE, is_id
 from recommendation.rows import RowError, as_fields, optional_time, required_id
 
-GAME_FIELDS = frozenset({"game_id", "title", "tags", "released_at", "available", "similar_to"})
+GAME_FIELDS = frozenset({"game_id", "title", "tags", "released_at", "available", "similar_to", "image_url"})
 
 
 MAX_TITLE = 200
@@ -22,6 +23,14 @@ MAX_TAGS = 32
 
 
 MAX_SIMILAR = 32
+
+
+MAX_IMAGE_URL = 500
+
+
+IMAGE_URL = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*$"
+"""An address of a picture: encrypted, with a host, without a name and password, and without characters that a page
+would have to quote."""
 
 
 _NEWNESS_DAYS = 100_000
@@ -39,6 +48,8 @@ class Game:
     similar_to: tuple[str, ...] = ()
     released_at: datetime | None = None
     available: bool = True
+    image_url: str | None = None
+    """Where its picture is; only the console shows it."""
     is_deleted: bool = False
     """Whether it was deleted: it is in no list until the shop, or a drop, makes it known again."""
     is_announced: bool = False
@@ -199,6 +210,17 @@ def _title(value: object) -> str | None:
     return value
 
 
+def _image_url(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_IMAGE_URL or not re.fullmatch(IMAGE_URL, value):
+        raise RowError(
+            "invalid_image_url",
+            f"image_url should be an address of a picture over https://, of at most {MAX_IMAGE_URL} characters",
+        )
+    return value
+
+
 def _ids(value: object, name: str, most: int) -> tuple[str, ...]:
     if value is None:
         return ()
@@ -213,4 +235,5 @@ _PARSERS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
     "similar_to": lambda fields: _ids(fields["similar_to"], "similar_to", MAX_SIMILAR),
     "released_at": lambda fields: optional_time(fields, "released_at"),
     "available": _available,
+    "image_url": lambda fields: _image_url(fields["image_url"]),
 }

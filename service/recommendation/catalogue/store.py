@@ -83,7 +83,14 @@ def delete_game(connection: Connection, game_id: str, now: datetime) -> datetime
     if found.deleted_at is not None:
         earlier: datetime = found.deleted_at
         return earlier
-    nothing: dict[str, Any] = {"title": None, "tags": [], "similar_to": [], "released_at": None, "available": False}
+    nothing: dict[str, Any] = {
+        "title": None,
+        "image_url": None,
+        "tags": [],
+        "similar_to": [],
+        "released_at": None,
+        "available": False,
+    }
     connection.execute(update(games).where(of_game).values(**nothing, updated_at=now, deleted_at=now))
     bump(connection, "catalogue", now)
     return now
@@ -135,6 +142,7 @@ def _as_row(game: Game, now: datetime) -> dict[str, Any]:
     return {
         "game_id": game.game_id,
         "title": game.title,
+        "image_url": game.image_url,
         "tags": list(game.tags),
         "similar_to": list(game.similar_to),
         "released_at": game.released_at,
@@ -150,6 +158,7 @@ def _as_game(row: Any) -> Game:
         game_id=row.game_id,
         key=row.game_key,
         title=row.title,
+        image_url=row.image_url,
         tags=tuple(row.tags or ()),
         similar_to=tuple(row.similar_to or ()),
         released_at=row.released_at,

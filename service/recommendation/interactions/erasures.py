@@ -141,6 +141,13 @@ def all_erasures(connection: Connection) -> dict[bytes, datetime]:
     return {bytes(row.user_digest): row.erased_at for row in rows}
 
 
+def erased_until(connection: Connection, user_id: str) -> datetime | None:
+    """Return up to when no event of a person counts who was erased lately; None also for one who was merged."""
+    found = select(erasures.c.erased_at).where(erasures.c.user_digest == user_digest(user_id))
+    until: datetime | None = connection.execute(found).scalar()
+    return None if until == MERGED else until
+
+
 def among(erased: Mapping[bytes, datetime], users: Collection[str]) -> dict[str, datetime]:
     """Return those of some users whose digests are among the erased, with their times."""
     if not erased:

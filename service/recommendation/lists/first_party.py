@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -227,3 +227,14 @@ class FirstPartyList:
     def of(cls, stored: StoredList) -> "FirstPartyList":
         """Read a stored row."""
         return cls(stored.generated_at, decode_first_party(stored.items))
+
+
+_NEWEST_WRITE = 2**63 - 1
+
+
+def with_item(
+    lists: Mapping[str, FirstPartyList], source: str, item: FirstPartyItem, now: datetime
+) -> Mapping[str, FirstPartyList]:
+    """Return lists by source as they would be after an item was written into one of them."""
+    before = lists[source].items if source in lists else ()
+    return {**lists, source: FirstPartyList(now, merged(before, [replace(item, updated=_NEWEST_WRITE)]))}

@@ -21,10 +21,11 @@ def feedback_of(connection: Connection, drop: Drop, now: datetime) -> dict[str, 
         A count for each action, for instance `{"clicked": 12, "purchased": 3, ...}`; 0 where nothing was done.
     """
     columns = feedback.c
+    end = min(now, drop.ends_at, drop.ended_at or drop.ends_at)
     query = (
         select(columns.action, func.count())
         .where(text(TO_DROP), columns.game_id.in_([game.game_id for game in drop.games]))
-        .where(columns.occurred_at >= drop.released_at, columns.occurred_at < min(now, drop.ends_at))
+        .where(columns.occurred_at >= drop.released_at, columns.occurred_at < end)
         .group_by(columns.action)
     )
     counted: dict[str, int] = dict(connection.execute(query).tuples().all())

@@ -12,6 +12,7 @@ from recommendation.clock import rfc3339
 from recommendation.database.tables import event_ids, feedback, outbox, user_game_interactions
 from recommendation.experiments.store import unended
 from recommendation.experiments.treatment import treatment
+from recommendation.interactions.erasures import erased_until
 from recommendation.interactions.merged import merged_into, visitors_of
 from recommendation.lists.first_party import FirstPartyItem, decode_first_party
 from recommendation.lists.order import source_class
@@ -25,11 +26,13 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue, now:
     Return a person's interactions, feedback, remembered events, lists, the variants that they get in experiments, and
     what waits to be announced of them.
 
-    An account has its visitors' with its own; a visitor has nothing left but the account.
+    An account has its visitors' with its own; a visitor has nothing left but the account. `erased_at` is the time up to
+    which no event counts, for as long as an erasure is remembered.
     """
-    visitors = visitors_of(connection, user_id)
+    visitors, erased_at = visitors_of(connection, user_id), erased_until(connection, user_id)
     return {
         "user_id": user_id,
+        "erased_at": erased_at and rfc3339(erased_at),
         "merged_into": merged_into(connection, user_id),
         "merged": [{"user_id": visitor, "merged_at": rfc3339(moment)} for visitor, moment in visitors],
         "interactions": [_interaction(row) for row in _rows(connection, user_game_interactions, [user_id], "game_id")],

@@ -17,8 +17,9 @@ from recommendation.database.tables import regenerations, training_runs
 from recommendation.regeneration.coverage import last_full_results
 from recommendation.training.models import live_row
 
-RESULTS = ("succeeded", "rejected", "insufficient_data", "failed")
-"""How a training can end. Too little data to train on is a failed run, but expected on a young store."""
+RESULTS = ("succeeded", "rejected", "insufficient_data", "stopped", "failed")
+"""How a training can end. Too little data to train on is a failed run, but expected on a young store; one that someone
+stopped is no trouble either."""
 
 
 _RECENT_RUNS = 20
@@ -105,12 +106,13 @@ def _training(connection: Connection) -> dict[str, Any]:
 
 
 def _result(row: Any) -> str:
-    return "insufficient_data" if row.reason == "insufficient_data" else str(row.state)
+    return str(row.reason) if row.state == "failed" and row.reason in RESULTS else str(row.state)
 
 
 def _leading(results: list[str], wanted: str) -> int:
-    """Count how many results from the newest on are of a kind."""
-    return next((place for place, result in enumerate(results) if result != wanted), len(results))
+    """Count how many results from the newest on are of a kind; a training that was stopped says nothing either way."""
+    told = [result for result in results if result != "stopped"]
+    return next((place for place, result in enumerate(told) if result != wanted), len(told))
 
 
 def _model(connection: Connection) -> dict[str, Any]:

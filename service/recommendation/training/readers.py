@@ -28,6 +28,20 @@ def memory_mib(artifact_bytes: int, games: int) -> int:
     return PROCESS_MIB + math.ceil((of_models + GAME_BYTES * games) / 2**20)
 
 
+def another_fits(settings: Settings, artifact_bytes: int, games: int) -> bool:
+    """
+    Tell whether a process may hold one more model of such a size, while a new one takes the place of the live one.
+
+    Args:
+        settings: with the bounds.
+        artifact_bytes: size of the model; the live one is taken for as large.
+        games: how many games the catalogue has.
+    """
+    one_more = math.ceil(LIVE_TIMES * artifact_bytes / 2**20)
+    needed = memory_mib(artifact_bytes, games) + one_more + settings.kept_pages_mib
+    return not settings.reader_memory_mib or needed <= settings.reader_memory_mib
+
+
 def refuse_what_readers_cannot_hold(settings: Settings, artifact_bytes: int, games: int) -> None:
     """
     Refuse a model that is too large.

@@ -6,6 +6,11 @@ Training runs: the row is the truth of a run, never the process or the Job that 
 At most one run is queued or running (`active`); a second request is given the first. A holder of the training lock
 that finds a run still `running` knows that its holder died, and closes it as `lost`. A process that is told to stop
 puts its run back into the queue.
+
+Someone may ask to stop a run (`request_stop`). One that is queued ends at once as `failed`, reason `stopped`. One that
+is running stays so, and holds its place, until its trainer looks between two stages: so a second training never begins
+beside one that is still at work. The trainer looks for the last time in the transaction that publishes: a request that
+comes later finds a run that is over.
 """
 
 import uuid
@@ -14,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from recommendation.announcements.announcement import TRAINING_FINISHED, announce
 from recommendation.announcements.outbox import is_announcing, put
@@ -36,6 +41,13 @@ LOST = "lost"
 """Reason of a failed run whose process ended without a word."""
 
 
+STOPPED = "stopped"
+"""Reason of a failed run that someone asked to stop."""
+
+
+_STOPPED = {"reason": STOPPED, "detail": "someone asked to stop it; nothing was published"}
+
+
 @dataclass(frozen=True)
 class TrainingRun:
     """One row of `training_runs`."""
@@ -47,6 +59,7 @@ class TrainingRun:
     reason: str | None = None
     detail: str | None = None
     started_at: datetime | None = None
+    stop_requested_at: datetime | None = None
     finished_at: datetime | None = None
     duration_seconds: float | None = None
     users: int | None = None
@@ -115,6 +128,26 @@ def list_runs(connection: Connection, state: str | None, limit: int) -> Sequence
 def start_run(connection: Connection, run_id: str, now: datetime) -> bool:
     """Turn a queued run into a running one; tell whether it was there to be turned."""
     return _move(connection, run_id, ("queued",), state="running", started_at=now)
+
+
+def request_stop(connection: Connection, run_id: str, now: datetime) -> None:
+    """Stop a queued run now, and a running one when its trainer looks next; one that is over stays as it is."""
+    if _move(connection, run_id, ("queued",), state="failed", active=None, finished_at=now, **_STOPPED):
+        _announce(connection, run_id, now)
+    else:
+        # Of two requests the first one's time is told.
+        _move(connection, run_id, ("running",), stop_requested_at=func.coalesce(training_runs.c.stop_requested_at, now))
+
+
+def is_stopping(connection: Connection, run_id: str, holds: bool = False) -> bool:
+    """Tell whether someone asked to stop a run; with `holds`, no one can until the transaction ends."""
+    asked = select(training_runs.c.stop_requested_at).where(training_runs.c.run_id == run_id)
+    return connection.execute(asked.with_for_update() if holds else asked).scalar() is not None
+
+
+def end_stopped(connection: Connection, run_id: str, now: datetime) -> None:
+    """End a run that someone asked to stop."""
+    finish_run(connection, run_id, "failed", now, **_STOPPED)
 
 
 def requeue_run(connection: Connection, run_id: str, now: datetime) -> bool:

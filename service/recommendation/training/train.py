@@ -46,6 +46,10 @@ class Outcome:
     model_version: str | None = None
 
 
+class StopRequested(Exception):
+    """Someone asked to stop this training."""
+
+
 ACCEPTING = "if this is right, train once with `--accept REASON`, which is kept with the run and the model"
 
 
@@ -82,7 +86,9 @@ def train(
             return begun
         run_id, fence = begun
         try:
-            outcome = _train(database, settings, clock, run_id, fence, report, accept)
+            outcome = _train(database, settings, clock, run_id, fence, _heeding_stops(database, run_id, report), accept)
+        except StopRequested:
+            return _stopped(database, clock, run_id)
         except StoreUnavailable:
             # The database cannot record it: the run stays as it is until the next trainer closes it.
             raise
@@ -134,7 +140,29 @@ def _named(connection: Connection, run_id: str) -> runs.TrainingRun:
 def _put_back(database: Database, clock: Clock, run_id: str) -> None:
     """Queue the run again after its process was told to stop, so that the next try can carry it out."""
     with database.writing() as connection:
-        runs.requeue_run(connection, run_id, clock())
+        if runs.is_stopping(connection, run_id):
+            runs.end_stopped(connection, run_id, clock())
+        else:
+            runs.requeue_run(connection, run_id, clock())
+
+
+def _heeding_stops(database: Database, run_id: str, report: Report) -> Report:
+    """Return a report of stages that stops at the next one after someone asked for it, with `StopRequested`."""
+
+    def told(stage: str) -> None:
+        with database.reading() as connection:
+            if runs.is_stopping(connection, run_id):
+                raise StopRequested
+        report(stage)
+
+    return told
+
+
+def _stopped(database: Database, clock: Clock, run_id: str) -> Outcome:
+    log.info("training %s is stopped, as someone asked for", run_id)
+    with database.writing() as connection:
+        runs.end_stopped(connection, run_id, clock())
+    return Outcome("failed", run_id, runs.STOPPED, "someone asked to stop it")
 
 
 def _train(
@@ -193,6 +221,8 @@ def _publish(
         **candidate.facts,
     )
     with database.writing() as connection:
+        if runs.is_stopping(connection, run_id, holds=True):
+            raise StopRequested
         models.publish(connection, row, candidate.data, fence)
         models.prune_models(connection, settings.models_kept)
         results = {**candidate.facts, "quality": candidate.quality, "model_version": version}

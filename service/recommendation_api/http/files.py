@@ -13,7 +13,7 @@ _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {images}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
@@ -32,17 +32,21 @@ _HEADERS = {
 class PageFiles:
     """The files of a page, read when the first is asked for."""
 
-    def __init__(self, files: Callable[[], Iterable[Traversable]], policy: str = "") -> None:
+    def __init__(
+        self, files: Callable[[], Iterable[Traversable]], policy: str = "", image_hosts: Iterable[str] = ()
+    ) -> None:
         """
         Name the files.
 
         Args:
             files: finds them; types other than HTML, CSS and JavaScript are not served.
             policy: directives beside those of every page.
+            image_hosts: hosts from which it may load pictures, such as `https://cdn.example`.
         """
         self._files = files
         self._read: dict[str, tuple[bytes, str, str]] = {}
-        self.headers = {"Content-Security-Policy": _POLICY + (f"; {policy}" if policy else ""), **_HEADERS}
+        allowed = _POLICY.format(images=" ".join(("data:", *image_hosts)))
+        self.headers = {"Content-Security-Policy": allowed + (f"; {policy}" if policy else ""), **_HEADERS}
 
     def answer(self, request: Request, name: str) -> Response:
         """

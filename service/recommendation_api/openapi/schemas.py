@@ -11,7 +11,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 
 from recommendation.catalogue import drops
-from recommendation.catalogue.games import MAX_SIMILAR, MAX_TAGS, MAX_TITLE
+from recommendation.catalogue.games import IMAGE_URL, MAX_IMAGE_URL, MAX_SIMILAR, MAX_TAGS, MAX_TITLE
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS
 from recommendation.experiments.experiment import MAX_DAYS, MAX_DESCRIPTION, MOST_VARIANTS
 from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id
@@ -166,6 +166,16 @@ class OwnPlaceIn(Strict):
     create_games: bool | None = Field(False, description=CREATE_GAMES)
 
 
+class OwnPlacePreviewIn(Strict):
+    """What the shop would say of one game in a list of its own, and who would read it."""
+
+    user_id: Id
+    score: float | None = Field(0, ge=-1e9, le=1e9, description="the highest stands first")
+    reason: str | None = Field(None, min_length=1, max_length=MAX_REASON)
+    position: int | None = Field(None, ge=1, le=first_party.LAST_PLACE, description="the place it is pinned to")
+    expires_at: Moment | None = Field(None, description="refused where it has passed")
+
+
 class OwnItemIn(Strict):
     """One item of a list of the shop's own."""
 
@@ -222,6 +232,9 @@ class GameIn(Strict):
     released_at: Moment | None = None
     available: bool | None = Field(None, description="a new game is, unless it says false")
     similar_to: list[Id] | None = Field(None, max_length=MAX_SIMILAR)
+    image_url: str | None = Field(
+        None, max_length=MAX_IMAGE_URL, pattern=IMAGE_URL, description="a picture for the console, over https"
+    )
 
 
 class GamesIn(Strict):

@@ -31,6 +31,15 @@ from recommendation_api.routes.training import live_model_document
 
 WithFeedback = Annotated[bool, Query(description="count what users did with each drop's games since its release")]
 
+
+ENDED_TOLD = 50
+
+
+WithEnded = Annotated[
+    bool, Query(description=f"then those that ended, the latest releases first, {ENDED_TOLD} at most")
+]
+
+
 router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 
 
@@ -72,12 +81,17 @@ async def delete_drop(request: Request, uid: schemas.UserId) -> Response:
 
 
 @router.get("/drops", responses=answer(DropsOut))
-def get_drops(request: Request, feedback: WithFeedback = False) -> Response:
-    """Read the drops that stand or wait, in the order in which they are served; when asked, with their feedback."""
+def get_drops(request: Request, feedback: WithFeedback = False, ended: WithEnded = False) -> Response:
+    """
+    Read the drops that stand or wait, in the order in which they are served; when asked, with their feedback.
+
+    When asked, those that ended follow: `ended_at` says when one was ended before its time.
+    """
     parts = parts_of(request)
     now = parts.clock()
     with parts.database.snapshot() as connection:
         found = drops.current_drops(connection, now)
+        found += drops.ended_drops(connection, now, ENDED_TOLD) if ended else []
         told = [{"feedback": feedback_of(connection, drop, now)} if feedback else {} for drop in found]
     return json_response({"drops": [drop_document(drop, now) | more for drop, more in zip(found, told, strict=True)]})
 
@@ -119,6 +133,8 @@ def drop_document(drop: Drop, now: datetime) -> dict[str, Any]:
         "games": [game.game_id for game in drop.games],
         "release_time": rfc3339(drop.released_at),
         "ends_at": rfc3339(drop.ends_at),
+        "created_at": rfc3339(drop.created_at),
+        "ended_at": drop.ended_at and rfc3339(drop.ended_at),
         "placement": {"slots": drop.slots, "first_position": drop.first_position},
     }
 

@@ -15,6 +15,7 @@ from recommendation.experiments import store
 from recommendation.experiments.experiment import Experiment, parse_experiment
 from recommendation.experiments.report import report
 from recommendation.experiments.treatment import treatment
+from recommendation.rows import required_time
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
@@ -94,13 +95,17 @@ def get_experiment(request: Request, name: schemas.UserId) -> Response:
 
 @reading.get("/experiments/{name}/report", responses=answer(ExperimentReportOut))
 async def get_experiment_report(
-    request: Request, name: schemas.UserId, outcome: Annotated[str | None, Query(max_length=32)] = None
+    request: Request,
+    name: schemas.UserId,
+    outcome: Annotated[str | None, Query(max_length=32)] = None,
+    at: Annotated[str | None, Query(max_length=40, description="as it was at this time; now, if it is later")] = None,
 ) -> Response:
     """
     Say whether it worked: per variant the mean outcome of users whose window is over, and the difference to the first.
 
     Users count who were exposed: `shown` feedback while the experiment ran. `outcome` names another event type than
-    the experiment's. It is worked out anew for each call, one at a time in a process; where that takes longer than a
+    the experiment's; `at` looks back, so that several calls show how the interval narrowed, as events told by now have
+    it. It is worked out anew for each call, one at a time in a process; where that takes longer than a
     statement may, `recs experiment report` has the time.
     """
     parts = parts_of(request)
@@ -108,11 +113,13 @@ async def get_experiment_report(
         known = ", ".join(parts.settings.weights.names)
         raise Problem(422, "unknown_outcome", f"outcome should be one of {known}")
 
+    moment = None if at is None else required_time({"at": at}, "at")
+
     def work() -> dict[str, Any]:
         now = parts.clock()
         with parts.database.snapshot() as connection:
             experiment = experiment_named(connection, name)
-            return report(connection, experiment, outcome, now)
+            return report(connection, experiment, outcome, now if moment is None else min(moment, now))
 
     return json_response(await parts.reports.run(work))
 

@@ -17,6 +17,9 @@ from recommendation.catalogue.store import delete_game
 from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
 from recommendation.interactions.game_history import ErasedPart, erase_part
+from recommendation.interactions.owners import owners_by_day
+from recommendation.lists.asked import MOST_NAMES
+from recommendation.lists.first_party import alive
 from recommendation.lists.tags import TagFilter
 from recommendation.lists.view import StoreView
 from recommendation.regeneration.coverage import top_tens_with
@@ -27,7 +30,7 @@ from recommendation_api.http.places import decode_place, encode_place
 from recommendation_api.http.retries import answered, once_and_shown
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
-from recommendation_api.openapi.answers.games import DeletedGameOut, FoundGamesOut, GameOut
+from recommendation_api.openapi.answers.games import DeletedGameOut, FoundGamesOut, GameOut, OwnersOut
 from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import unknown_game
 from recommendation_api.routes.lists import Limit, nearest
@@ -51,14 +54,20 @@ async def find_games(
     query: Annotated[str, Query(max_length=MAX_TITLE, description="how an id or a title begins")] = "",
     limit: Limit = 20,
     cursor: Cursor = None,
+    game_id: Annotated[list[str] | None, Query(max_length=MOST_NAMES, description="just these games")] = None,
 ) -> Response:
     """
     Find games by how their id or title begins, whatever the case of letters; without `query` all of them.
 
-    They come in the order of what was found, in folded letters; `next_cursor` leads to the next page.
+    They come in the order of what was found, in folded letters; `next_cursor` leads to the next page. With `game_id`,
+    those of the named games that are known come instead, in the order in which they were named.
     """
     parts = parts_of(request)
     await parts.views.catch_up()
+    if game_id:
+        known = (parts.views.view.catalogue.by_id.get(name) for name in dict.fromkeys(game_id))
+        named = [_document(game) for game in known if game is not None and not game.is_deleted]
+        return json_response({"games": named, "next_cursor": None})
     after = Place(*decode_place(cursor, 2)) if cursor else None
     index = await asyncio.to_thread(lambda: parts.views.view.game_index)
     games, more = index.find(query, limit, after)
@@ -73,6 +82,7 @@ def _document(game: Game) -> dict[str, Any]:
         "tags": list(game.tags),
         "released_at": game.released_at and rfc3339(game.released_at),
         "available": game.available,
+        "image_url": game.image_url,
     }
 
 
@@ -83,7 +93,7 @@ async def get_game(request: Request, game_id: schemas.GameId) -> Response:
 
     `users_in_model` is as of the live model; `popular_rank`, `popular_users` and `owners` as popular games were last
     counted; `top_tens`, the lists that show it among their first ten, as of the last full regeneration. Each is null
-    where the game is not among them.
+    where the game is not among them. `pinned_in` names the shop's lists for everyone that hold it.
     """
     parts = parts_of(request)
     await parts.views.catch_up()
@@ -100,7 +110,33 @@ async def get_game(request: Request, game_id: schemas.GameId) -> Response:
     in_model = await asyncio.to_thread(_in_model, view, game, now)
     document = {**_document(game), "similar_to": list(game.similar_to), "listed": game.is_listed(now)}
     document |= {"drops": [drop.uid for drop in view.drops if game_id in drop.games], **in_model}
+    document["pinned_in"] = _sources_with(view, game_id, now)
     return json_response({**document, **_popular(view, game_id), "top_tens": top_tens})
+
+
+@router.get("/games/{game_id}/owners", responses=answer(OwnersOut, 200, 429))
+async def get_owners(request: Request, game_id: schemas.GameId) -> Response:
+    """
+    Read how the owners of a game became more: each day on which a present owner came to own it, with all until then.
+
+    It reads every pair of the store, so a process works on one such call, or report, at a time.
+    """
+    parts = parts_of(request)
+    await parts.views.catch_up()
+    if game_id not in parts.views.view.catalogue.by_id:
+        raise unknown_game()
+
+    def read() -> list[dict[str, Any]]:
+        with parts.database.reading() as connection:
+            return [{"day": str(day), "owners": owners} for day, owners in owners_by_day(connection, game_id)]
+
+    return json_response({"game_id": game_id, "days": await parts.reports.run(read)})
+
+
+def _sources_with(view: StoreView, game_id: str, now: datetime) -> list[str]:
+    """Return the sources of the shop's lists for everyone that hold a game."""
+    lists = ((source, alive(given.items, now)) for source, given in view.everyone.items())
+    return sorted(source for source, items in lists if any(item.game_id == game_id for item in items))
 
 
 def _in_model(view: StoreView, game: Game, now: datetime) -> dict[str, Any]:

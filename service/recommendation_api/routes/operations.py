@@ -1,5 +1,6 @@
 """Is it alive, is it ready, how does it do, and what is it set to."""
 
+import os
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from recommendation.clock import rfc3339
 from recommendation.regeneration.coverage import read_coverage
 from recommendation.settings import InForce, in_force
+from recommendation.unknown_settings import warnings_of
 from recommendation_api.http.auth import needs
 from recommendation_api.http.pages import json_response
 from recommendation_api.keys import SCOPES, KeyHolder
@@ -73,12 +75,17 @@ def get_coverage(request: Request) -> Response:
 
 @settings_router.get("/settings", responses=answer(SettingsOut))
 async def get_settings(request: Request) -> Response:
-    """Read the weights and settings in force, and where each value comes from; passwords are left out."""
+    """
+    Read the weights and settings in force, and where each value comes from; passwords are left out.
+
+    `unknown` tells of variables that look like settings and change nothing.
+    """
     settings = parts_of(request).settings
     document = {
         "weights": {name: float(settings.weights.by_type[name]) for name in settings.weights.names},
         "owning_events": sorted(settings.owning_events),
         "settings": {one.setting.name: _setting_document(one) for one in in_force(settings)},
+        "unknown": list(warnings_of(os.environ)),
     }
     return json_response(document)
 

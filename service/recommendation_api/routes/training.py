@@ -25,7 +25,7 @@ from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer, begun
 from recommendation_api.openapi.answers.training import ModelsOut, PromotedOut, RunOut, RunsOut
 from recommendation_api.parts import Parts, parts_of
-from recommendation_api.problems import Problem
+from recommendation_api.problems import Problem, unknown_model
 
 runs_router = APIRouter(tags=["training"], dependencies=[needs("admin", "operator")])
 
@@ -58,13 +58,35 @@ async def post_train(request: Request) -> Response:
     return answered(answer, replayed)
 
 
+@runs_router.post("/train/{run_id}/stop", responses=answer(RunOut), openapi_extra=schemas.RETRIED)
+async def stop_run(request: Request, run_id: schemas.Named) -> Response:
+    """
+    Stop a training: a queued one ends at once, one that is running before its next stage; nothing is published.
+
+    It ends as `failed` with the reason `stopped`, which is no trouble to any alert. One that is over stays as it is.
+    """
+
+    def stop(connection: Connection, now: datetime) -> Answer:
+        if not is_printable_ascii(run_id) or runs.get_run(connection, run_id) is None:
+            raise _unknown_run()
+        runs.request_stop(connection, run_id, now)
+        run = runs.get_run(connection, run_id)
+        return Answer(200, orjson.dumps(run_document(run)) if run else b"")
+
+    return answered(*await once(request, b"", stop))
+
+
+def _unknown_run() -> Problem:
+    return Problem(404, "unknown_run", "there is no such training run; GET /train lists them")
+
+
 @runs_router.get("/train/{run_id}", responses=answer(RunOut))
 def get_run(request: Request, run_id: schemas.Named) -> Response:
     """Read a run: state, duration, sizes, quality, error."""
     with parts_of(request).database.reading() as connection:
         run = runs.get_run(connection, run_id) if is_printable_ascii(run_id) else None
     if run is None:
-        raise Problem(404, "unknown_run", "there is no such training run; GET /train lists them")
+        raise _unknown_run()
     return json_response(run_document(run))
 
 
@@ -118,7 +140,7 @@ async def promote_model(request: Request, version: schemas.Named) -> Response:
 
     def make_live(connection: Connection, now: datetime) -> Answer:
         if not is_printable_ascii(version) or models.model_row(connection, version) is None:
-            raise Problem(404, "unknown_model", "there is no such model; GET /models lists those that are kept")
+            raise unknown_model()
         before = models.promote(connection, version, now)
         document: dict[str, Any] = {"live": version, "before": before, "regeneration_id": None}
         if before != version:
@@ -136,7 +158,7 @@ async def promote_model(request: Request, version: schemas.Named) -> Response:
 def run_document(run: TrainingRun) -> dict[str, Any]:
     """Return a run as it is answered."""
     document: dict[str, Any] = {name: value for name, value in vars(run).items() if name != "number"}
-    for name in ("queued_at", "started_at", "finished_at"):
+    for name in ("queued_at", "started_at", "stop_requested_at", "finished_at"):
         document[name] = rfc3339(document[name]) if document[name] else None
     return document
 

@@ -68,6 +68,24 @@ def test_drops_tell_what_users_did_with_their_games_as_games_of_a_drop(trained: 
     assert "feedback" not in drop
 
 
+def test_drops_that_ended_are_told_when_asked_with_what_was_done_until_then(trained: Any) -> None:
+    put(trained, "by-time", created_at="2026-01-01T00:00:00Z", placement={"duration_days": 2})
+    put(trained, "by-hand", created_at="2026-11-02T00:00:00Z")
+    put(trained, "stands", created_at="2026-11-03T00:00:00Z")
+    for when in ("2026-01-01T12:00:00Z", "2026-01-05T00:00:00Z"):
+        act = {"user_id": "u00", "game_id": "g-new", "action": "clicked", "source": "drop", "occurred_at": when}
+        trained.post("/feedback", act)
+    assert trained.call("DELETE", "/drops/by-hand").status_code == 204
+    trained.post("/feedback", {"user_id": "u00", "game_id": "g-new", "action": "clicked", "source": "drop"})
+    assert [drop["uid"] for drop in trained.get("/drops")["drops"]] == ["stands"]
+    stands, by_hand, by_time = trained.get("/drops", params={"ended": "true", "feedback": "true"})["drops"]
+    assert [drop["state"] for drop in (stands, by_hand, by_time)] == ["standing", "ended", "ended"]
+    assert [drop["uid"] for drop in (by_hand, by_time)] == ["by-hand", "by-time"], "the latest release first"
+    assert (stands["ended_at"], by_time["ended_at"]) == (None, None)
+    assert by_hand["ended_at"] < by_hand["ends_at"]
+    assert [drop["feedback"]["clicked"] for drop in (stands, by_hand, by_time)] == [1, 0, 1]
+
+
 def test_a_released_game_takes_the_drops_place_among_owners_of_what_it_is_like_only(trained: Any) -> None:
     put(trained)
     remake(trained, trained.post("/regenerations", {"drop_uid": "uid-1"}))

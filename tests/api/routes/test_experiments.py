@@ -147,8 +147,13 @@ def test_a_report_counts_what_was_shown_and_who_is_missing(store: Store) -> None
     assert [one["counted"] for one in told["variants"]] == [0, 0]
     assert told["variants"][1]["compared"]["state"] == "Collecting"
     assert store.get("/experiments/lasting/report", params={"outcome": "played"})["outcome"] == "played"
+    early, late = ({"at": at} for at in (store.get("/experiments/lasting")["starts_at"], "2999-01-01T00:00:00Z"))
+    before = store.get("/experiments/lasting/report", params=early)
+    assert ([one["exposed"] for one in before["variants"]], before["counted_until"]) == ([0, 0], early["at"])
+    assert store.get("/experiments/lasting/report", params=late)["variants"] == told["variants"]
     for path, status, code in (
         ("/experiments/other/report", 404, "unknown_experiment"),
+        ("/experiments/lasting/report?at=yesterday", 422, "invalid_at"),
         ("/experiments/lasting/report?outcome=enjoyed", 422, "unknown_outcome"),
     ):
         answer = store.call("GET", path)

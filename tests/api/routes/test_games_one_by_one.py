@@ -38,12 +38,13 @@ def test_a_deleted_game_is_out_of_every_list_at_once_and_events_do_not_bring_it_
 
 
 def test_a_deleted_game_that_is_put_again_begins_anew(store: Store) -> None:
-    game = {"game_id": "g1", "title": "Old", "tags": ["rpg"], "available": False}
+    game = {"game_id": "g1", "title": "Old", "image_url": "https://a.example/1", "tags": ["rpg"], "available": False}
     store.call("PUT", "/games", json=game)
     assert store.call("DELETE", "/games/g1").status_code == 200
     store.call("PUT", "/games", json={"game_id": "g1", "title": "New"})
     found = store.get("/games/g1")
     assert (found["title"], found["tags"], found["available"], found["listed"]) == ("New", [], True, True)
+    assert found["image_url"] is None
 
 
 def test_the_history_of_a_game_is_erased_when_asked_and_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,8 +80,11 @@ def test_a_history_that_takes_longer_than_a_request_may_is_erased_by_the_next_on
 def test_what_is_known_of_a_game(store: Store) -> None:
     store.checkerboard()
     store.train()
-    store.call("PUT", "/games", json={"game_id": "g04", "title": "Deep Harbour", "tags": ["co-op"]})
+    told = {"title": "Deep Harbour", "tags": ["co-op"], "image_url": "https://a.example/4.jpg"}
+    store.call("PUT", "/games", json={"game_id": "g04", **told})
+    store.post("/batch", {"game_id": "g04", "score": 1, "source": "rule:week"})
     found = store.get("/games/g04")
+    assert (found["image_url"], found["pinned_in"]) == ("https://a.example/4.jpg", ["rule:week"])
     assert (found["title"], found["tags"], found["listed"], found["owners"]) == ("Deep Harbour", ["co-op"], True, 7)
     assert found["users_in_model"] > 0
     assert found["popular_users"] == 7
@@ -100,6 +104,30 @@ def test_games_are_found_by_the_beginning_of_id_or_title_page_by_page(store: Sto
     assert found == ["Ab", "ab2", "x1", "x2"]
     assert [game["game_id"] for game in store.get("/games", params={"query": "a%"})["games"]] == ["a%"]
     assert store.call("GET", "/games", params={"cursor": "odd"}).json()["code"] == "invalid_cursor"
+
+
+def test_the_owners_of_a_game_are_told_day_by_day(store: Store) -> None:
+    times = {"ann": "2026-05-01T00:00:00Z", "bob": "2026-05-01T23:59:59Z", "cleo": "2026-05-03T12:00:00Z"}
+    rows = [{"user_id": u, "game_id": "g1", "event_type": "purchased", "occurred_at": at} for u, at in times.items()]
+    rows += [{**rows[1], "event_type": "refunded", "occurred_at": "2026-05-02T00:00:00Z"}]
+    rows += [{**rows[0], "game_id": "g2"}, {**rows[0], "user_id": "dan", "event_type": "viewed"}]
+    store.post("/interactions", rows)
+    store.look()
+    days = store.get("/games/g1/owners")["days"]
+    assert days == [{"day": "2026-05-01", "owners": 1}, {"day": "2026-05-03", "owners": 2}]
+    assert store.call("GET", "/games/none/owners").status_code == 404
+
+
+def test_some_games_are_read_by_their_ids(store: Store) -> None:
+    games = [{"game_id": "g1", "image_url": "https://a.example/1.jpg"}, {"game_id": "g2"}, {"game_id": "g3"}]
+    store.call("PUT", "/games", json=games)
+    store.call("DELETE", "/games/g3")
+    found = store.get("/games", params={"game_id": ["g2", "none", "g1", "g3", "g2"]})
+    assert [(game["game_id"], game["image_url"]) for game in found["games"]] == [
+        ("g2", None),
+        ("g1", "https://a.example/1.jpg"),
+    ]
+    assert store.call("GET", "/games", params={"game_id": ["g"] * 101}).status_code == 422
 
 
 def test_users_are_found_by_the_beginning_of_their_id_page_by_page(store: Store) -> None:

@@ -1,10 +1,11 @@
 """GET /user/{id}: what stands in a list, in which order, and what never does."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from recommendation.clock import SteadyClock
+from recommendation.clock import SteadyClock, parse_rfc3339
 from recommendation.database.database import Database
 from recommendation.training.train import train
 from recommendation_api.background import view
@@ -256,12 +257,15 @@ def test_erasing_a_person_leaves_nothing_and_gives_a_receipt(store: Any) -> None
     nothing: dict[str, list[str]] = {
         name: [] for name in ("interactions", "feedback", "remembered_events", "lists", "experiments", "announcements")
     }
-    assert store.get("/user/u02/export") == {
+    kept = store.get("/user/u02/export")
+    assert abs(datetime.now(UTC) - parse_rfc3339(kept.pop("erased_at"))) < timedelta(minutes=1)
+    assert kept == {
         "user_id": "u02",
         "merged_into": None,
         "merged": [],
         **nothing,
     }
+    assert store.get("/user/u01/export")["erased_at"] is None
 
 
 def test_a_collector_who_owns_the_most_popular_games_is_shown_those_below(store: Any) -> None:

@@ -186,3 +186,42 @@ def test_a_list_that_did_not_change_is_not_sent_again_and_the_document_says_so(
     told = shop.client.app.openapi()["paths"][PREFIX + template]["get"]
     assert set(told["responses"]["200"]["headers"]) == set(told["responses"]["304"]["headers"]) == {"ETag"}
     assert "If-None-Match" in {parameter["name"] for parameter in told["parameters"]}
+
+
+def test_a_preview_is_the_list_that_is_read_once_the_game_is_put_there_and_writes_nothing(store: Any) -> None:
+    store.checkerboard()
+    store.train()
+    store.call("PUT", "/lists/editorial/g04", json={"position": 2, "reason": "ours"})
+    store.call("PUT", "/lists/rule:week/g06", json={"score": 3})
+    places: list[tuple[str, str, dict[str, int]]] = [
+        ("editorial", "g09", {"position": 2}),
+        ("rule:week", "g06", {"position": 1}),
+        ("rule:new", "g03", {}),
+    ]
+    for source, game, place in places:
+        before, lists = store.get("/user/u00"), store.get("/lists")
+        told = store.post(f"/lists/{source}/{game}/preview", {"user_id": "u00", **place})
+        assert store.get("/lists") == lists
+        assert store.call("PUT", f"/lists/{source}/{game}", json=place).status_code == 200
+        after = store.get("/user/u00")
+        assert [(item["game_id"], item["source"]) for item in told["items"]] == [
+            (item["game_id"], item["source"]) for item in after["items"]
+        ]
+        assert told["items"] != before["items"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("/lists/editorial/none/preview", {"user_id": "u"}, (404, "unknown_game")),
+        ("/lists/cf/g1/preview", {"user_id": "u"}, (422, "reserved_source")),
+        ("/lists/editorial/g1/preview", {}, (422, "missing_field")),
+        ("/lists/editorial/g1/preview", {"user_id": "u", "position": 0}, (422, "invalid_position")),
+    ],
+)
+def test_a_preview_of_what_could_not_be_written_is_refused(
+    store: Any, path: str, body: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    store.interact(("u", "g1", "played"))
+    answer = store.call("POST", path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == expected

@@ -4,6 +4,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from recommendation.clock import utc_now
+from recommendation.training.runs import start_run
+
 QUEUED = {"state": "queued", "wait": 30}
 
 
@@ -38,3 +41,27 @@ def test_a_server_that_drains_keeps_no_one_waiting(store: Any) -> None:
 
 def test_more_than_a_minute_is_not_waited(store: Any) -> None:
     assert store.call("GET", "/train", params=QUEUED | {"wait": 61}).status_code == 422
+
+
+def test_a_queued_run_is_stopped_and_the_next_request_queues_another(store: Any) -> None:
+    queued = store.post("/train")
+    stopped = store.post(f"/train/{queued['run_id']}/stop")
+    assert (stopped["state"], stopped["reason"]) == ("failed", "stopped")
+    assert store.get(f"/train/{queued['run_id']}") == stopped
+    assert store.post(f"/train/{queued['run_id']}/stop") == stopped
+    assert store.get("/overview")["training"]["last_result"] == "stopped"
+    assert "training_failed" not in [one["code"] for one in store.get("/overview")["troubles"]]
+    assert store.post("/train")["run_id"] != queued["run_id"]
+    for unknown in ("nothing", "%C3%A9"):
+        answer = store.call("POST", f"/train/{unknown}/stop")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_run")
+
+
+def test_a_run_under_way_is_stopping_until_its_trainer_looks(store: Any) -> None:
+    run = store.post("/train")
+    with store.client.app.state.parts.database.writing() as connection:
+        assert start_run(connection, run["run_id"], utc_now())
+    stopping = store.post(f"/train/{run['run_id']}/stop")
+    assert (stopping["state"], stopping["reason"]) == ("running", None)
+    assert stopping["stop_requested_at"] is not None
+    assert store.post("/train")["run_id"] == run["run_id"], "no other begins beside it"

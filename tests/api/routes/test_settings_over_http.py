@@ -13,6 +13,16 @@ from recommendation_api.app import create_app
 PATH = "/api/v1/recommendation/settings"
 
 
+def test_a_variable_that_looks_like_a_setting_and_is_none_is_told(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECOMMENDATION_POPULAR_DAY", "30")
+    with TestClient(create_app(Settings(database_url=sqlite_url, drain_seconds=0))) as client:
+        unknown = client.get(PATH).json()["unknown"]
+    expected = "RECOMMENDATION_POPULAR_DAY is no setting and changes nothing; did you mean RECOMMENDATION_POPULAR_DAYS?"
+    assert expected in unknown
+
+
 def test_every_setting_is_told_with_its_source_and_no_password(sqlite_url: str) -> None:
     given = {"RECOMMENDATION_POPULAR_DAYS": "30", "RECOMMENDATION_DRAIN_SECONDS": "0"}
     settings = replace(load_settings(given), database_url=f"{sqlite_url}?password=hunter2")

@@ -65,6 +65,13 @@ def test_too_little_data_is_told_apart_from_a_failure(database: Database) -> Non
     assert (facts.training_last_result, facts.failed_in_a_row) == ("insufficient_data", 0)
 
 
+def test_a_training_that_was_stopped_is_no_failure_and_hides_none(database: Database) -> None:
+    ran(database, "failed", NOW, "error")
+    ran(database, "failed", NOW + timedelta(hours=1), "stopped")
+    facts = facts_of(database)
+    assert (facts.training_last_result, facts.failed_in_a_row) == ("stopped", 1)
+
+
 def test_rejections_in_a_row_end_with_another_result(database: Database) -> None:
     ran(database, "rejected", NOW)
     ran(database, "succeeded", NOW + timedelta(hours=1))

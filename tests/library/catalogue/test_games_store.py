@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shop import START, at_once
 
-from recommendation.catalogue.games import Game, parse_change
+from recommendation.catalogue.games import MAX_IMAGE_URL, Game, parse_change
 from recommendation.catalogue.store import load_catalogue, put_games
 from recommendation.database.database import Database
+from recommendation.rows import RowError
 
 WHOLE = {
     "game_id": "pp",
@@ -17,6 +19,7 @@ WHOLE = {
     "similar_to": ["x"],
     "released_at": "2026-01-02T00:00:00Z",
     "available": False,
+    "image_url": "https://cdn.example/pp.jpg",
 }
 
 
@@ -36,6 +39,7 @@ def test_a_field_that_is_absent_stays_as_it_is(database: Database) -> None:
     put(database, {"game_id": "pp", "title": "New"})
     after = kept(database)
     assert (after.title, after.tags, after.similar_to) == ("New", ("rpg",), ("x",))
+    assert after.image_url == before.image_url == WHOLE["image_url"]
     assert (after.available, after.released_at) == (False, before.released_at), "a withdrawn game stays withdrawn"
 
 
@@ -44,6 +48,7 @@ def test_null_clears_a_field(database: Database) -> None:
     put(database, {**dict.fromkeys(WHOLE), "game_id": "pp"})
     game = kept(database)
     assert (game.title, game.tags, game.similar_to, game.released_at, game.available) == (None, (), (), None, True)
+    assert game.image_url is None
 
 
 def test_a_new_game_is_available_and_later_rows_of_a_request_count(database: Database) -> None:
@@ -79,7 +84,31 @@ FIELDS: dict[str, Any] = {
     "title": st.sampled_from(["a", "b", None]),
     "tags": st.sampled_from([["x"], ["y", "z"], None]),
     "available": st.sampled_from([True, False, None]),
+    "image_url": st.sampled_from(["https://a.example/1", "https://b.example:8443/2?w=3", None]),
 }
+
+
+@pytest.mark.parametrize(
+    "image_url",
+    [
+        "http://cdn.example/a.jpg",
+        "https://cdn.example",
+        "//cdn.example/a.jpg",
+        "https:///a.jpg",
+        "https://me:secret@cdn.example/a.jpg",
+        'https://cdn.example/"onerror=x',
+        "https://cdn.example/a b.jpg",
+        "https://cdn.example/\n",
+        "https://cdn.example/" + "a" * MAX_IMAGE_URL,
+        "javascript:alert(1)",
+        7,
+        "",
+    ],
+)
+def test_a_picture_is_named_by_an_https_address_of_bounded_length_or_refused(image_url: object) -> None:
+    with pytest.raises(RowError, match="image_url") as refused:
+        parse_change({"game_id": "g", "image_url": image_url})
+    assert refused.value.code == "invalid_image_url"
 
 
 @given(st.lists(st.fixed_dictionaries({}, optional=FIELDS), max_size=5))

@@ -270,3 +270,65 @@ def test_the_copy_at_the_model_path_is_that_of_the_live_version_after_the_next_t
     assert not is_copy(path, row.sha256)
     assert trained(database, tmp_path).state == "failed"
     assert is_copy(path, row.sha256)
+
+
+@pytest.mark.parametrize("stage", ["extract", "fit", "gate", "publish"])
+def test_a_training_that_someone_stops_ends_before_its_next_stage_and_publishes_nothing(
+    database: Database, tmp_path: Path, stage: str
+) -> None:
+    checkerboard(database)
+    begun: list[str] = []
+
+    def ask_at(reached: str) -> None:
+        begun.append(reached)
+        if reached == stage:
+            with database.writing() as connection:
+                run = runs.active_run(connection)
+                assert run is not None
+                runs.request_stop(connection, run.run_id, START)
+
+    outcome = trained(database, tmp_path, ask_at)
+    assert (outcome.state, outcome.reason, begun[-1]) == ("failed", runs.STOPPED, stage)
+    with database.reading() as connection:
+        assert models.live_version(connection) is None
+        run = runs.get_run(connection, str(outcome.run_id))
+    assert run is not None
+    assert (run.state, run.reason, run.stop_requested_at) == ("failed", runs.STOPPED, START)
+    assert trained(database, tmp_path).state == "succeeded", "the next one is not held up"
+
+
+def test_a_queued_run_is_stopped_at_once_and_one_that_is_over_stays_as_it_is(
+    database: Database, tmp_path: Path
+) -> None:
+    with database.writing() as connection:
+        run, _ = runs.queue_run(connection, START)
+        for _ in range(2):
+            runs.request_stop(connection, run.run_id, START)
+        stopped = runs.get_run(connection, run.run_id)
+    assert stopped is not None
+    assert (stopped.state, stopped.reason, stopped.stop_requested_at) == ("failed", runs.STOPPED, None)
+    checkerboard(database)
+    outcome = trained(database, tmp_path)
+    with database.writing() as connection:
+        before = runs.get_run(connection, str(outcome.run_id))
+        runs.request_stop(connection, str(outcome.run_id), START)
+        assert runs.get_run(connection, str(outcome.run_id)) == before
+
+
+def test_a_run_that_someone_stopped_does_not_come_back_as_its_process_is_ended(
+    database: Database, tmp_path: Path
+) -> None:
+    checkerboard(database)
+
+    def stop_and_end(stage: str) -> None:
+        with database.writing() as connection:
+            run = runs.active_run(connection)
+            assert run is not None
+            runs.request_stop(connection, run.run_id, START)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(database, tmp_path, stop_and_end)
+    with database.reading() as connection:
+        assert runs.active_run(connection) is None
+        assert [run.reason for run in runs.list_runs(connection, None, 5)] == [runs.STOPPED]

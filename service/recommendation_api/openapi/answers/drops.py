@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from recommendation_api.openapi.schemas import Moment
 
@@ -24,6 +24,8 @@ class DropOut(BaseModel):
     games: list[str]
     release_time: Moment
     ends_at: Moment
+    created_at: Moment
+    ended_at: Moment | None = Field(description="when it was ended before its time")
     placement: PlacementOut
 
 

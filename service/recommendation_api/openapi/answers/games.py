@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from recommendation_api.openapi.schemas import Moment
 
@@ -15,6 +15,7 @@ class FoundGameOut(BaseModel):
     tags: list[str]
     released_at: Moment | None
     available: bool
+    image_url: str | None
 
 
 class FoundGamesOut(BaseModel):
@@ -44,8 +45,23 @@ class GameOut(FoundGameOut):
     popular_users: int | None
     top_tens: int | None
     drops: list[str]
+    pinned_in: list[str]
     neighbours: list[NeighbourOut]
     owners: int | None
+
+
+class OwnersOnDayOut(BaseModel):
+    """How many owned a game by the end of a day."""
+
+    day: str = Field(json_schema_extra={"format": "date"})
+    owners: int
+
+
+class OwnersOut(BaseModel):
+    """How the present owners of a game became more."""
+
+    game_id: str
+    days: list[OwnersOnDayOut]
 
 
 class DeletedGameOut(BaseModel):

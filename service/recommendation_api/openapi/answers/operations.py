@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from recommendation_api.openapi.schemas import Moment
 
@@ -53,6 +53,7 @@ class ExportOut(BaseModel):
     """Everything that is kept of a person."""
 
     user_id: str
+    erased_at: Moment | None = Field(description="erased lately: no event of before counts; null where it is long ago")
     merged_into: str | None
     merged: list[dict[str, JsonValue]]
     interactions: list[dict[str, JsonValue]]
@@ -80,3 +81,4 @@ class SettingsOut(BaseModel):
     weights: dict[str, float]
     owning_events: list[str]
     settings: dict[str, SettingOut]
+    unknown: list[str] = Field(description="a sentence for each variable that looks like a setting and is none")

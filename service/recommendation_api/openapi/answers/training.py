@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from recommendation_api.openapi.schemas import Moment
 
@@ -16,6 +16,7 @@ class RunOut(BaseModel):
     detail: str | None
     queued_at: Moment
     started_at: Moment | None
+    stop_requested_at: Moment | None = Field(description="someone asked to stop it: it ends before its next stage")
     finished_at: Moment | None
     duration_seconds: float | None
     users: int | None
