@@ -11,6 +11,7 @@ MODULES = {
     "read": "read",
     "read-zipf": "read",
     "read-p99": "read",
+    "read-heavy": "heavy",
     "shelves": "shelves",
     "shelves-stored": "shelves",
     "regenerate": "regenerate",
