@@ -55,6 +55,7 @@ SHAPES: dict[str, Callable[[str], bytes]] = {
     "pipes": lambda text: text.replace(",", "|").encode(),
     "two colons": lambda text: text.replace(",", "::").encode(),
     "Windows": lambda text: text.replace("\n", "\r\n").encode(),
+    "old Mac": lambda text: text.replace("\n", "\r").encode(),
     "a mark": lambda text: text.encode("utf-8-sig"),
     "UTF-16": lambda text: text.encode("utf-16"),
     "UTF-16 big": lambda text: text.encode("utf-16-be"),
@@ -300,6 +301,17 @@ def test_everything_that_is_missing_is_named_in_one_message(database: Database, 
         files.run_import(database, file)
     for part in ("--user-column", "--game-column", "--event-type", "who, what, much", "--no-header"):
         assert part in str(refused.value)
+
+
+@pytest.mark.parametrize("first", ["18800", "0   50  5 881250949", "my export"])
+def test_lines_before_the_rows_that_are_not_like_them_are_refused_by_number(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], first: str
+) -> None:
+    file = tmp_path / "rows.dat"
+    file.write_text(f"{first}\n" + "".join(f"u{n}\tg{n}\t{n + 1}\n" for n in range(9)))
+    assert files.run_import(database, file, "--no-header", "--event-type", "played") == exits.DONE
+    assert len(files.scores(database)) == 9
+    assert "malformed_row, line 1: should have 3 values" in capsys.readouterr().out
 
 
 def test_a_broken_id_here_and_there_makes_no_file_latin_1(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import codecs
 import csv
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +54,8 @@ class Dialect:
     encoding: str = "utf-8"
     mark: int = 0
     """Bytes of the byte order mark."""
+    returns: bool = False
+    """Whether lines end in a carriage return alone, as a spreadsheet's "CSV (Macintosh)" has them."""
     separator: str = ","
     skipped_lines: int = 0
     """Lines before the header: `sep=;`, as spreadsheets write it."""
@@ -160,7 +163,7 @@ def _of_text(path: Path, packed: Dialect, sample: bytes, told: Told) -> Dialect:
         raise InvalidInput(f"{path}: cannot be read as {encoding} ({error}): give --encoding") from None
     if encoding != "utf-8" and "\0" in text:
         raise InvalidInput(f"{path}: cannot be read as {encoding}: give --encoding")
-    known = replace(packed, encoding=encoding, mark=mark)
+    known = replace(packed, encoding=encoding, mark=mark, returns="\r" in text and "\n" not in text)
     if text.lstrip()[:1] == "[" and text.lstrip()[1:].lstrip()[:1] in ("{", "]"):
         raise InvalidInput(f"{path} is one array of JSON: write one object a line, as `jq -c '.[]'` does")
     if told.separator is None and text.lstrip().startswith("{"):
@@ -180,7 +183,7 @@ def _of_text(path: Path, packed: Dialect, sample: bytes, told: Told) -> Dialect:
     if not rows:
         raise InvalidInput(f"{path}: cannot be read (its first line has a quote that is never closed)")
     header = _has_header(rows, told, guesses)
-    names = tuple(rows[0]) if header else tuple(str(place + 1) for place in range(len(rows[0])))
+    names = tuple(rows[0]) if header else tuple(str(place + 1) for place in range(_width(rows)))
     return replace(
         known,
         separator=separator,
@@ -188,7 +191,7 @@ def _of_text(path: Path, packed: Dialect, sample: bytes, told: Told) -> Dialect:
         header=header,
         spaced=separator.strip() != "" and _is_spaced(lines, separator),
         names=tuple(name.strip() for name in names),
-        sample=tuple(tuple(row) for row in (rows[1:] if header else rows) if any(row)),
+        sample=tuple(tuple(row) for row in (rows[1:] if header else _of_width(rows, len(names))) if any(row)),
         guesses=tuple(guesses),
     )
 
@@ -255,7 +258,11 @@ def parse(lines: Sequence[str], separator: str) -> list[list[str]]:
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """The separator that cuts most lines into as many values as the first, and that into most."""
+    """
+    The separator that cuts most lines into as many values as the first, and that into most.
+
+    Where none cuts the first line, it is not like the others: then the one that cuts most of these into equally many.
+    """
 
     def merit(separator: str) -> tuple[bool, int]:
         counts = [len(row) for row in parse(lines, separator) if row]
@@ -266,7 +273,22 @@ def _separator(lines: Sequence[str]) -> str:
 
     merits = {separator: merit(separator) for separator in _SEPARATORS}
     best = max(_SEPARATORS, key=lambda separator: merits[separator])
-    return best if merits[best][1] else ","
+    if merits[best][1]:
+        return best
+    widths = {separator: _width(parse(lines, separator)) for separator in _SEPARATORS}
+    best = max(_SEPARATORS, key=lambda separator: widths[separator])
+    return best if widths[best] > 1 else ","
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many values the first row has; where that is one, how many most rows have."""
+    if len(rows[0]) != 1:
+        return len(rows[0])
+    return Counter(map(len, rows)).most_common(1)[0][0]
+
+
+def _of_width(rows: Sequence[Sequence[str]], width: int) -> list[Sequence[str]]:
+    return [row for row in rows if len(row) == width]
 
 
 def _called(separator: str) -> str:

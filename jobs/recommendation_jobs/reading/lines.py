@@ -120,7 +120,8 @@ class CleanText(io.RawIOBase):
         yield block
 
     def _in_utf_8(self, chunk: bytes, final: bool = False) -> bytes:
-        return chunk if self._decoder is None else self._decoder.decode(chunk, final).encode()
+        text = chunk if self._decoder is None else self._decoder.decode(chunk, final).encode()
+        return text.replace(b"\r", b"\n") if self._dialect.returns else text
 
     def _clean(self, lines: bytes, is_last: bool) -> tuple[bytes, bytes]:
         """Return what Arrow may read of some whole lines, and those at their end that wait for more."""
