@@ -9,20 +9,22 @@ from threadpoolctl import threadpool_limits
 
 from recommendation.clock import Clock, SteadyClock
 from recommendation.database.database import Database
-from recommendation.errors import InvalidInput
+from recommendation.errors import InvalidInput, RecommendationError
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.personal_many import RankMany
 from recommendation.regeneration.coverage import catalogue_coverage_after
+from recommendation.regeneration.everyone import open_for_everyone
+from recommendation.regeneration.overtaking import replaced_by
 from recommendation.regeneration.shard import regenerate_shard
 from recommendation.regeneration.store import (
     Regeneration,
     comes_first,
     get_regeneration,
+    is_remade_by_live,
     open_full_regeneration,
-    open_regeneration,
 )
 from recommendation.settings import Settings
-from recommendation_jobs import exits
+from recommendation_jobs import exits, shard_processes
 from recommendation_jobs.console import progress
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,8 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
         found = get_regeneration(connection, options.regeneration)
     if found is not None and found.shards != options.shards:
         raise InvalidInput(f"regeneration {found.regeneration_id} has {found.shards} shards, not {options.shards}")
-    _remake(settings, database, options.regeneration, options.shard, found.users_targeted if found else 0)
+    users = found.users_targeted // found.shards if found else 0
+    _report(database, _remake(settings, database, options.regeneration, options.shard, users))
     return exits.DONE
 
 
@@ -67,10 +70,26 @@ def remake_all(settings: Settings, database: Database, after_drops: bool = False
     """
     clock = SteadyClock()
     with database.writing() as connection:
-        opened = open_regeneration(connection, None, None, 1, clock())
+        opened = open_for_everyone(
+            connection, "command", settings.remake_active_days, shard_processes.processors(), clock()
+        )
     if after_drops:
         let_drops_go_first(database, clock)
-    _remake(settings, database, opened.regeneration_id, 0, opened.users_targeted)
+    return _remake_shards(settings, database, opened)
+
+
+def remake_after_training(settings: Settings, database: Database) -> int:
+    """Have the lists of everyone remade for a model that has just been published: here, or by the operator's Job."""
+    if settings.regeneration == "here":
+        return remake_all(settings, database, after_drops=True)
+    with database.writing() as connection:
+        opened = open_for_everyone(
+            connection, "jobs", settings.remake_active_days, settings.regeneration_shards, SteadyClock()()
+        )
+    print(
+        f"regeneration {opened.regeneration_id} of {opened.users_targeted} users is opened, "
+        f"with {opened.shards} shards for the operator's Job"
+    )
     return exits.DONE
 
 
@@ -85,23 +104,48 @@ def let_drops_go_first(database: Database, clock: Clock, sleep: Callable[[float]
         sleep(LOOK_EVERY_SECONDS)
 
 
-def finish_open(settings: Settings, database: Database) -> None:
-    """Carry on the regeneration for everyone that a process began and did not live to end, if there is one."""
+def carry_on(settings: Settings, database: Database) -> int:
+    """Do what a process that published did not live to do: end the regeneration that it began, or begin one."""
     with database.reading() as connection:
         found = open_full_regeneration(connection)
-    if found is not None:
-        let_drops_go_first(database, SteadyClock())
-        _remake(settings, database, found.regeneration_id, 0, found.users_targeted)
+        is_begun = is_remade_by_live(connection)
+    if found is None:
+        return exits.DONE if is_begun else remake_after_training(settings, database)
+    let_drops_go_first(database, SteadyClock())
+    return _remake_shards(settings, database, found)
 
 
-def _remake(settings: Settings, database: Database, regeneration_id: str, shard: int, users: int) -> None:
+def _remake_shards(settings: Settings, database: Database, opened: Regeneration) -> int:
+    """Make all shards, several in processes of their own; that a newer regeneration ended this one is no failure."""
+    try:
+        if opened.shards == 1:
+            _remake(settings, database, opened.regeneration_id, 0, opened.users_targeted)
+        else:
+            shard_processes.run(opened.regeneration_id, opened.shards)
+    except RecommendationError:
+        if (newer := _taken_over_by(database, opened)) is None:
+            raise
+        print(f"regeneration {opened.regeneration_id} ended: regeneration {newer} takes its place")
+        return exits.DONE
+    with database.reading() as connection:
+        done = get_regeneration(connection, opened.regeneration_id)
+    _report(database, done or opened)
+    return exits.DONE
+
+
+def _taken_over_by(database: Database, opened: Regeneration) -> str | None:
+    with database.reading() as connection:
+        found = get_regeneration(connection, opened.regeneration_id)
+        return replaced_by(connection, found) if found is not None else None
+
+
+def _remake(settings: Settings, database: Database, regeneration_id: str, shard: int, users: int) -> Regeneration:
     lists = ListSettings(settings.list_length, settings.half_life_days)
     # One thread of BLAS in each that ranks.
     with progress("lists", users, "user") as bar, threadpool_limits(1, "blas"):
-        done = regenerate_shard(
+        return regenerate_shard(
             database, regeneration_id, shard, lists, settings.model_max_bytes, SteadyClock(), bar.advance, RankMany
         )
-    _report(database, done)
 
 
 def _report(database: Database, done: Regeneration) -> None:

@@ -51,8 +51,8 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
         prune.forget(settings, database)  # no other job runs every hour
     if outcome.state == "failed" and outcome.reason != STOPPED:
         return exits.DO_NOT_TRY_AGAIN
-    if outcome.state == "succeeded" and options.regenerate:
-        return regenerate.remake_all(settings, database, after_drops=True)
-    if outcome.reason == "ended" and options.regenerate:
-        regenerate.finish_open(settings, database)
-    return exits.DONE
+    if not options.regenerate:
+        return exits.DONE
+    if outcome.state == "succeeded":
+        return regenerate.remake_after_training(settings, database)
+    return regenerate.carry_on(settings, database) if outcome.reason == "ended" else exits.DONE

@@ -35,7 +35,7 @@ def news(drop: ContentDrop, status: Mapping[str, Any], now: datetime) -> list[di
 
 
 def about_job(job: JobView, hindrance: str, now: datetime) -> dict[str, Any]:
-    """The Event for a training Job whose pod is not running."""
+    """The Event for a Job that is for no drop, and whose pod is not running."""
     involved = {
         "apiVersion": "batch/v1",
         "kind": "Job",

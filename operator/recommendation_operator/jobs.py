@@ -41,16 +41,39 @@ def regeneration_job(template: Mapping[str, Any], drop: ContentDrop, regeneratio
         template: a batch/v1 Job manifest; its first container's `args` (or `command`) end in `regenerate`.
         regeneration_id: checked by `names.is_safe_id` before.
     """
+    metadata = _metadata(template, drop.status["jobName"], {names.DROP_LABEL: drop.uid})
+    metadata["ownerReferences"] = [_owner("ContentDrop", f"{names.GROUP}/{names.VERSION}", drop.name, drop.uid)]
+    return _indexed(template, metadata, regeneration_id, drop.shards)
+
+
+def everyones_job(
+    template: Mapping[str, Any], cronjob: Mapping[str, Any] | None, regeneration_id: str, shards: int
+) -> Json:
+    """
+    The one Indexed Job of a regeneration that is for no drop, such as the one after a training.
+
+    Args:
+        template: as of `regeneration_job`.
+        cronjob: owns the Job, so that it goes with the release, and does not control it, as of `training_job`.
+    """
+    name = names.everyones_job_name(regeneration_id)
+    metadata = _metadata(template, name, {names.REGENERATION_LABEL: regeneration_id})
+    if cronjob is not None:
+        owner = cronjob["metadata"]
+        metadata["ownerReferences"] = [_owner("CronJob", "batch/v1", owner["name"], owner["uid"], controls=False)]
+    return _indexed(template, metadata, regeneration_id, shards)
+
+
+def _indexed(template: Mapping[str, Any], metadata: Json, regeneration_id: str, shards: int) -> Json:
+    """The template with a pod for each shard."""
     job = copy.deepcopy(dict(template))
-    job["metadata"] = _metadata(template, drop.status["jobName"], {names.DROP_LABEL: drop.uid})
-    job["metadata"]["annotations"][names.REGENERATION_ANNOTATION] = regeneration_id
-    job["metadata"]["ownerReferences"] = [_owner("ContentDrop", f"{names.GROUP}/{names.VERSION}", drop.name, drop.uid)]
+    job["metadata"] = metadata
+    metadata["annotations"][names.REGENERATION_ANNOTATION] = regeneration_id
     spec = job["spec"]
-    most = spec.get("parallelism") or drop.shards
     spec.update(
         completionMode="Indexed",
-        completions=drop.shards,
-        parallelism=min(most, drop.shards),
+        completions=shards,
+        parallelism=min(spec.get("parallelism") or shards, shards),
         podReplacementPolicy="Failed",  # two pods of one shard never write at the same time
         suspend=False,
     )
@@ -59,7 +82,7 @@ def regeneration_job(template: Mapping[str, Any], drop: ContentDrop, regeneratio
     spec.setdefault("podFailurePolicy", FAILURE_POLICY)
     spec["template"]["spec"]["restartPolicy"] = "Never"
     _append_arguments(
-        spec, ["--regeneration", regeneration_id, "--shard", "$(JOB_COMPLETION_INDEX)", "--shards", str(drop.shards)]
+        spec, ["--regeneration", regeneration_id, "--shard", "$(JOB_COMPLETION_INDEX)", "--shards", str(shards)]
     )
     return job
 

@@ -17,6 +17,8 @@ DROP_LABEL = f"{GROUP}/content-drop"
 """Label: uid of the drop a regeneration Job belongs to."""
 RUN_LABEL = f"{GROUP}/training-run"
 """Label: the training run a training Job was made for."""
+REGENERATION_LABEL = f"{GROUP}/regeneration"
+"""Label: the regeneration that a Job was made for, where it is for no drop."""
 REGENERATION_ANNOTATION = f"{GROUP}/regeneration"
 """Annotation: the regeneration that a Job's pods write to."""
 MANUAL_ANNOTATION = "cronjob.kubernetes.io/instantiate"
@@ -50,6 +52,11 @@ def is_regeneration_job_name(text: str) -> bool:
 def training_job_name(run_id: str) -> str:
     """Name the Job of a training run."""
     return f"train-{hashlib.sha256(run_id.encode()).hexdigest()[:20]}"
+
+
+def everyones_job_name(regeneration_id: str) -> str:
+    """Name the Job of a regeneration that is for no drop."""
+    return f"regeneration-{hashlib.sha256(regeneration_id.encode()).hexdigest()[:20]}"
 
 
 def event_name(uid: str, generation: int, reason: str) -> str:

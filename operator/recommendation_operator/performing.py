@@ -8,8 +8,6 @@ from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recommendation_operator import actions, names, reasons
 from recommendation_operator.cluster import Cluster
 from recommendation_operator.drop import ContentDrop
@@ -18,6 +16,7 @@ from recommendation_operator.problems import Conflict, Refused, TryAgain
 from recommendation_operator.records import JobView
 from recommendation_operator.seen import Obstacle, Seen
 from recommendation_operator.service import ServiceClient
+from recommendation_operator.template import read_template
 
 
 class Performer:
@@ -59,14 +58,13 @@ class Performer:
     async def _close_regeneration(self, action: actions.CloseRegeneration, drop: ContentDrop, seen: Seen) -> Seen:
         if seen.regeneration is None:
             raise ValueError("there is no regeneration to close")
-        closed = await self._service.close_regeneration(
-            drop, _claimed(drop), seen.regeneration.id, action.failed_shards
-        )
+        key = names.idempotency_key(drop.uid, _claimed(drop), "fail")
+        closed = await self._service.close_regeneration(seen.regeneration.id, action.failed_shards, key)
         return dataclasses.replace(seen, regeneration=closed)
 
     @_perform.register
     async def _create_job(self, action: actions.CreateJob, drop: ContentDrop, seen: Seen) -> Seen:
-        manifest = regeneration_job(self._template(), drop, action.regeneration)
+        manifest = regeneration_job(read_template(self._template_file), drop, action.regeneration)
         return dataclasses.replace(seen, job=await self._create_or_adopt(manifest))
 
     @_perform.register
@@ -93,16 +91,6 @@ class Performer:
             return JobView.from_object(existing) if existing else None
         except Refused as refused:
             raise TryAgain(reasons.CLUSTER_UNAVAILABLE, f"the Job was refused: {refused.detail}") from refused
-
-    def _template(self) -> dict[str, Any]:
-        """Read the template anew: an upgrade of the chart changes the mounted file under a running operator."""
-        try:
-            template = yaml.safe_load(self._template_file.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise TryAgain(reasons.CLUSTER_UNAVAILABLE, "the Job template cannot be read") from error
-        if not isinstance(template, dict) or template.get("kind") != "Job":
-            raise TryAgain(reasons.CLUSTER_UNAVAILABLE, "the Job template is not a Job")
-        return template
 
 
 def _claimed(drop: ContentDrop) -> int:

@@ -10,19 +10,20 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from recommendation_operator import actions, names, training
-from recommendation_operator.announcing import about_job, news
+from recommendation_operator.announcing import news
 from recommendation_operator.cluster import Cluster
 from recommendation_operator.drop import ContentDrop
-from recommendation_operator.hindrance import hindrance
+from recommendation_operator.hindered import Hindered
 from recommendation_operator.jobs import training_job
 from recommendation_operator.metrics import OperatorMetrics
 from recommendation_operator.performing import Performer
 from recommendation_operator.plan import plan
 from recommendation_operator.problems import Conflict, Refused, TryAgain
 from recommendation_operator.records import JobView
+from recommendation_operator.remaking import Remaking
 from recommendation_operator.seen import Obstacle, Seen
 from recommendation_operator.service import ServiceClient
 from recommendation_operator.settings import OperatorSettings
@@ -52,13 +53,15 @@ class Reconciler:
         self._metrics = metrics
         self._clock = clock
         self._performer = Performer(cluster, service, settings.job_template)
+        self._hindered = Hindered(cluster, settings, clock)
+        self._remaking = Remaking(cluster, service, settings, self._hindered, clock)
         self._failures: dict[str, int] = {}
         self._defective: set[str] = set()
         """Drops that brought a defect to light at their last look; none of them holds the turn from the others."""
 
     async def look(self) -> float:
         """
-        Bring every drop and queued training run one look further.
+        Bring every drop, queued training run and regeneration of everyone one look further.
 
         Returns:
             Seconds until the next look is worth it, when nothing wakes the operator earlier.
@@ -75,6 +78,7 @@ class Reconciler:
         self._defective &= known
         waits = [await self._end_deleted(standing, drops)]
         turn = holder((drop for drop in drops if drop.uid not in self._defective), self._clock())
+        waits.append(await self._remaking.serve(jobs, drops_first=turn is not None))  # before a drop's Job is made
         served = []
         for drop in sorted(drops, key=lambda drop: drop.order):
             after, wait = await self._serve(drop, drop.uid == turn, jobs)
@@ -114,20 +118,13 @@ class Reconciler:
             for need in wanted:
                 await self._meet(need)
             for run in runs:
-                await self._warn_of(jobs.get(names.training_job_name(run.run_id)))
+                await self._hindered.warn_of(jobs.get(names.training_job_name(run.run_id)))
         except Conflict:
             return self._settings.resync_seconds
         except (TryAgain, Refused) as trouble:
             logger.warning("cannot serve queued training runs: %s", trouble)
             return self._settings.retry_seconds
         return self._settings.follow_seconds if wanted else self._settings.resync_seconds
-
-    async def _warn_of(self, job: JobView | None) -> None:
-        """Say what keeps a training's pod from running, where the Job is looked at."""
-        found = await self._hindrance(job)
-        if job is not None and found is not None:
-            logger.warning("Job %s waits for its pod: %s", job.name, found)
-            await self._announce(about_job(job, found, self._clock()))
 
     async def _meet(self, need: training.CreateTrainingJob | training.DeleteTrainingJob) -> None:
         if isinstance(need, training.DeleteTrainingJob):
@@ -191,16 +188,7 @@ class Reconciler:
             seen = dataclasses.replace(seen, training=await self._service.training_run(run))
         at_training = seen.training is not None and not seen.training.over
         awaited = jobs.get(names.training_job_name(run)) if run and at_training else seen.job if at_work else None
-        return dataclasses.replace(seen, hindrance=await self._hindrance(awaited))
-
-    async def _hindrance(self, job: JobView | None) -> str | None:
-        """What keeps a Job's pods from running, once that has lasted."""
-        patience = timedelta(seconds=self._settings.pods_late_seconds)
-        if job is None or job.waits_since is None or self._clock() - job.waits_since < patience:
-            return None
-        pods = await self._cluster.pods_of(job.name)
-        refusals = [] if job.has_all_pods else await self._cluster.warnings_about(job.uid)
-        return hindrance(pods, refusals, self._clock(), patience)
+        return dataclasses.replace(seen, hindrance=await self._hindered.by(awaited))
 
     async def _write(self, drop: ContentDrop, status: dict[str, object]) -> ContentDrop:
         """Write the status if it differs; the Event goes first, for a written status would never tell it again."""
@@ -208,7 +196,7 @@ class Reconciler:
             return drop
         now = self._clock()
         for event in news(drop, status, now):
-            await self._announce(event)
+            await self._hindered.announce(event)
         try:
             written = ContentDrop.from_object(
                 await self._cluster.write_status(drop.name, drop.resource_version, status)
@@ -221,13 +209,6 @@ class Reconciler:
             self._metrics.finished(written, now)
             logger.info("finished: %s", written.condition("Succeeded")["reason"], extra={"drop_uid": drop.uid})
         return written
-
-    async def _announce(self, event: dict[str, object]) -> None:
-        """Events are a courtesy: a namespace that refuses them does not stop a drop."""
-        try:
-            await self._cluster.create_event(event)
-        except (TryAgain, Refused) as trouble:
-            logger.warning("an Event was not accepted: %s", trouble)
 
     async def _note_trouble(self, drop: ContentDrop, turn: bool, trouble: TryAgain | Refused) -> float:
         """Count failures in a row, say so in the status once they last, and wait longer each time."""

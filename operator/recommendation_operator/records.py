@@ -77,6 +77,8 @@ class RegenerationView:
     catalogue_coverage_before: float | None = None
     catalogue_coverage_after: float | None = None
     release_coverage: float | None = None
+    drop_uid: str | None = None
+    worked_on_by: str | None = None
 
     @property
     def running(self) -> bool:
@@ -98,6 +100,8 @@ class RegenerationView:
             catalogue_coverage_before=body.get("catalogue_coverage_before"),
             catalogue_coverage_after=body.get("catalogue_coverage_after"),
             release_coverage=body.get("release_coverage"),
+            drop_uid=body.get("drop_uid"),
+            worked_on_by=body.get("worked_on_by"),
         )
 
 
@@ -127,6 +131,8 @@ class JobView:
     namespace: str = ""
     trains: bool = False
     """Whether it carries out a training run."""
+    for_everyone: bool = False
+    """Whether it makes lists for no drop."""
 
     @classmethod
     def from_object(cls, obj: Mapping[str, Any]) -> JobView:
@@ -150,6 +156,7 @@ class JobView:
             namespace=metadata.get("namespace", ""),
             has_all_pods=status.get("active", 0) >= wanted,
             trains=names.RUN_LABEL in metadata.get("labels", {}),
+            for_everyone=names.REGENERATION_LABEL in metadata.get("labels", {}),
         )
 
 

@@ -17,6 +17,9 @@ from recommendation_operator.records import Preview, RegenerationView, Registrat
 
 Json = dict[str, Any]
 
+MOST_REGENERATIONS = 100
+"""Regenerations that the service lists at a time; more are not under way at once."""
+
 
 class ServiceClient:
     """
@@ -96,12 +99,18 @@ class ServiceClient:
                 raise
             return None
 
+    async def running_regenerations(self) -> list[RegenerationView]:
+        """The regenerations under way that Jobs make the lists of, and that are for no drop; oldest first."""
+        answer = await self._call("GET", f"/regenerations?state=running&limit={MOST_REGENERATIONS}")
+        found = [RegenerationView.from_json(row) for row in reversed(answer["regenerations"])]
+        ours = [one for one in found if one.worked_on_by == "jobs" and one.drop_uid is None]
+        return [one for one in ours if names.is_safe_id(one.id)]
+
     async def close_regeneration(
-        self, drop: ContentDrop, generation: int, regeneration_id: str, failed_shards: tuple[int, ...]
+        self, regeneration_id: str, failed_shards: tuple[int, ...], key: str
     ) -> RegenerationView:
         """Close a regeneration whose missing shards will never come, and read how it stands then."""
         path = f"/regenerations/{_part(regeneration_id)}"
-        key = names.idempotency_key(drop.uid, generation, "fail")
         await self._call("POST", f"{path}/fail", {"failed_shards": list(failed_shards)}, key)
         return RegenerationView.from_json(await self._call("GET", path))
 

@@ -41,7 +41,7 @@ def stayed_long_enough(
     Yield Jobs that may go.
 
     A drop may fail although its Job is complete, as when the last shards could not report; so a drop's Job goes by the
-    drop's own end, and a training's by the Job's, since a training that fails ends its Job so.
+    drop's own end. All others go by the Job's, since a training that fails, for one, ends its Job so.
 
     Args:
         jobs: the operator's.
@@ -49,6 +49,6 @@ def stayed_long_enough(
     """
     succeeded = {drop.uid for drop in drops if drop.is_true("Succeeded")}
     for job in jobs:
-        is_good = job.outcome == "Complete" and (job.trains or job.owner_uid in succeeded)
+        is_good = job.outcome == "Complete" and (job.trains or job.for_everyone or job.owner_uid in succeeded)
         if is_good and not job.deleting and job.ended is not None and now - job.ended >= keep:
             yield job

@@ -270,6 +270,39 @@ class Settings:
             reason="`local` runs a queued run as a child process, `queued` leaves it to the cluster.",
         ),
     )
+    regeneration: Literal["here", "jobs"] = field(
+        default="here",
+        metadata=choice(
+            "RECOMMENDATION_REGENERATION",
+            "here",
+            "jobs",
+            reason="who remakes everyone's lists for a new live model: `here` the process that published it, `jobs` "
+            "those of the operator. The chart says `jobs` where there is one.",
+        ),
+    )
+    regeneration_shards: int = field(
+        default=4,
+        metadata=whole(
+            "RECOMMENDATION_REGENERATION_SHARDS",
+            1,
+            64,
+            unit="shards",
+            reason="most shards in which jobs remake everyone's lists, of 250,000 users or more each. Each reads all "
+            "interactions, so there are no more than work at a time: the chart says `regeneration.shardsAtOnce`.",
+        ),
+    )
+    remake_active_days: float | None = field(
+        default=None,
+        metadata=number(
+            "RECOMMENDATION_REMAKE_ACTIVE_DAYS",
+            0.01,
+            36_500.0,
+            unit="days",
+            reason="for a new live model, only lists of users with an event in so many days are remade, and coverage "
+            "is of these; a read makes the others' from the live model. Off: all are.",
+            zero_is_off=True,
+        ),
+    )
     training_suspended: bool = field(
         default=False,
         metadata=flag(

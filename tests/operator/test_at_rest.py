@@ -39,7 +39,9 @@ class Count:
 async def count(world: World, service: RealService) -> Count:
     async with service.session.get(service.url + "/metrics") as answer:
         text = await answer.text()
-    asked = re.findall(r'_request_duration_seconds_count\{[^}]*route="[^"]*/(?:drops|train)"[^}]*\} (\S+)', text)
+    asked = re.findall(
+        r'_request_duration_seconds_count\{[^}]*route="[^"]*/(?:drops|train|regenerations)"[^}]*\} (\S+)', text
+    )
     lines = [json.loads(line)["message"] for line in world.log().splitlines()]
     return Count(
         to_kubernetes=len(world.faults.calls),

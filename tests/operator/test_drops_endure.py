@@ -38,7 +38,7 @@ def test_five_hundred_finished_drops_at_start_are_not_written_and_not_asked_abou
         await world.looks(3)
         assert world.store.list("contentdrops") == before
         assert {call.rpartition(" ")[0] for call in world.faults.calls} == {
-            *("GET /drops", "GET contentdrops", "GET jobs", "GET /train", "GET /train?wait")
+            *("GET /drops", "GET contentdrops", "GET jobs", "GET /regenerations", "GET /train", "GET /train?wait")
         }
 
     play(tmp_path, scene)

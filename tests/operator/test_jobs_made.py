@@ -15,7 +15,7 @@ from world import CRONJOB, TEMPLATE
 
 from recommendation_operator import names
 from recommendation_operator.drop import ContentDrop
-from recommendation_operator.jobs import regeneration_job, training_job
+from recommendation_operator.jobs import everyones_job, regeneration_job, training_job
 from recommendation_operator.records import JobView, TrainingRunView, format_intervals, parse_intervals
 from recommendation_operator.training import CreateTrainingJob, DeleteTrainingJob, plan_training
 
@@ -70,9 +70,32 @@ def test_the_job_of_a_drop_is_indexed_and_careful() -> None:
     }
 
 
+def test_the_job_of_everyone_is_as_careful_and_goes_with_the_release() -> None:
+    of_drop, job = regeneration_job(TEMPLATE, DROP, "r-1"), everyones_job(TEMPLATE, CRON, "r-1", 4)
+    assert job["spec"] == of_drop["spec"]
+    assert job["metadata"] == {
+        "name": names.everyones_job_name("r-1"),
+        "labels": {
+            "app.kubernetes.io/component": "regeneration",
+            "recommendation.gamestore.dev/made-by": "content-drop-operator",
+            "recommendation.gamestore.dev/regeneration": "r-1",
+        },
+        "annotations": {"recommendation.gamestore.dev/regeneration": "r-1"},
+        "ownerReferences": [
+            {"apiVersion": "batch/v1", "kind": "CronJob", "name": "training", "uid": "cron-uid", "controller": False}
+        ],
+    }
+    assert "ownerReferences" not in everyones_job(TEMPLATE, None, "r-1", 4)["metadata"]
+    assert JobView.from_object(job | {"metadata": job["metadata"] | {"uid": "u"}}).for_everyone
+    assert len(job["metadata"]["name"]) <= 52
+    limited = {"kind": "Job", "metadata": {}, "spec": TEMPLATE["spec"] | {"parallelism": 3}}
+    assert everyones_job(limited, CRON, "r-1", 64)["spec"]["parallelism"] == 3
+
+
 @pytest.mark.parametrize("version", ["1.31", "1.34", "1.37"])
 def test_every_supported_kubernetes_takes_the_jobs(version: str) -> None:
-    for job in (regeneration_job(TEMPLATE, DROP, "r-1"), training_job(CRON, "run-1")):
+    everyones = everyones_job(TEMPLATE, CRON, "r-1", 64)
+    for job in (regeneration_job(TEMPLATE, DROP, "r-1"), everyones, training_job(CRON, "run-1")):
         kubernetes_validate.validate(job, version, strict=True)
         admit_job(job, None)
 

@@ -23,6 +23,7 @@ LIFE_READS = (
     "GET /train?wait 1",
     "GET cronjobs/NAME 1",
     "GET /train/{id} 1",
+    "GET /regenerations 1",
     "GET /regenerations/{id} 1",
 )
 LIFE_WRITES = (

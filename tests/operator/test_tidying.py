@@ -34,6 +34,8 @@ def a_drop(succeeded: str) -> ContentDrop:
         (replace(GOOD, outcome=None, ended=None), "True", False),
         (replace(GOOD, owner_uid=None, trains=True), "False", True),
         (replace(GOOD, owner_uid=None, trains=True, outcome="Failed"), "True", False),
+        (replace(GOOD, owner_uid=None, for_everyone=True), "False", True),
+        (replace(GOOD, owner_uid=None, for_everyone=True, outcome="Failed"), "True", False),
     ],
 )
 def test_a_job_goes_when_it_ended_well_an_hour_ago(job: JobView, succeeded: str, goes: bool) -> None:

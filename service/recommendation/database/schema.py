@@ -21,6 +21,9 @@ REVISIONS = (
     "0014",
     "0015",
     "0016",
+    "0017",
+    "0018",
+    "0019",
 )
 """Every migration this code knows, oldest first; a test holds it against the migrations folder."""
 

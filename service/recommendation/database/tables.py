@@ -271,6 +271,8 @@ regenerations = Table(
     Column("failed_shards", JSON),
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
+    Column("everyone", Boolean),
+    Column("worked_on_by", Text),
 )
 """New lists for many users. `number` is taken before anything is read."""
 

@@ -25,6 +25,9 @@ stopped is no trouble either."""
 _RECENT_RUNS = 20
 
 
+_RECENT_REGENERATIONS = 20
+
+
 _MOST_MEASURES = 32
 
 
@@ -147,12 +150,13 @@ def _regeneration(connection: Connection) -> dict[str, Any]:
     columns = regenerations.c
     running = select(func.count()).where(columns.state == "running")
     ended = (
-        select(columns.state, columns.started_at, columns.finished_at)
+        select(columns.state, columns.started_at, columns.finished_at, columns.failed_shards)
         .where(columns.state != "running")
         .order_by(columns.number.desc())
-        .limit(1)
+        .limit(_RECENT_REGENERATIONS)
     )
-    last = connection.execute(ended).first()
+    # Without failed shards it was stopped: another took its place, or its drop was deleted.
+    last = next((row for row in connection.execute(ended) if row.state == "succeeded" or row.failed_shards), None)
     found: dict[str, Any] = {"regenerations_running": int(connection.execute(running).scalar_one())}
     if last is not None and last.finished_at is not None:
         found |= {

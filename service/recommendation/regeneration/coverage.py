@@ -103,10 +103,12 @@ def catalogue_coverage_after(connection: Connection, regeneration: Regeneration)
     Return the catalogue coverage once a regeneration is through.
 
     Lists outside its audience, and those of users whom it left out, are still those of the last full one, so their
-    games count too. It is the share of the games that were available when it ended.
+    games count too. It is the share of the games that were available when it ended. Where the settings have active
+    users remade alone, coverage is of their lists.
     """
     seen = regeneration.exposure()
-    left_some = regeneration.active_since is not None or regeneration.state == "failed"
+    is_part = regeneration.active_since is not None and not regeneration.everyone
+    left_some = is_part or regeneration.state == "failed"
     previous = last_full(connection, regeneration.number) if left_some else None
     if previous is not None:
         seen = Exposure.joined(seen, previous.exposure())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from recommendation.announcements.announcement import DROP_FINISHED, REGENERATION_FINISHED, Announcement, announce
 from recommendation.announcements.outbox import is_announcing, put
@@ -11,7 +11,7 @@ from recommendation.catalogue.drop_store import end_drop, get_drop
 from recommendation.catalogue.store import AVAILABLE_GAMES
 from recommendation.database.tables import regeneration_shards, regenerations
 from recommendation.regeneration.coverage import catalogue_coverage_after
-from recommendation.regeneration.store import Regeneration, get_regeneration
+from recommendation.regeneration.store import OF_EVERYONE, Regeneration, get_regeneration
 
 
 def close_if_done(connection: Connection, regeneration_id: str, now: datetime) -> bool:
@@ -54,18 +54,28 @@ def withdraw_drop(connection: Connection, drop_uid: str, now: datetime) -> None:
     drop = get_drop(connection, drop_uid)
     was_current = end_drop(connection, drop_uid, now) and drop is not None and now < drop.ends_at
     of_drop = regenerations.c.drop_uid == drop_uid
-    ended = connection.execute(
-        update(regenerations)
-        .where(of_drop, regenerations.c.state == "running")
-        .values(state="failed", finished_at=now, failed_shards=[], games_available=AVAILABLE_GAMES)
-        .returning(regenerations.c.regeneration_id)
-    )
-    told = [line for found in ended.scalars().all() for line in _announced(connection, found, now)]
+    told = _stopped(connection, of_drop, now)
     had_any = connection.execute(select(regenerations.c.regeneration_id).where(of_drop).limit(1)).first()
     if drop is not None and was_current and had_any is None:
         data = {"drop_uid": drop_uid, "name": drop.name, "state": "withdrawn", "finished_at": now}
         told = [announce(DROP_FINISHED, drop_uid, now, data)]
     put(connection, told)
+
+
+def end_those_behind(connection: Connection, opened: Regeneration, now: datetime) -> None:
+    """End regenerations of everyone's lists that a newer one outdates: their shards stop at their next block."""
+    put(connection, _stopped(connection, OF_EVERYONE & (regenerations.c.number < opened.number), now))
+
+
+def _stopped(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[Announcement]:
+    """End those that run, with no shard that failed; return what others are told."""
+    ended = connection.execute(
+        update(regenerations)
+        .where(which, regenerations.c.state == "running")
+        .values(state="failed", finished_at=now, failed_shards=[], games_available=AVAILABLE_GAMES)
+        .returning(regenerations.c.regeneration_id)
+    )
+    return [line for found in ended.scalars().all() for line in _announced(connection, found, now)]
 
 
 def _announced(connection: Connection, regeneration_id: str, now: datetime) -> list[Announcement]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from recommendation.clock import rfc3339
 from recommendation.database.tables import regenerations
+from recommendation.regeneration.store import OF_EVERYONE
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,6 @@ def next_time(connection: Connection) -> NextTime:
     under_way = connection.execute(running).scalar()
     if under_way is not None:
         return NextTime(under_way)
-    whole = select(columns.started_at).where(columns.active_since.is_(None), columns.drop_uid.is_(None))
+    whole = select(columns.started_at).where(OF_EVERYONE)
     began = list(connection.execute(whole.order_by(newest).limit(2)).scalars())
     return NextTime(expected_at=began[0] + (began[0] - began[1]) if len(began) == 2 else None)

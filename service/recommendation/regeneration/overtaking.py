@@ -41,12 +41,13 @@ def overtaken_by(connection: Connection, found: Regeneration) -> Overtaking | No
 
 
 def replaced_by(connection: Connection, found: Regeneration) -> str | None:
-    """Return the regeneration of the same drop that was opened in the place of one, in its last transaction."""
+    """Return the regeneration of the same drop, or of everyone, that was opened as one ended, by its transaction."""
     columns = regenerations.c
-    if found.drop_uid is None or found.state != "failed":
+    if found.state != "failed":
         return None
+    alike = columns.everyone.is_(True) if found.drop_uid is None else columns.drop_uid == found.drop_uid
     query = select(columns.regeneration_id).where(
-        columns.drop_uid == found.drop_uid, columns.number > found.number, columns.started_at == found.finished_at
+        alike, columns.number > found.number, columns.started_at == found.finished_at
     )
     return connection.execute(query.order_by(columns.number).limit(1)).scalar()
 

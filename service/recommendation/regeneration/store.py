@@ -28,6 +28,22 @@ from recommendation.training.models import live_version
 MAX_SHARDS = 64
 
 
+USERS_A_SHARD = 250_000
+"""Half a minute to a minute of ranking: much more than a process takes to start, much less than an hour."""
+
+
+@dataclass(frozen=True)
+class MostShards:
+    """As many shards as there are users for, and so many at the most."""
+
+    most: int
+
+
+def shards_for(users: int, most: int) -> int:
+    """Return in how many shards so many users are remade; no more than work at a time, as each reads all pairs."""
+    return min(most, MAX_SHARDS, max(1, -(-users // USERS_A_SHARD)))
+
+
 @dataclass(frozen=True)
 class Shard:
     """One shard's progress; `after_user` is the last user done ('' before the first)."""
@@ -122,6 +138,10 @@ class Regeneration:
     failed_shards: Sequence[int]
     started_at: datetime
     finished_at: datetime | None
+    everyone: bool | None = None
+    """Whether it remakes everyone's lists, perhaps those of active users alone; None in rows of earlier releases."""
+    worked_on_by: str | None = None
+    """`jobs` of the operator, the `service` that opened it, or the `command`; None: the process that opened it."""
     progress: Sequence[Shard] = ()
 
     @property
@@ -162,10 +182,24 @@ class Regeneration:
 
 
 def open_regeneration(
-    connection: Connection, drop_uid: str | None, active_since: datetime | None, shards: int, now: datetime
+    connection: Connection,
+    drop_uid: str | None,
+    active_since: datetime | None,
+    shards: int | MostShards,
+    now: datetime,
+    everyone: bool | None = None,
+    worked_on_by: str | None = None,
 ) -> Regeneration:
     """
     Begin a regeneration; its number is taken before anything is read.
+
+    Args:
+        drop_uid: the drop that it is for; None: for none.
+        active_since: only users with an event since then; None: all.
+        shards: how many, or how many at the most.
+        now: the time.
+        everyone: whether coverage is of its users from its end on, although it may be of active users alone.
+        worked_on_by: as in `Regeneration`.
 
     Raises:
         ModelMissing: there is no live model.
@@ -177,23 +211,26 @@ def open_regeneration(
         raise no_model()
     if drop_uid is not None and get_drop(connection, drop_uid) is None:
         raise InvalidInput(f"drop {drop_uid} is not known; PUT /drops/{drop_uid} first")
-    full = last_full(connection)
+    full, users = last_full(connection), count_users(connection, active_since)
+    count = shards_for(users, shards.most) if isinstance(shards, MostShards) else shards
     row = {
         "regeneration_id": uuid.uuid4().hex,
         "number": number,
         "state": "running",
         "drop_uid": drop_uid,
         "active_since": active_since,
-        "shards": shards,
+        "shards": count,
         "model_version": version,
-        "users_targeted": count_users(connection, active_since),
+        "users_targeted": users,
         "catalogue_coverage_before": full.catalogue_coverage(available_games(connection)) if full else None,
         "started_at": now,
+        "everyone": everyone,
+        "worked_on_by": worked_on_by,
     }
     connection.execute(insert(regenerations).values(row))
     empty = {"regeneration_id": row["regeneration_id"], "state": "waiting", "after_user": ""}
     numbers = {"users_regenerated": 0, "users_personal": 0, "users_overtaken": 0}
-    connection.execute(insert(regeneration_shards), [{**empty, **numbers, "shard": shard} for shard in range(shards)])
+    connection.execute(insert(regeneration_shards), [{**empty, **numbers, "shard": shard} for shard in range(count)])
     found = get_regeneration(connection, str(row["regeneration_id"]))
     if found is None:
         raise RuntimeError("a row that was just written is not there")
@@ -222,30 +259,42 @@ def get_regeneration(connection: Connection, regeneration_id: str) -> Regenerati
 
 
 def open_full_regeneration(connection: Connection) -> Regeneration | None:
-    """Read the newest regeneration for everyone, in one shard and by the live model, that is not through."""
+    """Read the newest regeneration of everyone's lists by the live model that a command began and did not end."""
     columns = regenerations.c
-    return _newest(
-        connection,
-        (columns.state == "running")
-        & columns.active_since.is_(None)
-        & columns.drop_uid.is_(None)
-        & (columns.shards == 1)
-        & (columns.model_version == live_version(connection)),
-    )
+    by_commands = (columns.worked_on_by == "command") | (columns.worked_on_by.is_(None) & (columns.shards == 1))
+    by_live = columns.model_version == live_version(connection)
+    return _newest(connection, (columns.state == "running") & OF_EVERYONE & by_commands & by_live)
 
 
-def list_regenerations(connection: Connection, limit: int) -> list[Regeneration]:
-    """Read the newest regenerations, newest first."""
+def is_remade_by_live(connection: Connection) -> bool:
+    """Tell whether a regeneration of everyone's lists by the live model was begun; also where there is no model."""
+    version = live_version(connection)
+    begun = select(regenerations.c.regeneration_id).where(OF_EVERYONE, regenerations.c.model_version == version)
+    return version is None or connection.execute(begun.limit(1)).first() is not None
+
+
+def list_regenerations(connection: Connection, limit: int, state: str | None = None) -> list[Regeneration]:
+    """Read the newest regenerations (in a state), newest first."""
     query = select(*_COLUMNS).order_by(regenerations.c.number.desc()).limit(limit)
+    if state is not None:
+        query = query.where(regenerations.c.state == state)
     return [_with_shards(connection, row) for row in connection.execute(query).mappings().all()]
 
 
 _COLUMNS = [column.label(column.key) for column in regenerations.c]
 
 
+_WHOLE = regenerations.c.everyone.is_(True) | regenerations.c.active_since.is_(None)
+"""Regenerations whose users are all whose lists count: everyone, or all whom the settings have remade."""
+
+
+OF_EVERYONE = _WHOLE & regenerations.c.drop_uid.is_(None)
+"""The same, and for no drop."""
+
+
 def last_full(connection: Connection, before: int | None = None) -> Regeneration | None:
     """Read the newest regeneration of everyone's lists that is through, of those with a lower number than `before`."""
-    full = (regenerations.c.state == "succeeded") & regenerations.c.active_since.is_(None)
+    full = (regenerations.c.state == "succeeded") & _WHOLE
     return _newest(connection, full if before is None else full & (regenerations.c.number < before))
 
 

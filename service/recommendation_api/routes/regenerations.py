@@ -1,7 +1,7 @@
 """Regenerations: new lists for many users, started and followed by the operator or an admin."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Query
@@ -26,7 +26,7 @@ from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer, begun
-from recommendation_api.openapi.answers.drops import OpenedRegenerationOut, RegenerationOut, RegenerationsOut
+from recommendation_api.openapi.answers.drops import RegenerationOut, RegenerationsOut
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
 
@@ -36,7 +36,7 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 @router.post(
     "/regenerations",
     status_code=201,
-    responses=begun(OpenedRegenerationOut, 201, 409),
+    responses=begun(RegenerationOut, 201, 409),
     openapi_extra={**schemas.one(schemas.RegenerationIn), **schemas.RETRIED},
 )
 async def post_regeneration(request: Request) -> Response:
@@ -44,7 +44,7 @@ async def post_regeneration(request: Request) -> Response:
     Open a regeneration, for everyone or an audience; `worked_on_by` says who makes the lists.
 
     `service`: this one, in a process of its own, as with `RECOMMENDATION_TRAINING=local`. `jobs`: this one does nothing
-    more; the operator's Jobs do, or `recs regenerate --regeneration ID --shard 0 --shards 1`
+    more; a Job of the operator does, or `recs regenerate --regeneration ID --shard 0 --shards 1`
     does, once for each shard. Where neither runs it stays as it is.
 
     `replaces` names one of the same drop that others overtook: it ends, and this one begins with a higher number.
@@ -63,12 +63,11 @@ async def post_regeneration(request: Request) -> Response:
     worked_on_by = "service" if parts.settings.training == "local" else "jobs"
 
     def begin(connection: Connection, now: datetime) -> Answer:
-        opened = regenerations.open_regeneration(connection, drop_uid, since, shards, now)
+        opened = regenerations.open_regeneration(connection, drop_uid, since, shards, now, worked_on_by=worked_on_by)
         if replaced is not None:
             end_replaced(connection, replaced, drop_uid, now)
         location = str(request.url.path).rstrip("/") + f"/{opened.regeneration_id}"
-        document = {**regeneration_document(connection, opened), "worked_on_by": worked_on_by}
-        return Answer(201, orjson.dumps(document), {"Location": location})
+        return Answer(201, orjson.dumps(regeneration_document(connection, opened)), {"Location": location})
 
     answer, replayed = await once(request, body, begin)
     if worked_on_by == "service":
@@ -85,10 +84,14 @@ def get_regeneration(request: Request, regeneration_id: schemas.Named) -> Respon
 
 
 @router.get("/regenerations", responses=answer(RegenerationsOut))
-def list_regenerations(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
-    """Read the newest regenerations, newest first."""
+def list_regenerations(
+    request: Request,
+    state: Literal["running", "succeeded", "failed"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Read the newest regenerations (in a state), newest first."""
     with parts_of(request).database.reading() as connection:
-        found = regenerations.list_regenerations(connection, limit)
+        found = regenerations.list_regenerations(connection, limit, state)
         return json_response({"regenerations": [regeneration_document(connection, one) for one in found]})
 
 
@@ -150,6 +153,7 @@ def regeneration_document(connection: Connection, found: Regeneration) -> dict[s
         "catalogue_coverage_before": found.catalogue_coverage_before,
         "catalogue_coverage_after": catalogue_coverage_after(connection, found) if done else None,
         "release_coverage": found.release_coverage(drop) if done and drop else None,
+        "worked_on_by": found.worked_on_by,
         "active_since": rfc3339(found.active_since) if found.active_since else None,
         "started_at": rfc3339(found.started_at),
         "finished_at": rfc3339(found.finished_at) if found.finished_at else None,

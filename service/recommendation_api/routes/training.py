@@ -15,7 +15,7 @@ from starlette.responses import Response
 from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
 from recommendation.ids import is_printable_ascii
-from recommendation.regeneration.store import open_regeneration
+from recommendation.regeneration.everyone import open_for_everyone
 from recommendation.training import models, runs
 from recommendation.training.runs import TrainingRun
 from recommendation_api.http.auth import needs
@@ -137,6 +137,7 @@ async def promote_model(request: Request, version: schemas.Named) -> Response:
     Readers switch within seconds; a regeneration is opened, and until it is through reads fold in from this version.
     """
     parts = parts_of(request)
+    by_jobs = parts.settings.regeneration == "jobs"
 
     def make_live(connection: Connection, now: datetime) -> Answer:
         if not is_printable_ascii(version) or models.model_row(connection, version) is None:
@@ -144,12 +145,19 @@ async def promote_model(request: Request, version: schemas.Named) -> Response:
         before = models.promote(connection, version, now)
         document: dict[str, Any] = {"live": version, "before": before, "regeneration_id": None}
         if before != version:
-            document["regeneration_id"] = open_regeneration(connection, None, None, 1, now).regeneration_id
+            opened = open_for_everyone(
+                connection,
+                "jobs" if by_jobs else "service",
+                parts.settings.remake_active_days,
+                parts.settings.regeneration_shards if by_jobs else 1,  # its own process makes one after the other
+                now,
+            )
+            document["regeneration_id"] = opened.regeneration_id
         return Answer(200, orjson.dumps(document))
 
     answer, replayed = await once(request, b"", make_live)
     regeneration_id = orjson.loads(answer.body)["regeneration_id"]
-    if not replayed and regeneration_id:
+    if not replayed and regeneration_id and not by_jobs:
         parts.trainer.regenerate(regeneration_id)
     await parts.views.settle()
     return answered(answer, replayed)

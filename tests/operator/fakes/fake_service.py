@@ -44,6 +44,7 @@ class FakeService:
             ("GET", "/train", self._list_runs),
             ("GET", "/train/{id}", self._get_run),
             ("POST", "/regenerations", self._once(self._regenerate)),
+            ("GET", "/regenerations", self._list_regenerations),
             ("GET", "/regenerations/{id}", self._get_regeneration),
             ("POST", "/regenerations/{id}/fail", self._fail),
             ("POST", "/shards", self._shard_done),
@@ -180,14 +181,30 @@ class FakeService:
         run = self.runs.get(request.match_info["id"])
         return web.json_response(run) if run else _problem(404, "not_found", "no such run")
 
+    def open_for_everyone(self, shards: int = 2) -> Json:
+        """What a training that has published does; the one before ends."""
+        record = self._open(None, shards)
+        for before in self.regenerations.values():
+            if before is not record and before["state"] == "running" and before["drop_uid"] is None:
+                before.update(state="failed", replaced_by=record["id"])
+        self.ticker.bump()
+        return record
+
     def _regenerate(self, request: web.Request, body: Json) -> Json | web.Response:
         if self.model is None:
             return _problem(409, "model_missing", "there is no live model")
+        record = self._open(body["drop_uid"], body["shards"])
+        if (replaced := self.regenerations.get(body.get("replaces", ""))) and replaced["state"] == "running":
+            replaced.update(state="failed", replaced_by=record["id"])
+        return record
+
+    def _open(self, drop_uid: str | None, shards: int) -> Json:
+        assert self.model is not None
         record = {
             "id": f"r-{next(self._numbers)}",
             "state": "running",
-            "drop_uid": body["drop_uid"],
-            "shards": body["shards"],
+            "drop_uid": drop_uid,
+            "shards": shards,
             "model_version": self.model["version"],
             "users_targeted": self.users,
             "users_regenerated": 0,
@@ -200,12 +217,15 @@ class FakeService:
             "users_overtaken": 0,
             "overtaken_by": None,
             "replaced_by": None,
+            "worked_on_by": "jobs",
             "done": [],
         }
         self.regenerations[record["id"]] = record
-        if (replaced := self.regenerations.get(body.get("replaces", ""))) and replaced["state"] == "running":
-            replaced.update(state="failed", replaced_by=record["id"])
         return record
+
+    async def _list_regenerations(self, request: web.Request) -> web.Response:
+        found = [one for one in reversed(self.regenerations.values()) if one["state"] == request.query["state"]]
+        return web.json_response({"regenerations": found})
 
     async def _get_regeneration(self, request: web.Request) -> web.Response:
         record = self.regenerations.get(request.match_info["id"])

@@ -109,15 +109,10 @@ class RegenerationOut(BaseModel):
     catalogue_coverage_before: float | None
     catalogue_coverage_after: float | None
     release_coverage: float | None
+    worked_on_by: Literal["service", "jobs", "command"] | None
     active_since: Moment | None
     started_at: Moment
     finished_at: Moment | None
-
-
-class OpenedRegenerationOut(RegenerationOut):
-    """A regeneration that was opened, and who works on it."""
-
-    worked_on_by: Literal["service", "jobs"]
 
 
 class RegenerationsOut(BaseModel):
