@@ -23,6 +23,7 @@ from recommendation.environment import (
     read_settings,
     settings_of,
     whole,
+    whole_or_auto,
 )
 from recommendation.errors import SettingsError
 from recommendation.weights import DEFAULT_OWNING, WEIGHTLESS, Weights, parse_weights
@@ -241,14 +242,15 @@ class Settings:
             zero_is_off=True,
         ),
     )
-    popular_days: int = field(
-        default=90,
-        metadata=whole(
+    popular_days: int | None = field(
+        default=None,
+        metadata=whole_or_auto(
             "RECOMMENDATION_POPULAR_DAYS",
             1,
             36_500,
             unit="days",
-            reason="how far `popular` looks back; a season of releases.",
+            reason="how far `popular` looks back. A number is meant exactly; `auto` takes 7, 14, 30, 90 days or all "
+            "time, as a training finds best on the store's own past, and 90 until one did.",
         ),
     )
     idempotency_retention_days: int = field(

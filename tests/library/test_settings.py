@@ -32,7 +32,7 @@ BAD = {
     "RECOMMENDATION_CONSOLE": ["off"],
     "RECOMMENDATION_CONSOLE_IMAGES": ["http://cdn.example", "https://cdn.example/x", "https://*.example"],
     "RECOMMENDATION_FRESH_READS": ["maybe"],
-    "RECOMMENDATION_POPULAR_DAYS": ["0", "x"],
+    "RECOMMENDATION_POPULAR_DAYS": ["0", "x", "36501"],
     "RECOMMENDATION_IDEMPOTENCY_RETENTION_DAYS": ["0", "366"],
     "RECOMMENDATION_MODEL_MAX_MIB": ["0", "901"],
     "RECOMMENDATION_READER_MEMORY_MIB": ["-1", "1Gi"],

@@ -7,6 +7,7 @@ import numpy as np
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.engine.settings import EngineSettings
+from recommendation.engine.timeline import DAY
 from recommendation.matrix.matrix import InteractionMatrix
 
 
@@ -34,3 +35,22 @@ def random_store(seed: int, users: int = 120, games: int = 60, density: float = 
 def fitted(matrix: InteractionMatrix, components: int = 8, min_interactions: int = 1) -> Model:
     """A model of the whole matrix."""
     return fit(matrix, EngineSettings(components=components, min_interactions=min_interactions))
+
+
+def fashions(seed: int, hot: float, users: int = 300, days: int = 210, events: int = 40) -> InteractionMatrix:
+    """Users who like games of their niche, and with the chance `hot` take one of the ten games of the week instead."""
+    rng = np.random.default_rng(seed)
+    of_user, size = rng.integers(0, 8, users), 60
+    pairs: dict[tuple[int, int], int] = {}
+    for day in range(days):
+        for user in rng.integers(0, users, events).tolist():
+            week = day // 7
+            is_hot = rng.random() < hot
+            game = 1000 + week * 10 + rng.integers(0, 10) if is_hot else of_user[user] * size + rng.integers(0, size)
+            pairs.setdefault((user, int(game)), day * DAY + int(rng.integers(0, DAY)))
+    return InteractionMatrix.from_pairs(
+        [f"u{user:04}" for user, _ in pairs],
+        [f"g{game:05}" for _, game in pairs],
+        np.ones(len(pairs)),
+        np.array(list(pairs.values())),
+    )

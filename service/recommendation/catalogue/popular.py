@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, select
 
-from recommendation.catalogue.popularity import PopularGame
+from recommendation.catalogue.popularity import FEWEST_RECENT, POPULAR, USUAL_DAYS, PopularGame
 from recommendation.database.dialects.connections import in_one_process
 from recommendation.database.dialects.writing import insert_rows
 from recommendation.database.in_parts import NAMES_AT_ONCE
 from recommendation.database.locks import try_popular_turn
-from recommendation.database.tables import popular_games, user_game_interactions, versions
+from recommendation.database.tables import live_model, models, popular_games, user_game_interactions, versions
 from recommendation.database.versions import bump
 
 POPULAR_KEPT = 50_000
@@ -20,13 +20,12 @@ POPULAR_KEPT = 50_000
 a collector who owns the thousand most popular. Readers hold them in memory, some 100 bytes each."""
 
 
-FEWEST_RECENT = 100
-"""Below so many games in the window all time counts, so that a small or quiet store still has a full list."""
-
-
-def count_popular(connection: Connection, days: int, now: datetime) -> bool:
+def count_popular(connection: Connection, days: int | None, now: datetime) -> bool:
     """
     Count again, in the caller's transaction, and replace what was counted before.
+
+    Args:
+        days: how far back users are counted; None: as far as `days_of_live` says.
 
     Returns:
         False while another process counts; nothing was done.
@@ -35,13 +34,21 @@ def count_popular(connection: Connection, days: int, now: datetime) -> bool:
         return False
     in_one_process(connection)
     began = time.perf_counter()
-    ranked = _count(connection, now - timedelta(days=days))
-    counted_days: int | None = days
-    if len(ranked) < FEWEST_RECENT:
-        ranked, counted_days = _count(connection, None), None
-    _replace(connection, [(*game, counted_days) for game in ranked])
+    days = days_of_live(connection) if days is None else days
+    ranked = _count(connection, None if days is None else now - timedelta(days=days))
+    if days is not None and len(ranked) < FEWEST_RECENT:
+        ranked, days = _count(connection, None), None
+    _replace(connection, [(*game, days) for game in ranked])
     bump(connection, "popular", now, time.perf_counter() - began)
     return True
+
+
+def days_of_live(connection: Connection) -> int | None:
+    """Return over how many days the live model's data wants popular games counted; None: over all time."""
+    of_live = select(models.c.quality).join(live_model, live_model.c.version == models.c.version)
+    quality = connection.execute(of_live).scalar() or {}
+    found: int | None = quality.get(POPULAR, {}).get("days", USUAL_DAYS)
+    return found
 
 
 def _count(connection: Connection, since: datetime | None) -> list[PopularGame]:

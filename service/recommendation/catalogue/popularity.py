@@ -2,6 +2,17 @@
 
 from typing import NamedTuple
 
+USUAL_DAYS = 90
+"""Over so many days users are counted where neither a setting nor a model says: a season of releases."""
+
+
+POPULAR = "popular"
+"""Under this name a model's decision, and the quality of its version, keep over how many days users are counted."""
+
+
+FEWEST_RECENT = 100
+"""Below so many games in the window all time counts, so that a small or quiet store still has a full list."""
+
 
 class PopularGame(NamedTuple):
     """

@@ -24,7 +24,7 @@ from joblib.numpy_pickle import NumpyUnpickler
 from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
-from recommendation.engine.settings import MOST_RECENCY
+from recommendation.engine.settings import MOST_RECENCY, MOST_TREND_DAYS
 from recommendation.engine.sparse import SparseLinks
 from recommendation.errors import ArtifactRefused
 from recommendation.matrix.vocabulary import Vocabulary
@@ -66,6 +66,7 @@ _ARRAYS = {
     "link_targets": (np.int32, 1),
     "link_strengths": (np.float32, 1),
     "pairs": (np.int32, 1),
+    "trend": (np.float32, 1),
 }
 
 
@@ -80,6 +81,7 @@ def dump(model: Model, metadata: dict[str, Any]) -> bytes:
         "ridge": float(model.ridge),
         "link_share": float(model.link_share),
         "recency": float(model.recency),
+        **_trend_of(model),
         "decision": model.decision,
         "game_blob": model.games.blob,
         "game_offsets": model.games.offsets,
@@ -145,7 +147,7 @@ def _read(data: bytes | bytearray) -> Any:
 
 def _model(payload: dict[str, Any]) -> Model:
     _refuse_unless(isinstance(payload["metadata"], dict) and _plain(payload["metadata"]), "its metadata is not plain")
-    arrays = {name: _array(payload, name) for name in _ARRAYS}
+    arrays = {name: _array(payload, name) for name in _ARRAYS if name != "trend"}
     numbers = {name: _number(payload, name) for name in ("entry_score", "user_power", "ridge", "link_share")}
     _refuse_unless(payload["weighting"] in ("log", "binary"), "its weighting is not known")
     model = Model(
@@ -156,15 +158,22 @@ def _model(payload: dict[str, Any]) -> Model:
         links=SparseLinks(arrays["link_indptr"], arrays["link_targets"], arrays["link_strengths"]),
         pairs=arrays["pairs"],
         weighting=payload["weighting"],
-        # Releases before these two wrote the same format without them, and read past them.
+        # Releases before these wrote the same format without them, and read past them.
         decision=payload.get("decision", {}),
         recency=_number(payload, "recency") if "recency" in payload else 0.0,
+        trend=_array(payload, "trend") if "trend" in payload else None,
+        trend_days=payload.get("trend_days", 0),
         **numbers,
     )
     _refuse_unless(_consistent(model), "its arrays do not fit together")
     _refuse_unless(_scores_are_finite(model), "its numbers are so large that scores would not be finite")
     _refuse_unless(isinstance(model.decision, dict) and _plain(model.decision), "its decision is not plain")
     return model
+
+
+def _trend_of(model: Model) -> dict[str, Any]:
+    """Return what is written of a trend: nothing without one, as before there were any."""
+    return {} if model.trend is None else {"trend": model.trend, "trend_days": model.trend_days}
 
 
 def _number(payload: dict[str, Any], name: str) -> float:
@@ -200,8 +209,17 @@ def _consistent(model: Model) -> bool:
         and 0 <= model.recency <= MOST_RECENCY
         and int(model.pairs.min()) >= 0
         and float(model.input_scales.min()) >= 1 / LARGEST  # releases divide by it
+        and _trend_fits(model)
         and all(before < after for before, after in pairwise(model.games.all_ids))
     )
+
+
+def _trend_fits(model: Model) -> bool:
+    days = model.trend_days
+    if model.trend is None:
+        return days == 0 and type(days) is int
+    fits = len(model.trend) == len(model.games) and float(model.trend.min()) >= 0
+    return fits and type(days) is int and 1 <= days <= MOST_TREND_DAYS
 
 
 def _scores_are_finite(model: Model) -> bool:

@@ -20,6 +20,8 @@ class Choice:
     recency: float = 0.0
     ridge: float = 10.0
     link_share: float = 1.0
+    trend: float = 0.0
+    trend_days: int = 7
 
     @classmethod
     def given(cls, settings: EngineSettings) -> Choice:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from recommendation.catalogue.popularity import POPULAR
 from recommendation.engine.choice import Choice, Decision
 from recommendation.engine.entry import entry_score
 from recommendation.engine.factors import Factorised, assemble, components_for, factorised, with_residual
 from recommendation.engine.model import Model
+from recommendation.engine.popular_days import choose_days
 from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
+from recommendation.engine.trend import with_chosen_trend, with_trend
 from recommendation.matrix.matrix import InteractionMatrix
 
 
@@ -23,11 +26,13 @@ def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
         UnusableFactors: the factors are not finite.
     """
     decision, parts = _decided(matrix, settings)
+    decision = with_chosen_trend(decision, matrix, settings)
     choice = decision.choice
     if choice.link_share > 0:
         parts = with_residual(parts, choice.neighbours)
-    model = assemble(parts, settings, choice)
-    return replace(model, entry_score=entry_score(model, parts.matrix), decision=decision.as_json())
+    model = with_trend(assemble(parts, settings, choice), matrix, parts.matrix, choice)
+    kept = {**decision.as_json(), POPULAR: choose_days(matrix).as_json()}
+    return replace(model, entry_score=entry_score(model, parts.matrix), decision=kept)
 
 
 def _decided(matrix: InteractionMatrix, settings: EngineSettings) -> tuple[Decision, Factorised]:

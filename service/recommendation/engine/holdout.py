@@ -70,16 +70,7 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
 
     The rest of the pairs, at most `MAX_FIT_PAIRS` of at most `MAX_GAMES` games, is there to fit on.
     """
-    user_marks, game_marks = fingerprints(matrix, seed)
-    max_games = MAX_GAMES if matrix.pairs <= MAX_FIT_PAIRS else MAX_GAMES_OF_SAMPLE
-    if matrix.pairs > MAX_FIT_PAIRS:
-        order = np.argsort(user_marks, kind="stable")
-        count = np.searchsorted(np.cumsum(matrix.pairs_per_user()[order]), MAX_FIT_PAIRS, side="right")
-        sample = np.sort(order[:count])
-        matrix, user_marks = matrix.of_users(sample), user_marks[sample]
-    if len(game_marks) > max_games:
-        most = np.lexsort((game_marks, -matrix.pairs_per_game()))[:max_games]
-        matrix = matrix.only_pairs(np.isin(matrix.indices, most))
+    matrix, user_marks, game_marks = bounded(matrix, seed)
     per_user = matrix.pairs_per_user()
     able = np.flatnonzero(per_user >= MIN_PAIRS)
     if len(able) < MIN_USERS:
@@ -95,6 +86,21 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
         wanted = np.where(segment_sums(ages, matrix.indptr) > 0, np.minimum(wanted, 1), wanted)
     kept, held_out = matrix.hold_out(place, wanted)
     return InnerHoldout(kept.without_empty(), kept.of_users(asked), held_out.of_users(asked))
+
+
+def bounded(matrix: InteractionMatrix, seed: int) -> tuple[InteractionMatrix, Marks, Marks]:
+    """Leave out what is beyond `MAX_FIT_PAIRS` and `MAX_GAMES`; return the fingerprints of users and games, too."""
+    user_marks, game_marks = fingerprints(matrix, seed)
+    max_games = MAX_GAMES if matrix.pairs <= MAX_FIT_PAIRS else MAX_GAMES_OF_SAMPLE
+    if matrix.pairs > MAX_FIT_PAIRS:
+        order = np.argsort(user_marks, kind="stable")
+        count = np.searchsorted(np.cumsum(matrix.pairs_per_user()[order]), MAX_FIT_PAIRS, side="right")
+        sample = np.sort(order[:count])
+        matrix, user_marks = matrix.of_users(sample), user_marks[sample]
+    if len(game_marks) > max_games:
+        most = np.lexsort((game_marks, -matrix.pairs_per_game()))[:max_games]
+        matrix = matrix.only_pairs(np.isin(matrix.indices, most))
+    return matrix, user_marks, game_marks
 
 
 def fingerprints(matrix: InteractionMatrix, seed: int) -> tuple[Marks, Marks]:

@@ -6,7 +6,8 @@ user's row, times the game's input scale) and L the direct links, the score of g
 
     sum over i != j of  a_i * (output_scale_j * <F_i, F_j> + L_ij).
 
-A user's own entry for j never counts: it would only say that they know the game already.
+A user's own entry for j never counts: it would only say that they know the game already. Where the fit chose a trend, a
+number for each game is added, the same for every user who is folded in.
 
 Where the fit chose a recency, the weight of a game is divided by 1 + recency x the number of the user's newer games.
 
@@ -45,6 +46,10 @@ ERROR_BY_SCORE = ROUNDING * SLACK_TERMS
 
 SMALLEST_LENGTH = 2.0**-60
 """Shorter vectors count as this long, because float32 products of smaller numbers can vanish."""
+
+
+BY_TREND = -2
+"""In the place of the user's game that is a reason: the trend adds more than any of them."""
 
 
 BLOCK_GAMES = 16_384
@@ -99,6 +104,11 @@ class Model:
     """Share of links that the fit chose; kept as a record, too."""
     recency: float = 0.0
     """How much a user's older games fade, by their order: 0 not at all. See `faded_by_order`."""
+    trend: NDArray[np.float32] | None = None
+    """What the popularity of the last days of the data adds to each game's score, the same for every user and never
+    below 0; shape (games,). None: nothing."""
+    trend_days: int = 0
+    """How many days those are."""
     decision: dict[str, Any] = field(default_factory=dict)
     """What the fit tried and chose, as `Decision.as_json` gives it; empty for a model of an earlier release."""
 
@@ -106,6 +116,10 @@ class Model:
     def components(self) -> int:
         """Number of latent factors."""
         return int(self.factors.shape[1])
+
+    def without_trend(self) -> Model:
+        """Return the model as it scores at no moment in particular: for pairs that lie anywhere in the past."""
+        return self if self.trend is None else replace(self, trend=None, trend_days=0)
 
     def fold_in(
         self,

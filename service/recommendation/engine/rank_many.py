@@ -126,8 +126,8 @@ class BatchRanker:
         """Take a model; `hidden_rows` are games hidden from every user, -1 is skipped."""
         games = len(model.games)
         hidden = np.zeros(0, np.int32) if hidden_rows is None else hidden_rows[hidden_rows >= 0]
-        self._fitted = fitted = _laid_out(model, hidden)
         self._columns = (-(-games // COLUMNS_STEP) | 1) * COLUMNS_STEP
+        self._fitted = fitted = _laid_out(model, hidden, self._columns)
         self._scaled = np.zeros((model.components, self._columns), np.float32)
         self._scaled[:, :games] = (fitted.factors * fitted.output_scales[:, None]).T
         self._users_at_once = int(np.clip(CELLS // self._columns, LEAST_USERS, MOST_USERS))
@@ -206,6 +206,7 @@ class BatchRanker:
         tastes, needed = np.empty((self._users_at_once, components)), np.empty(self._users_at_once, np.int64)
         groups = self._columns // SMALLEST_GROUP
         loops = compiled.space(self._users_at_once, self._columns, groups, components, n)
+        loops.direct[:] = self._fitted.trend
         return _Space(tastes, rounded, needed, loops)
 
 
@@ -228,12 +229,16 @@ class _Space(NamedTuple):
     loops: compiled.Space
 
 
-def _laid_out(model: Model, hidden: NDArray[Any]) -> compiled.ModelArrays:
-    """Order the games by how far they reach, those hidden from all behind the others."""
+def _laid_out(model: Model, hidden: NDArray[Any], width: int) -> compiled.ModelArrays:
+    """Order the games by how far they reach, those hidden from all last; the trend gets `width` columns."""
     reaches = np.sqrt(model.self_scores * model.output_scales)
+    trend = np.zeros(len(reaches), np.float32) if model.trend is None else model.trend
     is_hidden = np.zeros(len(reaches), bool)
     is_hidden[hidden] = True
-    order = np.lexsort((-reaches, is_hidden)).astype(np.int32)
+    # Any order gives the same lists; this one has in front what reaches far or is lifted far.
+    ahead = sum(part / part.max(initial=SMALLEST_LENGTH) for part in (reaches, trend.astype(np.float64)))
+    order = np.lexsort((-reaches, -ahead, is_hidden)).astype(np.int32)
+    listed = len(order) - int(np.count_nonzero(is_hidden))
     columns = np.empty_like(order)
     columns[order] = np.arange(len(order), dtype=np.int32)
     links = model.links
@@ -242,10 +247,12 @@ def _laid_out(model: Model, hidden: NDArray[Any]) -> compiled.ModelArrays:
         _fixed(model.factors[order], np.float32),
         _fixed(model.output_scales[order], np.float32),
         _fixed(model.self_scores[order], np.float64),
-        _fixed(reaches[order], np.float64),
+        _fixed(_most_behind(reaches[order], listed), np.float64),
+        _fixed(_most_behind(trend[order], listed), np.float64),
         _fixed(order, np.int32),
         _fixed(columns, np.int32),
-        len(order) - int(np.count_nonzero(is_hidden)),
+        _fixed(np.pad(trend[order], (0, width - len(order))), np.float32),
+        listed,
         SMALLEST_LENGTH,
         model.error_by_length,
         ERROR_BY_SCORE,
@@ -254,6 +261,13 @@ def _laid_out(model: Model, hidden: NDArray[Any]) -> compiled.ModelArrays:
         _fixed(columns[links.targets], np.int32),
         _fixed(links.strengths, np.float32),
     )
+
+
+def _most_behind(values: NDArray[Any], listed: int) -> NDArray[Any]:
+    """Largest of each value and those behind it, of the first `listed`: 5 2 3 1 become 5 3 3 1."""
+    most = values.copy()
+    most[:listed] = np.maximum.accumulate(most[:listed][::-1])[::-1]
+    return most
 
 
 def _fixed(values: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:

@@ -17,6 +17,8 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from recommendation.engine.model import BY_TREND
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -69,18 +71,22 @@ class ModelArrays(NamedTuple):
     """
     A model's arrays and error bounds, as the loops read them: a game is a column here, the furthest reaching first.
 
-    Games hidden from all users stand behind the others. All arrays have one entry a column, but for the links.
+    Games hidden from all users stand behind the others. All arrays have one entry a game, but for links and trend.
     """
 
     factors: NDArray[np.float32]
     output_scales: NDArray[np.float32]
     self_scores: NDArray[np.float64]
     reaches: NDArray[np.float64]
-    """The most that a taste of length 1 scores a game without its direct part; descending up to `listed`."""
+    """The most that a taste of length 1 scores this game, or any behind it up to `listed`, without its direct part."""
+    lifts: NDArray[np.float64]
+    """The most that the trend adds to this game, or to any behind it up to `listed`."""
     rows: NDArray[np.int32]
     """The model's row of each column; games of equal score stand in the order of rows."""
     columns: NDArray[np.int32]
     """The column of each of the model's rows."""
+    trend: NDArray[np.float32]
+    """What is added to each score, the same for every user; shape (columns,), with those of the padding."""
     listed: int
     """Columns of games that are not hidden from all."""
     shortest: float
@@ -152,7 +158,7 @@ class Space(NamedTuple):
     chosen: NDArray[np.int32]
     """Columns of the listed games; shape (n,)."""
     direct: NDArray[np.float32]
-    """Zeros between users, -inf for what is hidden from one; shape (columns,)."""
+    """The trend between users, -inf for what is hidden from one; shape (columns,)."""
     place: NDArray[np.int32]
     """-1 between users; shape (columns,)."""
     fetched: NDArray[np.float32]
@@ -264,7 +270,7 @@ def _set_direct(
     direct: NDArray[np.float32],
 ) -> None:
     for at in range(len(own)):
-        direct[own[at]] = -np.float32(amounts[at] * fitted.self_scores[own[at]])
+        direct[own[at]] -= np.float32(amounts[at] * fitted.self_scores[own[at]])
     if len(fitted.link_starts):
         for at in range(len(own)):
             amount, column = amounts[at], own[at]
@@ -280,13 +286,13 @@ def _forget_direct(
     fitted: ModelArrays, own: NDArray[np.int32], hidden: NDArray[np.int32], direct: NDArray[np.float32]
 ) -> None:
     if len(fitted.link_starts):
-        direct[:] = 0.0
+        direct[:] = fitted.trend
         return
     for column in own:
-        direct[column] = 0.0
+        direct[column] = fitted.trend[column]
     for column in hidden:
         if column >= 0:
-            direct[column] = 0.0
+            direct[column] = fitted.trend[column]
 
 
 @_inner
@@ -313,7 +319,7 @@ def _bar(
 @_inner
 def _within_reach(fitted: ModelArrays, length: float, bar: np.float32) -> int:
     """
-    How many columns, from the first on, can reach the bar without a direct part.
+    How many columns, from the first on, can reach the bar without a direct part but for the trend.
 
     By Cauchy and Schwarz no score is above the length of the taste times that of the scaled factors (LEMP:
     Teflioudi, Gemulla, Mykytiuk, SIGMOD 2015, section 3). The bar lies lower than the n-th score by more than these
@@ -322,7 +328,7 @@ def _within_reach(fitted: ModelArrays, length: float, bar: np.float32) -> int:
     low, high = 0, fitted.listed
     while low < high:
         middle = (low + high) >> 1
-        if fitted.reaches[middle] * length >= bar:
+        if fitted.reaches[middle] * length + fitted.lifts[middle] >= bar:
             low = middle + 1
         else:
             high = middle
@@ -489,7 +495,7 @@ def _explain(
     because: NDArray[np.int32],
     space: Space,
 ) -> None:
-    """Write for each listed game the row of the own game that adds most to its score; -1 where none adds anything."""
+    """Write for each listed game the row of the own game that adds most to its score, or `BY_TREND`; -1 for nothing."""
     _lay_out_listed(fitted, chosen, space)
     width = -(-len(chosen) // LANES) * LANES
     for place in range(len(chosen)):
@@ -502,8 +508,10 @@ def _explain(
         _multiply(space.own, space.listed, space.added, width)
         for at in range(some):
             _weigh(fitted, own[start + at], amounts[start + at], space.added[at], because, space)
-    for column in chosen:
-        space.place[column] = -1
+    for place in range(len(chosen)):
+        space.place[chosen[place]] = -1
+        if fitted.trend[chosen[place]] > space.most[place]:
+            because[place] = BY_TREND
 
 
 @_inner

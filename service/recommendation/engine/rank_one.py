@@ -9,12 +9,13 @@ scores 9 1 | 7 8 | 3 2 in three groups and n = 2, the maxima are 9, 8 and 3, and
 A list's numbers are the same on every machine, here and in `rank_many_loops.py`, because every rounding is defined:
 
 - the taste: for each component the own games' amount x factor, float64, added in the order of the games' rows;
-- the direct part: float32; for an own game -(amount x self-score), then the links' amount x strength, each rounded to
-  float32 before it is added, in the order of the own games;
+- the direct part: float32; the trend, less amount x self-score for an own game, then the links' amount x strength, each
+  rounded to float32 before it is added, in the order of the own games;
 - the score: taste x factor, float64, added component after component, times the output scale, plus the direct part,
   rounded to float32;
 - what an own game adds to a listed one: factor x factor, float64, added component after component, times the output
-  scale, plus the link, times the amount. The reason is the game that adds most, the first of equals, if it adds at all.
+  scale, plus the link, times the amount. The reason is the game that adds most, the first of equals, if it adds at all
+  and the trend does not add more.
 
 NumPy's own order of summation depends on the shape of the array; `sum_in_order` does not.
 """
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.model import ERROR_BY_SCORE, SMALLEST_LENGTH, Histories, Model, added_by_own
+from recommendation.engine.model import BY_TREND, ERROR_BY_SCORE, SMALLEST_LENGTH, Histories, Model, added_by_own
 
 
 def sum_in_order(terms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,7 +60,8 @@ class Ranking:
     rows: NDArray[np.int32]
     scores: NDArray[np.float32]
     because: NDArray[np.int32]
-    """For each listed game the user's own game that added most to its score; -1 where none added anything."""
+    """For each listed game the user's own game that added most to its score; -1 where none added anything, `BY_TREND`
+    where the trend added more."""
 
     def first(self, n: int) -> Ranking:
         """Return its first `n` games, or all where it has fewer."""
@@ -109,7 +111,7 @@ def contributions(
     """
     What each of the user's games adds to the score of one game, in the order given, faded as in a list.
 
-    They sum to `score` exactly; the user's own entry for that game and games outside the model give 0.
+    With the trend they sum to `score` exactly; the user's own entry for that game and games outside the model give 0.
     """
     given = np.asarray(rows, np.int32)
     own = model.fold_in_one(given, np.asarray(scores), times)
@@ -148,8 +150,13 @@ def score(
     game_row: int,
     times: NDArray[np.int64] | None = None,
 ) -> float:
-    """Score of one game for one user: the sum of its contributions. A list shows it rounded to float32."""
-    return float(contributions(model, rows, scores, game_row, times).sum())
+    """Score of one game for one user: the sum of its contributions and its trend. A list shows it as float32."""
+    return float(contributions(model, rows, scores, game_row, times).sum()) + trend_of(model, game_row)
+
+
+def trend_of(model: Model, game_row: int) -> float:
+    """What the trend adds to the score of one game, the same for every user."""
+    return 0.0 if model.trend is None else float(model.trend[game_row])
 
 
 def rank(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, *, reasons: bool = True) -> Ranking:
@@ -188,8 +195,8 @@ def _links_of(model: Model, rows: NDArray[np.int32]) -> _Linked | None:
 
 
 def _direct(model: Model, own: Histories, linked: _Linked | None) -> NDArray[np.float32]:
-    direct = np.zeros(len(model.games), np.float32)
-    direct[own.rows] = -(own.amounts * model.self_scores[own.rows])
+    direct = np.zeros(len(model.games), np.float32) if model.trend is None else model.trend.copy()
+    direct[own.rows] -= (own.amounts * model.self_scores[own.rows]).astype(np.float32)
     if linked is not None:
         np.add.at(direct, linked.targets, (own.amounts[linked.origin] * linked.strengths).astype(np.float32))
     return direct
@@ -218,7 +225,7 @@ def _bar(model: Model, taste: NDArray[np.float64], approximate: NDArray[np.float
 
 
 def _because(model: Model, own: Histories, linked: _Linked | None, rows: NDArray[np.int32]) -> NDArray[np.int32]:
-    """For each listed row the user's own game that adds most to its score."""
+    """For each listed row the user's own game that adds most to its score, or `BY_TREND`."""
     place = np.full(len(model.games), -1, np.int32)
     place[rows] = np.arange(len(rows), dtype=np.int32)
     links = np.zeros((len(own.rows), len(rows)))
@@ -228,6 +235,9 @@ def _because(model: Model, own: Histories, linked: _Linked | None, rows: NDArray
         links[linked.origin[hit], listed[hit]] = linked.strengths[hit]
     products = (model.factors[own.rows] @ model.factors[rows].T).astype(np.float64)
     added = added_by_own(model, own, rows, products, links)
+    if model.trend is not None:
+        # Last, so that of equals a game is the reason.
+        added = np.concatenate([added, model.trend[None, rows]])
     most = added.argmax(axis=0)
     top = added[most, np.arange(len(rows))]
     longest = float((own.amounts * model.lengths[own.rows]).max())
@@ -237,10 +247,10 @@ def _because(model: Model, own: Histories, linked: _Linked | None, rows: NDArray
         # The float32 product is too coarse to tell which game adds most, or whether it adds anything.
         unclear = np.flatnonzero((near.sum(axis=0) > 1) | (top <= error))
         exact = exact_products(model, own.rows, rows[unclear])
-        added[:, unclear] = added_by_own(model, own, rows[unclear], exact, links[:, unclear])
+        added[: len(own.rows), unclear] = added_by_own(model, own, rows[unclear], exact, links[:, unclear])
         most = added.argmax(axis=0)
         top = added[most, np.arange(len(rows))]
-    return np.where(top > 0, own.rows[most], -1).astype(np.int32)
+    return np.where(top > 0, np.append(own.rows, np.int32(BY_TREND))[most], -1).astype(np.int32)
 
 
 def exact_products(model: Model, rows: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -183,6 +183,7 @@ def _with_rows_for(model: Model, game_ids: Sequence[str]) -> Model:
         input_scales=grown(model.input_scales),
         output_scales=grown(model.output_scales),
         pairs=grown(model.pairs),
+        trend=None if model.trend is None else grown(model.trend),
         # Ids keep their order when others come between them, and so do links.
         links=SparseLinks(indptr, rows[model.links.targets], model.links.strengths),
     )

@@ -11,6 +11,13 @@ MOST_RECENCY = 1000.0
 """With more, a user's newest game is all that counts."""
 
 
+MOST_TREND = 100.0
+"""With more, the trend is all that counts."""
+
+
+MOST_TREND_DAYS = 36_500
+
+
 @dataclass(frozen=True)
 class EngineSettings:
     """Settings of one fit; all of them are part of the model's identity and are stored with it."""
@@ -70,6 +77,13 @@ class EngineSettings:
     """Links kept for each game; the model takes 8 bytes for each, beside 4 for each component. None chooses 50 or 200
     on an inner holdout."""
 
+    trend: float | None = None
+    """How much the popularity of the last days of the data adds to every score: that of the game with most users, in
+    units of a usual best score. None chooses at several moments of the store's past, 0 where there are no times."""
+
+    trend_days: int | None = None
+    """How many days those are; None: as the choice of `trend` finds best, or 7 where `trend` is given."""
+
     def __post_init__(self) -> None:
         check_settings(self)
         if self.weighting not in (None, "log", "binary"):
@@ -80,5 +94,9 @@ class EngineSettings:
             raise SettingsError(f"the ridge must be above 0, not {self.ridge}")
         if self.link_share is not None and not self.link_share >= 0:
             raise SettingsError(f"the share of links must be at least 0, not {self.link_share}")
+        if self.trend is not None and not 0 <= self.trend <= MOST_TREND:
+            raise SettingsError(f"the trend must be from 0 to {MOST_TREND:g}, not {self.trend}")
+        if self.trend_days is not None and not 1 <= self.trend_days <= MOST_TREND_DAYS:
+            raise SettingsError(f"the days of the trend must be from 1 to {MOST_TREND_DAYS}, not {self.trend_days}")
         if self.neighbours is not None and self.neighbours < 0:
             raise SettingsError(f"the number of neighbours must be at least 0, not {self.neighbours}")

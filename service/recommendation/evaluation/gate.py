@@ -5,7 +5,8 @@ too few users can judge, the gate is `skipped` and the candidate goes live; `tra
 
 Gate users enter no fit. Most of their pairs are folded in, as a reader's are; the rest is held out, and the lists are
 measured by it. Ids alone decide who is a gate user, ids and the order of time which pairs are held out, so that today's
-candidate and last week's live model are measured on the same users and pairs.
+candidate and last week's live model are measured on the same users and pairs. What is held out lies anywhere in the
+past, so a model's trend, which is of the last days, has no say here; it is chosen in time (`engine.trend`).
 """
 
 from __future__ import annotations
@@ -181,8 +182,8 @@ def judge(
         return measure(lists, users, split.training, split.held_out, LENGTH)
 
     popular = popular_lists(split.training.pairs_per_game(), own, RECALL_LENGTH)
-    lists = unseen_lists(candidate, own, popular)
-    standing = unseen_lists(live, own, popular) if live else None
+    lists = unseen_lists(candidate.without_trend(), own, popular)
+    standing = unseen_lists(live.without_trend(), own, popular) if live else None
     is_new_to_live = np.ones(len(users), bool) if standing is None else _at_gate_too(split, one_in_of(live))
     bars = {} if standing is None else {LIVE: np.where(is_new_to_live, of_each(standing), np.nan)}
     bars["popularity"] = of_each(popular)

@@ -51,10 +51,14 @@ class Engine:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model that was fitted before, perhaps to other data."""
+    """
+    A model that was fitted before, perhaps to other data.
+
+    It ranks without its trend: held-out pairs lie anywhere in the past, and the trend is of the last days.
+    """
 
     model: Model
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
         own = train.of_users(users)
-        return unseen_lists(self.model, own, popular_lists(train.pairs_per_game(), own, n))
+        return unseen_lists(self.model.without_trend(), own, popular_lists(train.pairs_per_game(), own, n))

@@ -41,8 +41,26 @@ def decision_text(decision: Mapping[str, Any]) -> str:
         decision: as the model keeps it.
     """
     chosen = ", ".join(f"{name} {value}" for name, value in decision["chosen"].items())
-    if not decision["tried"]:
-        return f"settings: {chosen} (nothing was tried: too few users, or every setting was given)"
-    lines = [f"chosen on an inner holdout of {decision['users']} users: {chosen}"]
-    lines += [f"  tried {one['step']} {one[one['step']]}: ndcg@10 {one['ndcg@10']:.4f}" for one in decision["tried"]]
-    return "\n".join(lines)
+    if decision["tried"]:
+        lines = [f"chosen on an inner holdout of {decision['users']} users: {chosen}"]
+    else:
+        lines = [f"settings: {chosen} (nothing was tried: too few users, or every setting was given)"]
+    lines += [f"  tried {_tried(one)}: ndcg@10 {one['ndcg@10']:.4f}" for one in decision["tried"]]
+    return "\n".join(lines + _popular_text(decision.get("popular", {})))
+
+
+def _tried(one: Mapping[str, Any]) -> str:
+    over = f" over {one['trend_days']} days" if one["step"] == "trend" and one["trend"] else ""
+    return f"{one['step']} {one[one['step']]}{over}"
+
+
+def _popular_text(popular: Mapping[str, Any]) -> list[str]:
+    """Return over how many days popular games are counted and why, where anything was tried."""
+    if not popular.get("tried"):
+        return []
+    lines = [f"popular games are counted over {_days(popular['days'])}, by {popular['pairs']} pairs in time"]
+    return lines + [f"  tried {_days(one['days'])}: ndcg@10 {one['ndcg@10']:.4f}" for one in popular["tried"]]
+
+
+def _days(days: int | None) -> str:
+    return "all time" if days is None else f"{days} days"

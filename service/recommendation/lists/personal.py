@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.model import Histories
+from recommendation.engine.model import BY_TREND, Histories
 from recommendation.engine.rank_one import Ranking, rank
 from recommendation.errors import InvalidInput, no_model
 from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
@@ -45,8 +45,8 @@ class RankFromView:
         self._live = view.live
         self._settings = settings
         self._unlisted = view.unlisted_rows
-        # The last key stands for row -1, a list's reason where no game added anything.
-        self._keys = np.append(view.keys, np.int32(-1))
+        # The last keys stand for the rows -2 and -1: a list's reason where the trend added most, or nothing did.
+        self._keys = np.append(view.keys, np.array([BY_TREND, -1], np.int32))
 
 
 def this_hour(now: datetime) -> datetime:
@@ -101,7 +101,7 @@ def personal_list(
 def listed_as(ranking: Ranking, state: UserState, view: StoreView, number: int, made_at: datetime) -> StoredList:
     """Return a ranking by the live model of a view as it is stored."""
     keys = view.keys
-    because = np.where(ranking.because >= 0, keys[ranking.because], -1)
+    because = np.where(ranking.because >= 0, keys[ranking.because], ranking.because)
     return StoredList(
         user_id=state.user_id,
         source="cf",

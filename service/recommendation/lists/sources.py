@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recommendation.catalogue.games import Game
+from recommendation.engine.model import BY_TREND
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Candidate, Origin, Reason, source_class
 from recommendation.lists.shops_own import REASONS, Entry, ShopsOwn
@@ -38,6 +39,9 @@ class PageRequest:
 _FOR_YOU = Reason("for_you", "Chosen for you")
 
 
+POPULAR_LATELY = Reason("popular_lately", "Popular when your recommendations were learnt")
+
+
 @dataclass(slots=True)
 class Sources:
     """What each source proposes of the games that may stand on a page now."""
@@ -64,6 +68,9 @@ class Sources:
 
     def _because_of(self, key: int) -> tuple[str, Reason, Reason]:
         """Return a game's id and its two reasons (see `StoreView.reasons`), and keep them: many items share a game."""
+        if key == BY_TREND:
+            lately = self._popular_lately()
+            return "", lately, lately
         game = self.view.catalogue.by_key.get(key)
         if game is None:
             return "", _FOR_YOU, _FOR_YOU
@@ -73,6 +80,14 @@ class Sources:
         )
         self.view.reasons[key] = found = game.game_id, had, interested
         return found
+
+    def _popular_lately(self) -> Reason:
+        """Say over which days, as long as they are the last ones: a model may be live for months."""
+        until = self.view.trend_until
+        if self.view.live is None or until is None or self.now >= until:
+            return POPULAR_LATELY
+        days = self.view.live.model.trend_days
+        return POPULAR_LATELY._replace(text="Popular this week" if days == 7 else f"Popular in the last {days} days")
 
     def popular(self) -> Iterator[Candidate]:
         """Yield popular games."""

@@ -44,7 +44,8 @@ class StoredList:
 
 def pack(game_keys: npt.ArrayLike, scores: npt.ArrayLike, because_keys: npt.ArrayLike) -> bytes:
     """
-    Pack a personal list, best first; all three of shape (n,), `because_keys` -1 where an item has no reason game.
+    Pack a personal list, best first; all three of shape (n,), `because_keys` -1 where an item has no reason game, and
+    `BY_TREND` where its popularity of late is the reason.
 
     Example:
         `pack([7, 3], [0.5, 0.25], [2, -1])` are 24 bytes, from which `unpack` yields `(7, 0.5, 2)` and `(3, 0.25, -1)`.
@@ -59,5 +60,5 @@ _ONE_ITEM = struct.Struct("<ifi")
 
 
 def unpack(items: bytes) -> Iterator[tuple[int, float, int]]:
-    """Yield (game key, score, key of the reason game or -1), best first; a reader stops after a page."""
+    """Yield (game key, score, key of the reason as in `pack`), best first; a reader stops after a page."""
     return _ONE_ITEM.iter_unpack(items)

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import compress
 from typing import Any
@@ -86,7 +86,19 @@ class StoreView:
         of_experiments = (moment for one in self.experiments for moment in (one.starts_at, one.ends_at))
         expiries = (item.expires_at for given in self.everyone.values() for item in given.items)
         ends = (moment for moment in (*of_experiments, *expiries) if moment is not None)
-        return sorted({*self._to_come, *of_drops, *ends})
+        of_trend = () if self.trend_until is None else (self.trend_until,)
+        return sorted({*self._to_come, *of_drops, *ends, *of_trend})
+
+    @property
+    def trend_until(self) -> datetime | None:
+        """
+        Until when the days of the live model's trend may be called the last ones; None without a trend.
+
+        So long after the model was made as it counted back: then nothing of what it counted is of the last days.
+        """
+        if self.live is None or self.live.model.trend is None:
+            return None
+        return self.live.created_at + timedelta(days=self.live.model.trend_days)
 
     def listed(self, now: datetime) -> Mapping[int, Game]:
         """

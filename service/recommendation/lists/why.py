@@ -22,7 +22,7 @@ class Explanation:
     Why a game stands in a user's list, or why it does not.
 
     `score` is the live model's, None where it does not know the game or the user. `contributions` are what each of the
-    user's games adds to it, most first; with what is left out they sum to it.
+    user's games adds to it, most first; with what is left out, and the trend, they sum to it.
     """
 
     user_id: str
@@ -36,11 +36,17 @@ class Explanation:
     contributions: list[dict[str, Any]]
     left_out: dict[str, Any]
     """How many `games` have contributions that are not told, and what they add together."""
+    trend: float
+    """What the game's popularity of late adds to its score; 0 where there is no score."""
     model_version: str | None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is answered."""
         return dict(vars(self))
+
+
+_Explained = tuple[float | None, float, list[dict[str, Any]]]
+"""A score, what the trend adds to it, and what each of the user's games does."""
 
 
 NOT_REMADE = "not_remade_yet"
@@ -73,17 +79,17 @@ def explain(
     if game_id not in view.catalogue.by_id:
         return None
     active = active_list(state, view, PageRequest(settings.length, tags=tags), settings, fresh_reads, now)
-    score, contributions = _score(state, view, settings, game_id, active.ranked_at or now)
+    explained = _score(state, view, settings, game_id, active.ranked_at or now)
     place = next((i for i, item in enumerate(active.items, 1) if item.game_id == game_id), None)
     item = active.items[place - 1] if place else None
     if item is not None:
         code, text = item.reason.code, item.reason.text + _no_slot(view, game_id, item.source, now)
     else:
-        code, text = _why_not(state, view, game_id, now, score, tags)
+        code, text = _why_not(state, view, game_id, now, explained[0], tags)
         if code == "below_cut":
             code, text = _why_below(state, view, settings, active, game_id, now)
     shown = _Shown(code, text, place, item.source if item else None)
-    return _explanation(state, view, game_id, shown, score, contributions, most)
+    return _explanation(state, view, game_id, shown, explained, most)
 
 
 def explain_shelves(
@@ -104,17 +110,17 @@ def explain_shelves(
     """
     if game_id not in view.catalogue.by_id:
         return None
-    score, contributions = _score(state, view, settings, game_id, this_hour(now))
+    explained = _score(state, view, settings, game_id, this_hour(now))
     page = shelves(state, view, request, settings, now)
     for row in page.rows:
         for place, item in enumerate(row.items, 1):
             if item.game_id == game_id:
                 shown = _Shown(row.reason.code, f"In the row {row.title!r}. {row.reason.text}", place, item.source)
-                return _explanation(state, view, game_id, shown, score, contributions, most)
-    code, text = _why_not(state, view, game_id, now, score, ANY_TAGS)
+                return _explanation(state, view, game_id, shown, explained, most)
+    code, text = _why_not(state, view, game_id, now, explained[0], ANY_TAGS)
     if code == "below_cut":
         code, text = _why_in_no_row(page)
-    return _explanation(state, view, game_id, _Shown(code, text), score, contributions, most)
+    return _explanation(state, view, game_id, _Shown(code, text), explained, most)
 
 
 def _why_in_no_row(page: Shelves) -> tuple[str, str]:
@@ -135,10 +141,10 @@ def _explanation(
     view: StoreView,
     game_id: str,
     shown: _Shown,
-    score: float | None,
-    contributions: list[dict[str, Any]],
+    explained: _Explained,
     most: int,
 ) -> Explanation:
+    score, trend, contributions = explained
     return Explanation(
         user_id=state.user_id,
         game_id=game_id,
@@ -153,22 +159,21 @@ def _explanation(
             "games": len(contributions[most:]),
             "contribution": sum(part["contribution"] for part in contributions[most:]),
         },
+        trend=trend,
         model_version=view.live.version if view.live else None,
     )
 
 
-def _score(
-    state: UserState, view: StoreView, settings: ListSettings, game_id: str, aged_at: datetime
-) -> tuple[float | None, list[dict[str, Any]]]:
-    """Return the score and what each game adds to it, computed together so that the sum is the score."""
+def _score(state: UserState, view: StoreView, settings: ListSettings, game_id: str, aged_at: datetime) -> _Explained:
+    """Return the score and what adds to it, computed together so that the sum is the score."""
     if view.live is None:
-        return None, []
+        return None, 0.0, []
     model = view.live.model
     row = int(model.games.rows([game_id])[0])
     rows = model.games.rows(state.game_ids)
     scores = state.scores(settings.half_life_days, aged_at)
     if row < 0 or not ((rows >= 0) & (scores > 0)).any():
-        return None, []
+        return None, 0.0, []
     added = rank_one.contributions(model, rows, scores, row, state.last_event_at).tolist()
     parts = [
         {"game_id": own_id, "title": view.catalogue.by_id[own_id].title, "contribution": value}
@@ -176,7 +181,8 @@ def _score(
         if value and own_id in view.catalogue.by_id
     ]
     parts.sort(key=lambda part: (-part["contribution"], part["game_id"]))
-    return sum(part["contribution"] for part in parts), parts
+    trend = rank_one.trend_of(model, row)
+    return sum(part["contribution"] for part in parts) + trend, trend, parts
 
 
 def _why_not(

@@ -121,7 +121,7 @@ class TrainedModel:
         not_listed = rows if hidden is None else self.engine.games.rows(hidden)
         ranking = rank_one.recommend(self.engine, rows, scores, not_listed, n, self._times_of(games, times))
         listed = int(np.count_nonzero(ranking.scores >= LEAST_SCORE))
-        names = [*self.engine.games.all_ids, None]  # row -1: no reason
+        names = [*self.engine.games.all_ids, None, None]  # rows -2 and -1: the trend is the reason, or nothing is
         return [
             Recommended(self.engine.games.all_ids[row], score, names[because])
             for row, score, because in zip(
@@ -134,7 +134,7 @@ class TrainedModel:
 
     def explain(self, history: History, game_id: str, times: Mapping[str, float] | None = None) -> list[Contribution]:
         """
-        Say what each game of a history adds to the score of one game, most first; they sum to the score.
+        Say what each game of a history adds to the score of one game, most first; with `engine.trend` they sum to it.
 
         Raises:
             InvalidInput: the model does not know the game, or needs `times` as for `recommend`.

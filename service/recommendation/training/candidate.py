@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from recommendation.catalogue.popularity import POPULAR
 from recommendation.database.database import Database
 from recommendation.engine import artifact
 from recommendation.engine.fit import fit
@@ -78,7 +79,8 @@ def make_candidate(
         "components": model.components,
     }
     data = artifact.dump(model, {"version": f"v{number}", "settings": asdict(settings.engine), **facts})
-    return FittedModel(number, data, facts, _quality(verdict)), verdict
+    quality = {**_quality(verdict), POPULAR: model.decision[POPULAR]}
+    return FittedModel(number, data, facts, quality), verdict
 
 
 def _quality(verdict: GateVerdict) -> dict[str, Any]:

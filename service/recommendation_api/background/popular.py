@@ -30,12 +30,12 @@ COUNT_AT_LEAST_EVERY_SECONDS = 60.0
 class PopularCounter:
     """Keeps the store's popular games counted. Reads never count: they show what was counted last."""
 
-    def __init__(self, database: Database, days: int, clock: Clock, on_counted: Callable[[], None]) -> None:
+    def __init__(self, database: Database, days: int | None, clock: Clock, on_counted: Callable[[], None]) -> None:
         """
         Count nothing yet.
 
         Args:
-            days: how far back events are counted.
+            days: how far back events are counted; None: as far as the live model says.
             on_counted: is called in a thread, when a count is committed.
         """
         self._database = database

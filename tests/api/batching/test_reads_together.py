@@ -183,7 +183,7 @@ async def asked_for(reads: UserReads, shelf: Shelf, *user_ids: str) -> list[list
     return begun
 
 
-def test_nobody_waits_for_the_rows_of_a_user_who_is_known_to_be_heavy() -> None:
+def test_no_read_waits_for_the_rows_of_a_user_who_is_known_to_be_heavy() -> None:
     async def story() -> list[list[str]]:
         shelf = Shelf(ann=3, guest=HEAVY_GAMES + 1, zoe=2)
         reads = UserReads(shelf.read, 1, apart=True)

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import SAWarning
 
+from recommendation.environment import settings_of
 from recommendation.settings import Settings, load_settings
 from recommendation_api.app import create_app
 
@@ -37,9 +38,9 @@ def test_every_setting_is_told_with_its_source_and_no_password(sqlite_url: str) 
     assert found["settings"]["RECOMMENDATION_POPULAR_DAYS"] == {
         "value": 30,
         "source": "environment",
-        "default": Settings.popular_days,
+        "default": "auto",
         "unit": "days",
-        "takes": "a whole number from 1 to 36500",
-        "reason": "how far `popular` looks back; a season of releases.",
+        "takes": "auto, or a whole number from 1 to 36500",
+        "reason": settings_of(Settings)["popular_days"].reason,
     }
     assert found["settings"]["RECOMMENDATION_GATE_BUDGET"]["source"] == "default"

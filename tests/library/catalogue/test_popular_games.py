@@ -1,7 +1,9 @@
 """Popular games: owners count, then interest; refunds and dismissals do not, and the sentence says what was counted."""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shop import START, event, send
@@ -9,10 +11,11 @@ from shop import START, event, send
 from recommendation.catalogue.popular import FEWEST_RECENT, count_popular, load_popular
 from recommendation.catalogue.popularity import PopularGame
 from recommendation.database.database import Database
-from recommendation.database.tables import popular_games
+from recommendation.database.tables import live_model, models, popular_games
+from recommendation.training.models import ModelRow
 
 
-def counted(database: Database, days: int = 90, now_after_days: int = 1) -> tuple[list[PopularGame], int | None]:
+def counted(database: Database, days: int | None = 90, now_after_days: int = 1) -> tuple[list[PopularGame], int | None]:
     with database.writing() as connection:
         assert count_popular(connection, days, START + timedelta(days=now_after_days))
     with database.reading() as connection:
@@ -46,6 +49,24 @@ def test_the_days_are_told_where_they_give_enough_games(database: Database) -> N
     games, days = counted(database)
     assert (games[0], days, len(games)) == (("classic", 1, 1), 90, FEWEST_RECENT + 1)
     assert games[0].sentence(days) == "Popular: 1 player with it in the last 90 days"
+
+
+@pytest.mark.parametrize("quality", [{}, {"popular": {"days": 7}}, {"popular": {"days": None}}])
+def test_without_a_setting_the_live_model_says_how_far_back_users_count(
+    database: Database, quality: dict[str, Any]
+) -> None:
+    old, lately = "2026-09-20T00:00:00Z", "2026-10-30T00:00:00Z"
+    games = [event("u9", f"g{number:03}", occurred_at=lately) for number in range(FEWEST_RECENT)]
+    send(database, [*games, event("u1", "classic", occurred_at=old)])
+    assert counted(database, None)[1] == 90
+    with database.writing() as connection:
+        row = ModelRow("v1", 1, "run", START, "0" * 64, 1, 1, 1, 1, 1, 2, {}, quality)
+        connection.execute(models.insert().values(vars(row)))
+        connection.execute(live_model.update().values(version="v1"))
+    found, days = counted(database, None)
+    assert days == quality.get("popular", {"days": 90})["days"]
+    assert ("classic" in {game.game_id for game in found}) == (days != 7)
+    assert counted(database, 30)[1] == 30
 
 
 def test_what_an_older_release_counted_is_replaced(database: Database) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommendation.engine import rank_many
-from recommendation.engine.model import Model
+from recommendation.engine.model import BY_TREND, Model
 from recommendation.engine.rank_many import BatchRanker, RankingBlock, recommend_batch
 from recommendation.engine.rank_one import contributions, recommend, score
 from recommendation.engine.sparse import SparseLinks
@@ -87,7 +87,7 @@ def test_a_batch_gives_each_user_to_the_bit_what_they_get_alone(model: Model, se
 
 
 def made_up(rng: np.random.Generator, games: int, levels: int, components: int, size: float) -> Model:
-    """A model that no fit made: factors on a grid, so that many scores are equal, and links from some games."""
+    """A model that no fit made: factors on a grid, so that many scores are equal, some links, perhaps a trend."""
     factors = (rng.integers(-levels, levels + 1, (games, components)) / levels * size).astype(np.float32)
     factors[rng.random(games) < 0.2] = 0.0
     links = np.unique(rng.integers(0, games * games, 4 * games))
@@ -95,7 +95,9 @@ def made_up(rng: np.random.Generator, games: int, levels: int, components: int, 
     linked = SparseLinks.from_triples(
         games, links // games, links % games, (rng.integers(-8, 9, len(links)) / 8 * size).astype(np.float32)
     )
+    trend = (np.maximum(rng.integers(-levels, levels + 1, games), 0) / levels * size * size).astype(np.float32)
     return Model(
+        trend=trend if rng.random() < 0.5 else None,
         games=Vocabulary.from_ids(f"g{row:05}" for row in range(games)),
         factors=factors,
         input_scales=rng.integers(1, 4, games).astype(np.float32),
@@ -184,7 +186,9 @@ def test_a_block_gives_the_same_however_few_games_were_multiplied_at_first(
 
 @settings(deadline=None, max_examples=50)
 @given(seeds, st.integers(2, 200), st.integers(1, 30), st.sampled_from([1, 3]))
-def test_the_reason_is_the_first_of_the_games_that_add_most(seed: int, games: int, size: int, levels: int) -> None:
+def test_the_reason_is_the_first_of_the_games_that_add_most_if_the_trend_does_not(
+    seed: int, games: int, size: int, levels: int
+) -> None:
     rng = np.random.default_rng(seed)
     model = made_up(rng, games, levels, 5, 1.0)
     rows, scores = history(rng, games, min(size, games))
@@ -192,7 +196,10 @@ def test_the_reason_is_the_first_of_the_games_that_add_most(seed: int, games: in
     ranking = recommend(model, rows, scores, [], 20)
     for game, because in zip(ranking.rows.tolist(), ranking.because.tolist(), strict=True):
         added = contributions(model, rows, scores, game)
-        assert because == (rows[added.argmax()] if added.max() > 0 else -1)
+        trend = 0.0 if model.trend is None else model.trend[game]
+        of_game = rows[added.argmax()] if added.max() > 0 else -1
+        assert because == (BY_TREND if trend > max(added.max(), 0) else of_game)
+        assert score(model, rows, scores, game) == added.sum() + trend
 
 
 def test_a_model_without_games_lists_nothing() -> None:

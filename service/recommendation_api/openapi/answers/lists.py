@@ -124,7 +124,7 @@ class RemadeOut(BaseModel):
 
 
 class ExplanationOut(BaseModel):
-    """Why a game is shown to a user, or why not; the contributions, with those left out, sum to the score."""
+    """Why a game is shown to a user, or why not; contributions, with those left out and the trend, sum to the score."""
 
     user_id: str
     game_id: str
@@ -136,10 +136,11 @@ class ExplanationOut(BaseModel):
     score: float | None
     contributions: list[ContributionOut]
     left_out: LeftOutOut
+    trend: float = Field(description="what the game's popularity of late adds, the same for every user")
     model_version: str | None
 
 
 class WhyOut(ExplanationOut):
-    """Why a game is in a user's list, or why not; the contributions, with those left out, sum to the score."""
+    """Why a game is in a list, or why not; contributions, with those left out and the trend, sum to the score."""
 
     remade: RemadeOut | None = Field(description="where the list is older than what is known of the game")
