@@ -37,7 +37,8 @@ SHORT: dict[str, Any] = {"limit": 3}
 """A page that is full without popular games, so that it outlives their being counted."""
 PAGES: list[dict[str, Any]] = [{}, {"source": "cf"}, {"tag": "rpg"}, {"exclude": ["g000", "g003"], "limit": 3}]
 
-VARIANTS = [{"name": "as-ever", "share": 50}, {"name": "popular", "share": 50, "lists": "popular"}]
+OTHERS: list[dict[str, Any]] = [{"lists": "popular"}, {"model_version": "v1"}, {"model_version": "v2"}]
+"""What users of a variant get; one of the two models is live."""
 
 USERS, GAMES, REPLICA = st.sampled_from(WHO), st.sampled_from(WHAT), st.booleans()
 SOON = st.none() | st.sampled_from([5, 45, 70])
@@ -162,10 +163,11 @@ class Machine(RuleBasedStateMachine):
     def end_a_drop(self, second: bool) -> None:
         self.call(second, "DELETE", f"/drops/{self.drops.pop()}")
 
-    @rule(second=REPLICA, starts=SOON, ends=st.none() | st.just(80))
-    def experiment(self, second: bool, starts: int | None, ends: int | None) -> None:
+    @rule(second=REPLICA, other=st.sampled_from(OTHERS), starts=SOON, ends=st.none() | st.just(80))
+    def experiment(self, second: bool, other: dict[str, Any], starts: int | None, ends: int | None) -> None:
         """Begin an experiment, or delete the one that cannot be changed any more."""
-        body = {"variants": VARIANTS, "starts_at": self.in_minutes(starts), "ends_at": self.in_minutes(ends)}
+        variants = [{"name": "as-ever", "share": 50}, {"name": "other", "share": 50, **other}]
+        body = {"variants": variants, "starts_at": self.in_minutes(starts), "ends_at": self.in_minutes(ends)}
         if self.call(second, "PUT", "/experiments/x", body).status_code != 200:
             assert self.call(second, "DELETE", "/experiments/x").status_code == 204
 

@@ -7,7 +7,8 @@ Layers are independent of each other (Tang, Agarwal, O'Brien and Meyer, "Overlap
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -35,7 +36,10 @@ NAME_RULE = "1 to 63 small letters, digits and '-', with a letter or digit at bo
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-_VARIANT_FIELDS = frozenset({"name", "share", "placement", "lists"})
+_VARIANT_FIELDS = frozenset({"name", "share", "placement", "lists", "model_version"})
+
+
+_VERSION = re.compile(r"v[1-9][0-9]{0,17}")
 
 
 EXPERIMENT_FIELDS = frozenset(
@@ -57,6 +61,13 @@ class Variant:
     """Whether drops get their places in the user's list."""
     personal: bool = True
     """Whether the list is personal; False puts popular games in its place."""
+    model_version: str | None = None
+    """The model that ranks the list; None: the live one."""
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """What it sets that has one value at a time, unlike what variants of several experiments may take away."""
+        return frozenset() if self.model_version is None else frozenset({"model_version"})
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,11 @@ class Experiment:
                 return variant
         return None
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """What some variant of it sets."""
+        return frozenset().union(*(variant.parameters for variant in self.variants))
+
     @cached_property
     def _layer_hash(self) -> Any:
         return hash_of("layer", self.layer)
@@ -118,6 +134,12 @@ class Experiment:
     @cached_property
     def _variant_hash(self) -> Any:
         return hash_of("variant", self.salt or self.name)
+
+
+def versions_of(experiments: Iterable[Experiment]) -> frozenset[str]:
+    """Return the model versions that variants name."""
+    named = (variant.model_version for one in experiments for variant in one.variants)
+    return frozenset(version for version in named if version is not None)
 
 
 def is_name(value: object) -> bool:
@@ -174,19 +196,29 @@ def _variants(value: object) -> tuple[Variant, ...]:
     total = sum(variant.share for variant in variants)
     if total != 100:
         raise RowError("invalid_share", f"the shares of the variants should sum to 100 percent, not {total}")
-    if len({(variant.placement, variant.personal) for variant in variants}) == 1:
-        raise RowError("same_variants", "all variants get the same list: say placement or lists of one")
+    if len({replace(variant, name="", share=0) for variant in variants}) == 1:
+        raise RowError("same_variants", "all variants get the same list: say placement, lists or model_version of one")
     return variants
 
 
 def _variant(value: object) -> Variant:
     fields = as_fields(value, _VARIANT_FIELDS, required=("name", "share"))
-    return Variant(
+    variant = Variant(
         _named("name", fields["name"]),
         whole_number(fields, "share", 1, 99, absent=1),
         _choice(fields, "placement", "on", "off"),
         _choice(fields, "lists", "personal", "popular"),
+        _version(fields.get("model_version")),
     )
+    if variant.model_version is not None and not variant.personal:
+        raise RowError("invalid_model_version", "no model ranks lists that are popular: leave model_version out")
+    return variant
+
+
+def _version(value: object) -> str | None:
+    if value is not None and not (isinstance(value, str) and _VERSION.fullmatch(value)):
+        raise RowError("invalid_model_version", "model_version should be a version such as v12; GET /models lists them")
+    return value
 
 
 def _choice(fields: dict[str, object], name: str, usual: str, other: str) -> bool:

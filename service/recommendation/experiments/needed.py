@@ -16,15 +16,10 @@ def needed_events(connection: Connection, now: datetime, kept_after: timedelta) 
     It is null of an event of an erased person, whose type is not known.
 
     Args:
-        kept_after: how long a report can still be asked for after the last window is over.
+        kept_after: how long exposures are kept: when the last one is forgotten, a report counts nobody.
     """
-    needed = [_of(one) for one in read_experiments(connection) if _is_told(one, now - kept_after)]
+    needed = [_of(one) for one in read_experiments(connection) if one.ends_at is None or one.ends_at > now - kept_after]
     return or_(false(), *needed)
-
-
-def _is_told(experiment: Experiment, since: datetime) -> bool:
-    last = _last(experiment)
-    return last is None or last > since
 
 
 def _last(experiment: Experiment) -> datetime | None:

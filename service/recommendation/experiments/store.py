@@ -1,6 +1,6 @@
 """Experiments in the store."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from recommendation.database.dialects.writing import insert
 from recommendation.database.tables import experiments
 from recommendation.database.versions import bump
 from recommendation.errors import ExperimentRefused
-from recommendation.experiments.experiment import BUCKETS, Experiment, Variant
+from recommendation.experiments.experiment import BUCKETS, Experiment, Variant, versions_of
 from recommendation.rows import FUTURE_ALLOWED
 
 MOST_UNENDED = 20
@@ -25,18 +25,28 @@ MAY_CHANGE = ("description", "ends_at")
 """What may change once an experiment has started; anything else would mix users who were treated differently."""
 
 
+def _any_models(_experiment: Experiment, _others: Sequence[Experiment]) -> None:
+    """Allow any models."""
+
+
 def put_experiment(
-    connection: Connection, name: str, told: Callable[[datetime], Experiment], now: datetime
+    connection: Connection,
+    name: str,
+    told: Callable[[datetime], Experiment],
+    now: datetime,
+    check_models: Callable[[Experiment, Sequence[Experiment]], None] = _any_models,
 ) -> Experiment:
     """
-    Make an experiment known, or change it; the same experiment twice changes nothing.
+    Make an experiment known, or change it; the same experiment twice changes nothing, and outdates no reader.
 
-    Before it starts everything may change, then `MAY_CHANGE` only. Its version is raised first: of two that want the
-    last free users of a layer at the same moment, the second waits here and then sees what the first took. Two that
-    begin the same experiment without a start do not differ either: the second has the start of the first.
+    Before it starts everything may change, then `MAY_CHANGE` only. The version of all experiments is raised first: of
+    two that want the last free users of a layer at the same moment, the second waits here and then sees what the first
+    took. Two that begin the same experiment without a start do not differ either: the second has the start of the
+    first.
 
     Args:
         told: makes the experiment, given the start that stands for one that is not said.
+        check_models: refuses an experiment whose models readers cannot hold, beside others that run or wait.
 
     Returns:
         The experiment with the buckets that it holds.
@@ -44,6 +54,9 @@ def put_experiment(
     Raises:
         ExperimentRefused: it started, or others hold the users that it wants at that time.
     """
+    there = get_experiment(connection, name)
+    if there is not None and replace(told(there.starts_at), buckets=there.buckets) == there:
+        return there
     bump(connection, "experiments", now)
     others = read_experiments(connection)
     known = next((other for other in others if other.name == name), None)
@@ -51,6 +64,9 @@ def put_experiment(
     _refuse_changes(known, experiment, now)
     others = [other for other in others if other is not known]
     _refuse_too_many(others, experiment, now)
+    _refuse_two_hands(others, experiment)
+    if experiment.state(now) != "ended" and versions_of([experiment]) - _held(known, now):
+        check_models(experiment, [other for other in others if other.state(now) != "ended"])
     stored = replace(experiment, buckets=_buckets(known, experiment, others, now))
     row = _row(stored)
     statement = insert(connection, experiments).values(row)
@@ -83,6 +99,26 @@ def _refuse_too_many(others: list[Experiment], experiment: Experiment, now: date
         raise ExperimentRefused(f"{MOST_KEPT} experiments are kept: delete some that have ended")
     if experiment.state(now) != "ended" and sum(other.state(now) != "ended" for other in others) >= MOST_UNENDED:
         raise ExperimentRefused(f"{MOST_UNENDED} experiments run or wait: end some first")
+
+
+def _refuse_two_hands(others: Iterable[Experiment], experiment: Experiment) -> None:
+    """
+    Refuse what an experiment of another layer sets too at the same time: a user may be in both, and gets one of them.
+
+    Within a layer no user is in two experiments (Tang et al.: a parameter belongs to one layer).
+    """
+    for other in others:
+        shared = sorted(other.parameters & experiment.parameters)
+        if shared and other.layer != experiment.layer and _meet(other, experiment):
+            raise ExperimentRefused(
+                f"{other.name} of layer {other.layer!r} sets {', '.join(shared)} too at that time, and users may be in "
+                "both: put them into one layer, each with some of its percent"
+            )
+
+
+def _held(known: Experiment | None, now: datetime) -> frozenset[str]:
+    """Return the versions that readers hold for an experiment already."""
+    return frozenset() if known is None or known.state(now) == "ended" else versions_of([known])
 
 
 def _buckets(
@@ -138,8 +174,13 @@ def unended(connection: Connection, now: datetime) -> tuple[Experiment, ...]:
 
 
 def _row(experiment: Experiment) -> dict[str, Any]:
-    variants = [vars(variant) for variant in experiment.variants]
+    variants = [_as_stored(variant) for variant in experiment.variants]
     return {**_values(experiment), "variants": variants, "buckets": sorted(experiment.buckets)}
+
+
+def _as_stored(variant: Variant) -> dict[str, Any]:
+    """Leave out what a variant does not set."""
+    return {name: value for name, value in vars(variant).items() if value is not None}
 
 
 def _experiment(row: Any) -> Experiment:

@@ -7,6 +7,10 @@ from typing import NamedTuple
 from recommendation.experiments.experiment import Experiment
 
 
+LIVE_MODEL = "live_model"
+"""What is served in the place of a variant's model that is not at hand."""
+
+
 class Treatment(NamedTuple):
     """What a list gets, and by which variants of which experiments."""
 
@@ -14,15 +18,33 @@ class Treatment(NamedTuple):
     """Names of experiment and variant, in the order of the experiments' names."""
     placement: bool = True
     personal: bool = True
+    model_version: str | None = None
+    """The model that ranks the list; None: the live one."""
+    model_of: str | None = None
+    """The experiment that names it."""
+    falls_back: bool = False
+    """Whether the live model ranks the list, as the one that is named is not at hand."""
 
     @property
     def told(self) -> str:
         """Say which variants of which experiments they are: `autumn/no-drops`."""
         return ", ".join(f"{experiment}/{variant}" for experiment, variant in self.assigned)
 
-    def as_json(self) -> list[dict[str, str]]:
-        """Return experiments and variants as they are answered."""
-        return [{"experiment": experiment, "variant": variant} for experiment, variant in self.assigned]
+    def as_json(self) -> list[dict[str, str | None]]:
+        """Return experiments and variants as they are answered with a list."""
+        return [
+            {
+                "experiment": experiment,
+                "variant": variant,
+                "fallback": LIVE_MODEL if self.falls_back and experiment == self.model_of else None,
+            }
+            for experiment, variant in self.assigned
+        ]
+
+
+def named(assigned: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return experiments and variants as they are told where no list is."""
+    return [{"experiment": experiment, "variant": variant} for experiment, variant in assigned]
 
 
 USUAL = Treatment()
@@ -31,7 +53,10 @@ USUAL = Treatment()
 
 def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) -> Treatment:
     """
-    Return what a user gets at a moment. Of several experiments, each of another layer, any may take something away.
+    Return what a user gets at a moment.
+
+    Of several experiments, each of another layer, any may take something away, and one at most names a model
+    (`experiments.store` refuses another).
 
     Args:
         experiments: in the order of their names.
@@ -42,10 +67,14 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
         return USUAL
     found = []
     placement = personal = True
+    version: str | None = None
+    named_by: str | None = None
     for experiment in experiments:
         if experiment.is_running(now):
             variant = experiment.variant_of(user_id)
             if variant is not None:
                 found.append((experiment.name, variant.name))
                 placement, personal = placement and variant.placement, personal and variant.personal
-    return Treatment(tuple(found), placement, personal) if found else USUAL
+                if variant.model_version is not None:
+                    version, named_by = variant.model_version, experiment.name
+    return Treatment(tuple(found), placement, personal, version, named_by) if found else USUAL

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine.model import LiveModel
-from recommendation.experiments.treatment import USUAL, Treatment, treatment
+from recommendation.experiments.treatment import USUAL, Treatment
 from recommendation.lists.order import Candidate, Origin, Placement, Reason, order
+from recommendation.lists.own_view import own_view
 from recommendation.lists.personal import ListSettings, personal_list, this_hour
 from recommendation.lists.sources import PageRequest, Sources, hidden_games, newest_of
 from recommendation.lists.stored import StoredList
@@ -46,7 +47,8 @@ def active_list(
     Games that the user owns or dismissed, that are not on sale, or whose item has expired are left out as of `now`.
     A stored personal list is stale where the user has other events than it was ranked from, or another model is live:
     then the user's events are folded into the live model instead. So they are where games are wanted by their tags: the
-    stored list holds the best of all games, and of those of a tag perhaps none.
+    stored list holds the best of all games, and of those of a tag perhaps none. For a user whose variant of an
+    experiment names a model, that one is meant where the live model is.
 
     Args:
         state: the user's rows.
@@ -60,10 +62,10 @@ def active_list(
         The second page of two places, for a user who owns `g1`, holds items 3 and 4 of a list without `g1`:
         `PageRequest(limit=2, before=frozenset({"g7", "g3"}))`, where `g7` and `g3` stood on the first page.
     """
+    view, given = own_view(view, state.user_id, now)
     sources = Sources(view, hidden_games(state, request.exclude, request.before), now, request.tags)
     first_party = sources.first_party(state, request)
     length = settings.length if view.drops or first_party else _enough(request, settings)
-    given = treatment(view.experiments, state.user_id, now) if view.experiments else USUAL
     stored, folded = None, False
     if given.personal:
         stored, folded = _present_list(state, view, settings, length, fresh_reads, now, request.tags)

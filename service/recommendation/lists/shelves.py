@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.experiments.treatment import USUAL, Treatment, treatment
+from recommendation.experiments.treatment import USUAL, Treatment
 from recommendation.lists.asked import USUAL_IN_ROW, USUAL_ROWS
 from recommendation.lists.order import Candidate
+from recommendation.lists.own_view import own_view
 from recommendation.lists.personal import ListSettings, this_hour
 from recommendation.lists.pool import DEPTH, Pool, pool_of
 from recommendation.lists.shelf_rows import FrontPage, Shelf
@@ -59,7 +60,7 @@ def shelves(
     Put a user's front page together.
 
     Owned, dismissed and excluded games, and those not on sale, are left out as of `now`. The user's events are always
-    folded into the live model: a stored list is too short to fill rows.
+    folded into the live model, or that of the user's variant: a stored list is too short to fill rows.
 
     Args:
         state: the user's rows.
@@ -72,8 +73,8 @@ def shelves(
         A user of puzzle games has the rows "Because you have Portal", "New for you", "Puzzle" and "Popular in the last
         90 days"; a stranger has the last, and "Newest games".
     """
+    view, given = own_view(view, state.user_id, now)
     sources = Sources(view, hidden_games(state, request.exclude), now)
-    given = treatment(view.experiments, state.user_id, now) if view.experiments else USUAL
     pool, taste = Pool(sources), TagTaste()
     if given.personal and state.events_seen:
         scores = state.scores(settings.half_life_days, this_hour(now))

@@ -34,6 +34,10 @@ from recommendation.lists.tags import TagFilter
 _NO_ROWS = np.empty(0, np.int32)
 
 
+_WITHOUT_MODEL = ("own_of_everyone", "reasons", "_to_come", "_listed_after")
+"""What is worked out once for a view and all views beside it."""
+
+
 def with_releases(live: LiveModel, catalogue: Catalogue) -> LiveModel:
     """Return the live model with the catalogue's new games in it, each near its neighbours by `similar_to` and tags."""
     model = live.model
@@ -60,11 +64,23 @@ class StoreView:
     experiments: Sequence[Experiment] = ()
     """Those that run or wait, by their names."""
     live: LiveModel | None = None
+    beside: Mapping[str, "StoreView"] = field(default_factory=dict)
+    """The same view ranked by another model, by the versions that experiments name and that are not the live one."""
     made_at: datetime | None = None
     edition: int = 0
     """Rises with each change but one of popular games: at one moment, views of one edition give the same pages."""
     popular_edition: int = 0
     """Rises where popular games change."""
+
+    def with_model(self, live: LiveModel) -> "StoreView":
+        """Return the same view ranked by another model; the two share what no model changes."""
+        other = replace(self, live=live, beside={})
+        vars(other).update({name: getattr(self, name) for name in _WITHOUT_MODEL})
+        return other
+
+    def ranked_by(self, version: str) -> "StoreView":
+        """Return the view that is ranked by a version; itself where that is live or not at hand."""
+        return self.beside.get(version, self)
 
     def turns_after(self, now: datetime) -> datetime | None:
         """
@@ -86,8 +102,8 @@ class StoreView:
         of_experiments = (moment for one in self.experiments for moment in (one.starts_at, one.ends_at))
         expiries = (item.expires_at for given in self.everyone.values() for item in given.items)
         ends = (moment for moment in (*of_experiments, *expiries) if moment is not None)
-        of_trend = () if self.trend_until is None else (self.trend_until,)
-        return sorted({*self._to_come, *of_drops, *ends, *of_trend})
+        of_trends = (view.trend_until for view in (self, *self.beside.values()))
+        return sorted({*self._to_come, *of_drops, *ends, *(moment for moment in of_trends if moment is not None)})
 
     @property
     def trend_until(self) -> datetime | None:
@@ -154,11 +170,14 @@ class StoreView:
         _ = self.tag_shares, self.catalogue.newest
         if self.live is not None:
             self.live.model.warm()
+        for other in self.beside.values():
+            other.warm()
 
     @property
     def needs_times(self) -> bool:
-        """Whether the live model fades a user's older games, so that a list needs to know which came last."""
-        return self.live is not None and self.live.model.recency > 0
+        """Whether a model fades a user's older games, so that a list needs to know which came last."""
+        recency = self.live.model.recency if self.live is not None else 0
+        return recency > 0 or any(other.needs_times for other in self.beside.values())
 
     @cached_property
     def game_index(self) -> GameIndex:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine import rank_one
+from recommendation.lists.own_view import own_view
 from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.personal import ListSettings, personal_list, this_hour
 from recommendation.lists.shelves import Shelves, ShelvesRequest, shelves
@@ -21,8 +22,9 @@ class Explanation:
     """
     Why a game stands in a user's list, or why it does not.
 
-    `score` is the live model's, None where it does not know the game or the user. `contributions` are what each of the
-    user's games adds to it, most first; with what is left out, and the trend, they sum to it.
+    `score` is that of the model that ranks the user's list, None where it does not know the game or the user.
+    `contributions` are what each of the user's games adds to it, most first; with what is left out, and the trend, they
+    sum to it.
     """
 
     user_id: str
@@ -78,6 +80,7 @@ def explain(
     """
     if game_id not in view.catalogue.by_id:
         return None
+    view, _ = own_view(view, state.user_id, now)
     active = active_list(state, view, PageRequest(settings.length, tags=tags), settings, fresh_reads, now)
     explained = _score(state, view, settings, game_id, active.ranked_at or now)
     place = next((i for i, item in enumerate(active.items, 1) if item.game_id == game_id), None)
@@ -110,6 +113,7 @@ def explain_shelves(
     """
     if game_id not in view.catalogue.by_id:
         return None
+    view, _ = own_view(view, state.user_id, now)
     explained = _score(state, view, settings, game_id, this_hour(now))
     page = shelves(state, view, request, settings, now)
     for row in page.rows:

@@ -11,7 +11,7 @@ from recommendation.catalogue.games import Catalogue
 from recommendation.clock import rfc3339
 from recommendation.database.tables import event_ids, feedback, outbox, user_game_interactions
 from recommendation.experiments.store import unended
-from recommendation.experiments.treatment import treatment
+from recommendation.experiments.treatment import named, treatment
 from recommendation.interactions.erasures import erased_until
 from recommendation.interactions.merged import merged_into, visitors_of
 from recommendation.lists.first_party import FirstPartyItem, decode_first_party
@@ -43,7 +43,7 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue, now:
             for stored in lists_of(connection, [user_id])
             if stored.model_version or source_class(stored.source) != "cf"  # others hold a number and no list
         ],
-        "experiments": treatment(unended(connection, now), user_id, now).as_json(),
+        "experiments": named(treatment(unended(connection, now), user_id, now).assigned),
         "announcements": [
             {"type": row.type, "created_at": rfc3339(row.created_at), "data": json.loads(row.data)}
             for row in _rows(connection, outbox, [user_id, *(visitor for visitor, _ in visitors)], "outbox_id")

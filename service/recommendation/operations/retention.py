@@ -28,7 +28,7 @@ def forget_old(connection: Connection, now: datetime, retention: timedelta, mode
         "event ids": forget_event_ids(connection, before, needed_events(connection, now, HISTORY), long_ago),
         "answers": forget_answers(connection, before),
         "erasure digests": forget_erasures(connection, before),
-        "model versions": len(prune_models(connection, models_kept)),
+        "model versions": len(prune_models(connection, models_kept, now)),
         "changes": forget_changes(connection, long_ago),
     }
     kept = select(models.c.version)

@@ -15,6 +15,8 @@ from recommendation.database.versions import next_number
 from recommendation.engine.artifact import load
 from recommendation.engine.model import LiveModel
 from recommendation.errors import InvalidInput, ModelMissing
+from recommendation.experiments.experiment import versions_of
+from recommendation.experiments.store import unended
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ class FencedOff(Exception):
 def live_version(connection: Connection) -> str | None:
     """Return the version that is live."""
     return connection.execute(select(live_model.c.version)).scalar()
+
+
+def lock_live(connection: Connection) -> str | None:
+    """
+    Lock the row of the live model until the transaction ends, and return the version that is live.
+
+    What lets versions go takes this lock, and so does what needs one to stay.
+    """
+    return connection.execute(select(live_model.c.version).with_for_update()).scalar()
 
 
 def model_row(connection: Connection, version: str) -> ModelRow | None:
@@ -118,7 +129,7 @@ def promote(connection: Connection, version: str, now: datetime) -> str | None:
     Raises:
         InvalidInput: there is no such version.
     """
-    before = connection.execute(select(live_model.c.version).with_for_update()).scalar()
+    before = lock_live(connection)
     if connection.execute(select(models.c.version).where(models.c.version == version)).first() is None:
         raise InvalidInput(f"there is no model {version}; see GET /models for those that are kept")
     if version != before:
@@ -146,12 +157,18 @@ def list_shares(connection: Connection) -> dict[str, float]:
     return {version: count / total for version, count in counts.items()}
 
 
-def prune_models(connection: Connection, kept: int) -> list[str]:
-    """Let go of all but the newest versions and the live one; return those that went."""
-    live = live_version(connection)
+def prune_models(connection: Connection, kept: int, now: datetime) -> list[str]:
+    """
+    Let go of all but the newest versions, the live one, and those that experiments name which run or wait.
+
+    Returns:
+        The versions that went.
+    """
+    live = lock_live(connection)
+    named = versions_of(unended(connection, now))
     versions = [row.version for row in all_models(connection)]
     newest = [version for version in versions if version != live][: kept - 1]
-    gone = [version for version in versions if version != live and version not in newest]
+    gone = [version for version in versions if version != live and version not in newest and version not in named]
     connection.execute(delete(model_artifacts).where(model_artifacts.c.version.in_(gone)))
     connection.execute(delete(models).where(models.c.version.in_(gone)))
     return gone

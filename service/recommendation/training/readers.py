@@ -6,6 +6,7 @@ before it reads anything, and 1,322 MiB at most while one model takes the place 
 """
 
 import math
+from collections.abc import Sequence
 
 from recommendation.errors import InvalidInput
 from recommendation.settings import Settings
@@ -22,13 +23,30 @@ LIVE_TIMES, LOADING_TIMES = 2.1, 1.5
 """Sizes of an artifact that the live model takes, as releases are put into a copy of it; and the one being loaded."""
 
 
-def memory_mib(artifact_bytes: int, games: int) -> int:
-    """Return how much memory an API process needs while such a model takes the place of another like it."""
-    of_models = (LIVE_TIMES + LOADING_TIMES) * artifact_bytes
-    return PROCESS_MIB + math.ceil((of_models + GAME_BYTES * games) / 2**20)
+BESIDE_TIMES = 3.1
+"""Sizes of an artifact that a model beside the live one takes: as that, and a second copy with releases while the
+catalogue changes. The live model's second copy needs no more than the place of the one being loaded."""
 
 
-def another_fits(settings: Settings, artifact_bytes: int, games: int) -> bool:
+BESIDE_GAME_BYTES = 512
+"""A game's row in the vocabulary of such a model, and what a view of it keeps of each game."""
+
+
+def memory_mib(artifact_bytes: int, games: int, beside: Sequence[int] = ()) -> int:
+    """
+    Return how much memory an API process needs while such a model takes the place of another like it.
+
+    Args:
+        artifact_bytes: size of the model.
+        games: how many games the catalogue has.
+        beside: sizes of the models that experiments name.
+    """
+    of_models = (LIVE_TIMES + LOADING_TIMES) * artifact_bytes + BESIDE_TIMES * sum(beside)
+    of_games = (GAME_BYTES + BESIDE_GAME_BYTES * len(beside)) * games
+    return PROCESS_MIB + math.ceil((of_models + of_games) / 2**20)
+
+
+def another_fits(settings: Settings, artifact_bytes: int, games: int, beside: Sequence[int] = ()) -> bool:
     """
     Tell whether a process may hold one more model of such a size, while a new one takes the place of the live one.
 
@@ -36,13 +54,16 @@ def another_fits(settings: Settings, artifact_bytes: int, games: int) -> bool:
         settings: with the bounds.
         artifact_bytes: size of the model; the live one is taken for as large.
         games: how many games the catalogue has.
+        beside: sizes of the models that experiments name.
     """
     one_more = math.ceil(LIVE_TIMES * artifact_bytes / 2**20)
-    needed = memory_mib(artifact_bytes, games) + one_more + settings.kept_pages_mib
+    needed = memory_mib(artifact_bytes, games, beside) + one_more + settings.kept_pages_mib
     return not settings.reader_memory_mib or needed <= settings.reader_memory_mib
 
 
-def refuse_what_readers_cannot_hold(settings: Settings, artifact_bytes: int, games: int) -> None:
+def refuse_what_readers_cannot_hold(
+    settings: Settings, artifact_bytes: int, games: int, beside: Sequence[int] = ()
+) -> None:
     """
     Refuse a model that is too large.
 
@@ -50,6 +71,7 @@ def refuse_what_readers_cannot_hold(settings: Settings, artifact_bytes: int, gam
         settings: with the bounds.
         artifact_bytes: size of the model.
         games: how many games the catalogue has.
+        beside: sizes of the models that experiments name.
 
     Raises:
         InvalidInput: it is, with the numbers and what to change.
@@ -60,10 +82,11 @@ def refuse_what_readers_cannot_hold(settings: Settings, artifact_bytes: int, gam
             f"the model has {mib} MiB, more than RECOMMENDATION_MODEL_MAX_MIB={settings.model_max_mib}; "
             "raise that, or lower CF_N_COMPONENTS"
         )
-    needed, there = memory_mib(artifact_bytes, games) + settings.kept_pages_mib, settings.reader_memory_mib
+    needed, there = memory_mib(artifact_bytes, games, beside) + settings.kept_pages_mib, settings.reader_memory_mib
     if there and needed > there:
+        named, end = (f" and {len(beside)} that experiments name", ", end an experiment") if beside else ("", "")
         raise InvalidInput(
             f"the model has {mib} MiB: with {games} games an API process needs {needed} MiB to load it beside the live "
-            f"one, more than RECOMMENDATION_READER_MEMORY_MIB={there}; raise the memory limit of the API's pods, or "
-            "lower CF_N_COMPONENTS"
+            f"one{named}, more than RECOMMENDATION_READER_MEMORY_MIB={there}; raise the memory limit of the API's "
+            f"pods{end}, or lower CF_N_COMPONENTS"
         )

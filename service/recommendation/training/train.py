@@ -21,9 +21,11 @@ from recommendation.database.locks import training_lock
 from recommendation.engine import artifact
 from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
 from recommendation.evaluation.guards import LiveData, look_at
+from recommendation.experiments.store import unended
 from recommendation.matrix.extract import read_matrix
 from recommendation.settings import Settings
 from recommendation.training import models, runs
+from recommendation.training.beside import bytes_named
 from recommendation.training.candidate import FittedModel, Report, live_of, make_candidate, seen_by_guards
 from recommendation.training.model_files import is_copy, write_copies
 from recommendation.training.readers import refuse_what_readers_cannot_hold
@@ -193,7 +195,8 @@ def _train(
     report("publish")
     with database.reading() as connection:
         games = max(known_games(connection), len(matrix.games))
-    refuse_what_readers_cannot_hold(settings, len(candidate.data), games)
+        beside = bytes_named(connection, unended(connection, clock()))
+    refuse_what_readers_cannot_hold(settings, len(candidate.data), games, beside)
     return _publish(database, settings, clock, run_id, fence, candidate)
 
 
@@ -224,7 +227,7 @@ def _publish(
         if runs.is_stopping(connection, run_id, holds=True):
             raise StopRequested
         models.publish(connection, row, candidate.data, fence)
-        models.prune_models(connection, settings.models_kept)
+        models.prune_models(connection, settings.models_kept, clock())
         results = {**candidate.facts, "quality": candidate.quality, "model_version": version}
         runs.finish_run(connection, run_id, "succeeded", clock(), **results)
     return Outcome("succeeded", run_id, model_version=version)

@@ -10,6 +10,7 @@ from recommendation.engine.model import LiveModel
 from recommendation.errors import InvalidInput, ModelMissing
 from recommendation.lists.view import StoreView, with_releases
 from recommendation.settings import Settings
+from recommendation.training.beside import bytes_named
 from recommendation.training.models import load_model, model_row
 from recommendation.training.readers import another_fits
 
@@ -50,21 +51,24 @@ class OtherModels:
         self._asked_at = time.monotonic()
         if present.live is not None and present.live.version == version:
             return present
+        if (beside := present.beside.get(version)) is not None:  # an experiment names it: it is there already
+            return replace(present, live=beside.live)
         model, view = self._model, self._view
         if model is None or model.version != version:
             self.let_go()  # before the next is loaded: never two of them
-            model, view = self._load(version, len(present.catalogue.by_id)), None
+            model, view = self._load(version, present), None
         if view is None or self._of is not present:
             view = replace(present, live=with_releases(model, present.catalogue))
         self._model, self._view, self._of = model, view, present
         return view
 
-    def _load(self, version: str, games: int) -> LiveModel:
+    def _load(self, version: str, present: StoreView) -> LiveModel:
         with self._database.reading() as connection:
             row = model_row(connection, version)
             if row is None:
                 raise ModelMissing(f"there is no model {version}; GET /models lists those that are kept")
-            if not another_fits(self._settings, row.bytes, games):
+            beside = bytes_named(connection, present.experiments)
+            if not another_fits(self._settings, row.bytes, len(present.catalogue.by_id), beside):
                 raise InvalidInput(
                     f"no memory for {version} beside the live model: raise the memory limit of the API's pods "
                     f"(RECOMMENDATION_READER_MEMORY_MIB={self._settings.reader_memory_mib})"

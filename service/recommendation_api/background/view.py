@@ -5,6 +5,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Mapping
 
 from recommendation.clock import Clock
 from recommendation.database.database import Database
@@ -67,6 +68,7 @@ class ViewHolder:
         self._cost_seconds = 0.0
         self.refused: str | None = None
         """Why the live model could not be loaded, if so."""
+        self._refused_beside: Mapping[str, str] = {}
 
     @property
     def is_loaded(self) -> bool:
@@ -151,16 +153,20 @@ class ViewHolder:
             with self._database.reading() as connection:
                 self._loader.load(connection, self._clock())
             self._taken_up = commits
-            self._tell_refusal(self._loader.refused)
+            self._tell_refusals()
         finally:
             # What is expensive now and then (a large catalogue that changed) is not tried on a reader soon again.
             self._cost_seconds = max(time.perf_counter() - began, 0.9 * self._cost_seconds)
             self._catch_ups.took(self._cost_seconds)
 
-    def _tell_refusal(self, refused: str | None) -> None:
+    def _tell_refusals(self) -> None:
+        refused, beside = self._loader.refused, self._loader.refused_beside
         if refused is not None and refused != self.refused:
             log.error("the live model is not taken up: %s", refused)
-        self.refused = refused
+        for version, why in beside.items():
+            if self._refused_beside.get(version) != why:
+                log.error("the model %s of an experiment is not taken up, the live one serves for it: %s", version, why)
+        self.refused, self._refused_beside = refused, beside
 
     async def keep_fresh(self) -> None:
         """Look for changes until cancelled."""

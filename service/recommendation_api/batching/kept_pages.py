@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sys import getsizeof
 from typing import NamedTuple
 
+from recommendation.experiments.treatment import Treatment
 from recommendation.lists.lasting import lasts_until, shows_popular
 from recommendation.lists.page import ActiveList
 from recommendation.lists.sources import PageRequest
@@ -40,8 +41,8 @@ class KeptPage(NamedTuple):
     tag: str
     made: str
     """How the list came about, as metrics name it."""
-    may_fall_back: bool
-    """Whether it counts as a fallback where it holds popular games only."""
+    treatment: Treatment
+    """What experiments made of it."""
     events_seen: int
     game_ids: tuple[str, ...]
     stamp: bytes
@@ -153,7 +154,7 @@ def kept_page(
         body,
         tag,
         made,
-        active.treatment.personal and not request.tags,
+        active.treatment,
         state.events_seen,
         tuple(item.game.game_id for item in active.items),
         stamp,

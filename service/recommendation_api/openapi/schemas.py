@@ -309,6 +309,9 @@ class VariantIn(Strict):
     share: int = Field(ge=1, le=99, description="percent of the experiment's users; all shares sum to 100")
     placement: Literal["on", "off"] | None = Field("on", description="`off`: drops get no places in their lists")
     lists: Literal["personal", "popular"] | None = Field("personal", description="`popular`: no personal lists")
+    model_version: str | None = Field(
+        None, pattern="^v[1-9][0-9]{0,17}$", description="a kept model, which ranks their lists; absent: the live one"
+    )
 
 
 class ExperimentIn(Strict):

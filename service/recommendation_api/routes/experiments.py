@@ -1,6 +1,7 @@
 """Experiments: what is compared, among whom, and which variant a user gets."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -14,8 +15,9 @@ from recommendation.database.idempotency import Answer
 from recommendation.experiments import store
 from recommendation.experiments.experiment import Experiment, parse_experiment
 from recommendation.experiments.report import report
-from recommendation.experiments.treatment import treatment
+from recommendation.lists.own_view import own_view
 from recommendation.rows import required_time
+from recommendation.training.beside import refuse_models_that_cannot_be_held
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
@@ -48,7 +50,8 @@ async def put_experiment(request: Request, name: schemas.UserId) -> Response:
 
     Which variant a user gets is a hash of the user and the experiment. Before it starts everything may change; then
     only `description` and `ends_at`, which ends it. What is absent takes its default, but for `starts_at`, which stays
-    as it was. 409 where it has started, or where experiments of its layer hold the users that it wants.
+    as it was. 409 where it has started, where experiments of its layer hold the users that it wants, or where a
+    variant names a model that is not kept or that readers cannot hold beside the live one.
     """
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
@@ -58,7 +61,9 @@ async def put_experiment(request: Request, name: schemas.UserId) -> Response:
         def told(usual_start: datetime) -> Experiment:
             return parse_experiment(name, document, types, usual_start)
 
-        return Answer(200, orjson.dumps(experiment_document(store.put_experiment(connection, name, told, now), now)))
+        check_models = partial(refuse_models_that_cannot_be_held, connection, parts.settings)
+        stored = store.put_experiment(connection, name, told, now, check_models)
+        return Answer(200, orjson.dumps(experiment_document(stored, now)))
 
     return answered(*await once_and_shown(request, body, work))
 
@@ -126,10 +131,15 @@ async def get_experiment_report(
 
 @reading.get("/user/{user_id}/experiments", responses=answer(UserExperimentsOut))
 async def get_user_experiments(request: Request, user_id: schemas.UserId) -> Response:
-    """Read which variants a user gets now: those that the user's list names."""
+    """
+    Read which variants a user gets now: those that the user's list names.
+
+    `fallback` is `live_model` where this process does not hold the model that the variant names: the live one ranks
+    the user's list then.
+    """
     parts = parts_of(request)
     await parts.views.catch_up()
-    given = treatment(parts.views.view.experiments, user_id, parts.clock())
+    _, given = own_view(parts.views.view, user_id, parts.clock())
     return json_response({"user_id": user_id, "experiments": given.as_json()})
 
 
@@ -161,6 +171,7 @@ def experiment_document(experiment: Experiment, now: datetime) -> dict[str, Any]
                 "share": variant.share,
                 "placement": "on" if variant.placement else "off",
                 "lists": "personal" if variant.personal else "popular",
+                "model_version": variant.model_version,
             }
             for variant in experiment.variants
         ],

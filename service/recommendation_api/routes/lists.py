@@ -114,7 +114,9 @@ async def _page_of(parts: Parts, user_id: str, page: PageRequest) -> KeptPage:
         stamp = state.stamp()
         found = parts.pages.find(user_id, page, stamp, view, parts.clock())
         found = found or parts.pages.keep(page, _made(parts, view, state, page, stamp), erasures)
-    parts.metrics.served_as(found.made, user_id, found.events_seen, found.game_ids, found.may_fall_back)
+    parts.metrics.served_as(
+        found.made, user_id, found.events_seen, found.game_ids, found.treatment, is_filtered=bool(page.tags)
+    )
     return found
 
 
@@ -310,8 +312,8 @@ async def get_why(
     """
     parts = parts_of(request)
     await parts.views.catch_up()
-    state = await parts.reads.ask(user_id)
-    view, now, tags = parts.views.view, parts.clock(), _tags(tag, exclude_tag)
+    view, state = parts.views.view, await parts.reads.ask(user_id)
+    now, tags = parts.clock(), _tags(tag, exclude_tag)
 
     def found() -> Explanation | None:
         fresh = parts.settings.fresh_reads

@@ -60,7 +60,7 @@ async def get_shelves(
         return shelves(state, view, wanted, parts.list_settings, parts.clock())
 
     made = await _beside(found, state, view)
-    parts.metrics.showed(state, made.items)
+    parts.metrics.showed(state, made.items, made.treatment)
     return tagged_response(request, shelves_body(made))
 
 

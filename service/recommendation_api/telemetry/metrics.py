@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from recommendation.announcements import announcement as announcements
 from recommendation.database.database import Database
+from recommendation.experiments.treatment import Treatment
 from recommendation.interactions.feedback import ACTIONS
 from recommendation.lists.order import SOURCE_ORDER, Candidate
 from recommendation.lists.page import ActiveList
@@ -26,6 +27,7 @@ from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 from recommendation.operations.traffic import Counts
 from recommendation.weights import Weights
+from recommendation_api.telemetry.experiment_counts import ExperimentCounts
 from recommendation_api.telemetry.leak_check import RESULTS, LeakCheck
 from recommendation_api.telemetry.page_gauges import PagesCollector, WatchedPages
 from recommendation_api.telemetry.store_gauges import FactsReader, StoreCollector
@@ -68,6 +70,7 @@ class Metrics:
         self.event_send_failures = self._counter(
             "events_send_failures", "Times that the broker did not take what this process sent; it is sent again."
         )
+        self.experiments = ExperimentCounts()
         self._durations = Durations()
         self.registry.register(self._durations)
         self._expected: Callable[[], Iterable[str]] = tuple
@@ -141,21 +144,31 @@ class Metrics:
         counts as a fallback.
         """
         game_ids = (item.game_id for item in active.items)
-        may_fall_back = not is_filtered and active.treatment.personal
-        self.served_as(made_of(state, active), state.user_id, state.events_seen, game_ids, may_fall_back)
+        self.served_as(
+            made_of(state, active), state.user_id, state.events_seen, game_ids, active.treatment, is_filtered
+        )
 
     def served_as(
-        self, made: str, user_id: str, events_seen: int, game_ids: Iterable[str], may_fall_back: bool
+        self,
+        made: str,
+        user_id: str,
+        events_seen: int,
+        game_ids: Iterable[str],
+        given: Treatment,
+        is_filtered: bool,
     ) -> None:
         """Count a list of which it is known how it came about, as `served` does."""
         self._made[made].inc()
-        if made != "newcomer" and may_fall_back:
+        if given.assigned:
+            self.experiments.read(given)
+        if made != "newcomer" and given.personal and not is_filtered:
             self._recent.add(made == "popular")
             self._fallbacks += made == "popular"
         self._leaks.saw(user_id, events_seen, game_ids)
 
-    def showed(self, state: UserState, items: Iterable[Candidate]) -> None:
+    def showed(self, state: UserState, items: Iterable[Candidate], given: Treatment) -> None:
         """Be told of games that are about to be answered in rows; one answer in a thousand is checked."""
+        self.experiments.read(given)
         self._leaks.saw(state.user_id, state.events_seen, (item.game_id for item in items))
 
     def event_sent(self, type_: str) -> None:
@@ -168,6 +181,8 @@ class Metrics:
 
     def watch_view(self, view: Callable[[], StoreView]) -> None:
         """Tell from now on what this process serves from."""
+        self.experiments.watch(view)
+        self.registry.register(self.experiments)
         self.registry.register(ViewCollector(view))
 
     def expect_routes(self, routes: Callable[[], Iterable[str]]) -> None:

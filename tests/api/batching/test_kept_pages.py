@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommendation.experiments.treatment import USUAL
 from recommendation.interactions.erasures import erase_user
 from recommendation.lists.sources import PageRequest
 from recommendation.lists.view import StoreView
@@ -22,7 +23,7 @@ BYTES = 20_000
 
 
 def page(user: str = "u", size: int = 100, at: datetime = NOW) -> KeptPage:
-    return KeptPage(user, b"x" * size, '"t"', "stored", True, 1, (), b"stamp", 0, None, at, at + timedelta(hours=1))
+    return KeptPage(user, b"x" * size, '"t"', "stored", USUAL, 1, (), b"stamp", 0, None, at, at + timedelta(hours=1))
 
 
 def find(pages: KeptPages, user: str, at: datetime = NOW, limit: int = 20) -> KeptPage | None:

@@ -42,7 +42,7 @@ def test_lists_are_popular_for_one_variant_and_say_so_until_it_ends(store: Store
     for variant in ("as-ever", "popular"):
         user = users[variant][0]
         page = store.get(f"/user/{user}")
-        assert page["experiments"] == [{"experiment": "lasting", "variant": variant}]
+        assert page["experiments"] == [{"experiment": "lasting", "variant": variant, "fallback": None}]
         assert page["personal"] is (variant == "as-ever")
         assert store.post("/lists/read", {"users": [user]})["lists"] == [page]
     assert store.listed(users["as-ever"][0]) == before[users["as-ever"][0]]
@@ -136,7 +136,9 @@ def test_what_cannot_be_begun_is_refused(store: Store) -> None:
 
 def test_the_export_of_a_person_names_their_variants(store: Store) -> None:
     begin(store, "lasting")
-    assert store.get("/user/u00/export")["experiments"] == store.get("/user/u00/experiments")["experiments"]
+    (given,) = store.get("/user/u00/experiments")["experiments"]
+    del given["fallback"]
+    assert store.get("/user/u00/export")["experiments"] == [given]
 
 
 def test_a_report_counts_what_was_shown_and_who_is_missing(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Experiments in the store: what they may hold, and what may change."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -120,6 +121,12 @@ def test_so_many_run_at_a_time_and_no_more(database: Database) -> None:
 @pytest.mark.parametrize(
     ("more", "code"),
     [
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "model_version": 12}]}, "invalid_model_version"),
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "model_version": "v0"}]}, "invalid_model_version"),
+        (
+            {"variants": [VARIANTS[0], {"name": "new", "share": 10, "model_version": "v1", "lists": "popular"}]},
+            "invalid_model_version",
+        ),
         ({"variants": VARIANTS[:1]}, "invalid_variants"),
         ({"variants": [VARIANTS[0], {**VARIANTS[1], "name": "as-ever"}]}, "invalid_variants"),
         ({"variants": [VARIANTS[0], {**VARIANTS[1], "share": 11}]}, "invalid_share"),
@@ -168,6 +175,58 @@ def test_the_same_experiment_begun_twice_at_once_begins_once(database: Database)
 
     begun = at_once(*(partial(begin, turn) for turn in range(4)))
     assert [(one.error, one.value) for one in begun] == [(None, known) for known in kept(database)] * 4
+
+
+def test_the_same_experiment_again_outdates_no_reader(database: Database) -> None:
+    given = put(database, parsed(percent=40))
+    with database.reading() as connection:
+        before = present_versions(connection)
+    assert put(database, parsed(percent=40), NOW + DAY) == given
+    with database.reading() as connection:
+        assert present_versions(connection) == before
+    put(database, parsed(percent=40, description="told"), NOW + DAY)
+    with database.reading() as connection:
+        assert present_versions(connection) != before
+
+
+def models_of(*versions: str, layer: str = "default", percent: int = 50, **more: Any) -> dict[str, Any]:
+    """Say of an experiment that it compares the live model with others."""
+    variants = [{"name": version, "share": 100 // (len(versions) + 1), "model_version": version} for version in versions]
+    live = {"name": "live", "share": 100 - sum(variant["share"] for variant in variants)}
+    return {"variants": [live, *variants], "layer": layer, "percent": percent, **more}
+
+
+def test_two_layers_do_not_both_name_models_at_one_time(database: Database) -> None:
+    first = put(database, parsed("one", **models_of("v1")))
+    with pytest.raises(ExperimentRefused, match="one of layer 'default' sets model_version too at that time"):
+        put(database, parsed("two", **models_of("v2", layer="other")))
+    put(database, parsed("two", **models_of("v2")))
+    put(database, parsed("three", layer="other"))
+    put(database, replace(first, ends_at=NOW + DAY))
+    later = (NOW + 2 * DAY).isoformat()
+    with database.writing() as connection:
+        assert store.delete_experiment(connection, "two", NOW)
+    put(database, parsed("four", **models_of("v2", layer="other", starts_at=later)))
+    with pytest.raises(ExperimentRefused, match="sets model_version too"):
+        put(database, replace(first, ends_at=NOW + 3 * DAY))
+
+
+def test_models_are_checked_where_they_are_named_anew_and_not_again(database: Database) -> None:
+    seen: list[tuple[str, list[str]]] = []
+
+    def put_with(experiment: Experiment, now: datetime = NOW) -> None:
+        def note(one: Experiment, others: Sequence[Experiment]) -> None:
+            seen.append((one.name, [other.name for other in others]))
+
+        with database.writing() as connection:
+            store.put_experiment(connection, experiment.name, lambda _: experiment, now, note)
+
+    put(database, parsed("over", layer="other", ends_at=(NOW + DAY).isoformat()))
+    put(database, parsed("plain", layer="third"))
+    put_with(parsed("one", **models_of("v1")), NOW + DAY)
+    put_with(parsed("one", **models_of("v1"), description="told"), NOW + DAY)
+    put_with(parsed("one", **models_of("v1"), ends_at=(NOW + 2 * DAY).isoformat()), NOW + 3 * DAY)
+    assert seen == [("one", ["plain"])]
 
 
 def test_deleting_what_is_not_there_outdates_no_reader(database: Database) -> None:

@@ -61,7 +61,7 @@ def test_the_live_version_is_kept_however_old_it_is(database: Database) -> None:
     with database.writing() as connection:
         versions = [publish_bytes(connection, b"%d" % number) for number in range(6)]
         models.promote(connection, versions[0], START)
-        models.prune_models(connection, 3)
+        models.prune_models(connection, 3, START)
         assert [row.version for row in models.all_models(connection)] == [versions[5], versions[4], versions[0]]
         with pytest.raises(ModelMissing):
             models.artifact(connection, versions[1])

@@ -293,8 +293,8 @@ def test_a_version_that_was_promoted_back_outlives_younger_ones(shop: Shop) -> N
     made = [str(shop.train(components=2 + turn).model_version) for turn in range(2)]
     with shop.database.writing() as connection:
         models.promote(connection, made[0], shop.clock())
-        assert models.prune_models(connection, 2) == []
-        assert models.prune_models(connection, 1) == [made[1]]
+        assert models.prune_models(connection, 2, shop.clock()) == []
+        assert models.prune_models(connection, 1, shop.clock()) == [made[1]]
         assert models.live_version(connection) == made[0]
 
 

@@ -15,6 +15,7 @@ class VariantOut(BaseModel):
     share: int
     placement: Literal["on", "off"]
     lists: Literal["personal", "popular"]
+    model_version: str | None = Field(description="the model that ranks the lists; null: the live one")
 
 
 class ExperimentOut(BaseModel):

@@ -34,6 +34,9 @@ class AssignedOut(BaseModel):
 
     experiment: str
     variant: str
+    fallback: Literal["live_model"] | None = Field(
+        description="`live_model` where the variant's model is not at hand, so that the live one ranks the list"
+    )
 
 
 class ListOut(BaseModel):

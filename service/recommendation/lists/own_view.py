@@ -1,0 +1,23 @@
+"""What experiments make of one user's list, and the view that it is made from."""
+
+from datetime import datetime
+
+from recommendation.experiments.treatment import USUAL, Treatment, treatment
+from recommendation.lists.view import StoreView
+
+
+def own_view(view: StoreView, user_id: str, now: datetime) -> tuple[StoreView, Treatment]:
+    """
+    Return the view that ranks a user's list at a moment, and what experiments make of the list.
+
+    That is the view itself, but for users of a variant that names a model. Where a process does not hold the model, the
+    live one ranks their lists, and the treatment says so. The view that comes back may be given again.
+    """
+    if not view.experiments:
+        return view, USUAL
+    given = treatment(view.experiments, user_id, now)
+    if given.model_version is None or not given.personal:
+        return view, given
+    own = view.ranked_by(given.model_version)
+    is_held = own.live is not None and own.live.version == given.model_version
+    return own, given if is_held else given._replace(falls_back=True)
