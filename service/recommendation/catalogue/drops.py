@@ -1,6 +1,6 @@
 """A drop as the service knows it: games released together, and the places they get in lists for some days."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from recommendation.catalogue.games import Game, parse_game
@@ -132,3 +132,7 @@ class StandingDrop:
     ends_at: datetime
     slots: int
     first_position: int
+
+    def with_slots(self, slots: int) -> "StandingDrop":
+        """Return the drop with so many slots, as far as there are places from its first position on."""
+        return replace(self, slots=min(slots, LAST_PLACE + 1 - self.first_position))

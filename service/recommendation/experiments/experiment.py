@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from recommendation.experiments.assignment import hash_of, part_of_hundred
+from recommendation.experiments.read_settings import ReadSettings, parse_read_settings
 from recommendation.rows import RowError, as_fields, optional_time, whole_number
 
 BUCKETS = 100
@@ -36,7 +37,7 @@ NAME_RULE = "1 to 63 small letters, digits and '-', with a letter or digit at bo
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-_VARIANT_FIELDS = frozenset({"name", "share", "placement", "lists", "model_version"})
+_VARIANT_FIELDS = frozenset({"name", "share", "placement", "lists", "model_version", "settings"})
 
 
 _VERSION = re.compile(r"v[1-9][0-9]{0,17}")
@@ -63,11 +64,19 @@ class Variant:
     """Whether the list is personal; False puts popular games in its place."""
     model_version: str | None = None
     """The model that ranks the list; None: the live one."""
+    settings: ReadSettings | None = None
+    """What it changes of how lists are read; None: nothing."""
+
+    @property
+    def fades(self) -> bool:
+        """Whether it has a half-life of its own."""
+        return self.settings is not None and bool(self.settings.half_life_days)
 
     @property
     def parameters(self) -> frozenset[str]:
         """What it sets that has one value at a time, unlike what variants of several experiments may take away."""
-        return frozenset() if self.model_version is None else frozenset({"model_version"})
+        named = () if self.model_version is None else ("model_version",)
+        return frozenset((*named, *(self.settings.changed if self.settings is not None else ())))
 
 
 @dataclass(frozen=True)
@@ -197,7 +206,7 @@ def _variants(value: object) -> tuple[Variant, ...]:
     if total != 100:
         raise RowError("invalid_share", f"the shares of the variants should sum to 100 percent, not {total}")
     if len({replace(variant, name="", share=0) for variant in variants}) == 1:
-        raise RowError("same_variants", "all variants get the same list: say placement, lists or model_version of one")
+        raise RowError("same_variants", "all variants get the same list: say what one of them changes")
     return variants
 
 
@@ -209,6 +218,7 @@ def _variant(value: object) -> Variant:
         _choice(fields, "placement", "on", "off"),
         _choice(fields, "lists", "personal", "popular"),
         _version(fields.get("model_version")),
+        parse_read_settings(fields.get("settings")),
     )
     if variant.model_version is not None and not variant.personal:
         raise RowError("invalid_model_version", "no model ranks lists that are popular: leave model_version out")

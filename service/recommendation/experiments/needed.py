@@ -16,7 +16,7 @@ def needed_events(connection: Connection, now: datetime, kept_after: timedelta) 
     It is null of an event of an erased person, whose type is not known.
 
     Args:
-        kept_after: how long exposures are kept: when the last one is forgotten, a report counts nobody.
+        kept_after: how long exposures are kept: with the last one a report has lost its last user.
     """
     needed = [_of(one) for one in read_experiments(connection) if one.ends_at is None or one.ends_at > now - kept_after]
     return or_(false(), *needed)

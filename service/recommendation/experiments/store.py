@@ -1,6 +1,6 @@
 """Experiments in the store."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from recommendation.database.tables import experiments
 from recommendation.database.versions import bump
 from recommendation.errors import ExperimentRefused
 from recommendation.experiments.experiment import BUCKETS, Experiment, Variant, versions_of
+from recommendation.experiments.read_settings import ReadSettings
 from recommendation.rows import FUTURE_ALLOWED
 
 MOST_UNENDED = 20
@@ -180,9 +181,16 @@ def _row(experiment: Experiment) -> dict[str, Any]:
 
 def _as_stored(variant: Variant) -> dict[str, Any]:
     """Leave out what a variant does not set."""
-    return {name: value for name, value in vars(variant).items() if value is not None}
+    values = {name: value for name, value in vars(variant).items() if value is not None}
+    return values if variant.settings is None else {**values, "settings": dict(variant.settings.changed)}
+
+
+def _variant(stored: Mapping[str, Any]) -> Variant:
+    settings = stored.get("settings")
+    return Variant(**{**stored, "settings": None if settings is None else ReadSettings(**settings)})
 
 
 def _experiment(row: Any) -> Experiment:
-    variants = tuple(Variant(**variant) for variant in row["variants"])
-    return Experiment(**{**row, "variants": variants, "buckets": frozenset(row["buckets"])})
+    return Experiment(
+        **{**row, "variants": tuple(map(_variant, row["variants"])), "buckets": frozenset(row["buckets"])}
+    )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from recommendation.experiments.experiment import Experiment
+from recommendation.experiments.read_settings import ReadSettings
 
 
 LIVE_MODEL = "live_model"
@@ -24,6 +25,15 @@ class Treatment(NamedTuple):
     """The experiment that names it."""
     falls_back: bool = False
     """Whether the live model ranks the list, as the one that is named is not at hand."""
+    settings: ReadSettings | None = None
+    """What it changes of how the list is read; None: nothing."""
+
+    @property
+    def drop_slots(self) -> int | None:
+        """Places that drops have together, 0 where they have none; None: each drop says how many."""
+        if not self.placement:
+            return 0
+        return None if self.settings is None else self.settings.drop_slots
 
     @property
     def told(self) -> str:
@@ -55,8 +65,8 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
     """
     Return what a user gets at a moment.
 
-    Of several experiments, each of another layer, any may take something away, and one at most names a model
-    (`experiments.store` refuses another).
+    Of several experiments, each of another layer, any may take something away, and one at most names a model or
+    changes a setting (`experiments.store` refuses another).
 
     Args:
         experiments: in the order of their names.
@@ -69,6 +79,7 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
     placement = personal = True
     version: str | None = None
     named_by: str | None = None
+    settings: ReadSettings | None = None
     for experiment in experiments:
         if experiment.is_running(now):
             variant = experiment.variant_of(user_id)
@@ -77,4 +88,8 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
                 placement, personal = placement and variant.placement, personal and variant.personal
                 if variant.model_version is not None:
                     version, named_by = variant.model_version, experiment.name
-    return Treatment(tuple(found), placement, personal, version, named_by) if found else USUAL
+                if variant.settings is not None:
+                    settings = variant.settings.over(settings)
+    if not found:
+        return USUAL
+    return Treatment(tuple(found), placement, personal, version, named_by, settings=settings)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine.model import LiveModel
+from recommendation.experiments.read_settings import ReadSettings
 from recommendation.experiments.treatment import USUAL, Treatment
 from recommendation.lists.order import Candidate, Origin, Placement, Reason, order
 from recommendation.lists.own_view import own_view
@@ -63,16 +64,18 @@ def active_list(
         `PageRequest(limit=2, before=frozenset({"g7", "g3"}))`, where `g7` and `g3` stood on the first page.
     """
     view, given = own_view(view, state.user_id, now)
+    settings = settings.changed_by(given)
     sources = Sources(view, hidden_games(state, request.exclude, request.before), now, request.tags)
     first_party = sources.first_party(state, request)
     length = settings.length if view.drops or first_party else _enough(request, settings)
     stored, folded = None, False
     if given.personal:
-        stored, folded = _present_list(state, view, settings, length, fresh_reads, now, request.tags)
+        stored, folded = _present_list(state, view, settings, length, fresh_reads, given, now, request.tags)
     personal = sources.personal(stored, state.owned) if stored is not None and request.wants("cf") else ()
     placements: list[Placement] = []
-    if view.drops and given.placement and stored is not None and request.wants("drop"):
-        placements = _placements(list(sources.personal(stored, state.owned)), view, request, now)
+    if view.drops and given.drop_slots != 0 and stored is not None and request.wants("drop"):
+        personal_items = list(sources.personal(stored, state.owned))
+        placements = _placements(personal_items, view, request, given.drop_slots, now)
     rest = sources.rest() if request.wants("popular") else ()
     items = order([*first_party, personal, rest], placements, request.limit, len(request.before))
     return ActiveList(
@@ -99,6 +102,7 @@ def _present_list(
     settings: ListSettings,
     length: int,
     fresh_reads: bool,
+    given: Treatment,
     now: datetime,
     tags: TagFilter,
 ) -> tuple[StoredList | None, bool]:
@@ -108,7 +112,7 @@ def _present_list(
         return (stored if stored and stored.model_version else None), False
     if not state.events_seen:
         return None, False  # there is nothing to be personal about
-    if not tags and not _is_stale(stored, state, view.live, fresh_reads):
+    if not tags and not _is_stale(stored, state, view.live, fresh_reads, given.settings):
         return stored, False
     # A fold-in depends on the model and the events, so it has their date: two replicas answer the same.
     newest = max(view.live.created_at, state.newest_event_at)
@@ -118,28 +122,40 @@ def _present_list(
     return StoredList(made.user_id, "cf", 0, newest, made.items, made.model_version, made.events_seen), True
 
 
-def _is_stale(stored: StoredList | None, state: UserState, live: LiveModel, fresh_reads: bool) -> bool:
+def _is_stale(
+    stored: StoredList | None, state: UserState, live: LiveModel, fresh_reads: bool, changes: ReadSettings | None
+) -> bool:
     """
     Tell whether a stored list is stale: another model than the live one made it, or the user has other events since.
 
-    Where reads need not be fresh, the events do not count.
+    Where reads need not be fresh, the events do not count. A variant's half-life is not that of the stored list.
     """
     if stored is None or stored.model_version != live.version:
         return True
+    if changes is not None:
+        if changes.half_life_days is not None:
+            return True
+        fresh_reads = fresh_reads if changes.fresh_reads is None else changes.fresh_reads
     return fresh_reads and stored.events_seen != state.events_seen
 
 
-def _placements(personal: Sequence[Candidate], view: StoreView, request: PageRequest, now: datetime) -> list[Placement]:
+def _placements(
+    personal: Sequence[Candidate], view: StoreView, request: PageRequest, slots: int | None, now: datetime
+) -> list[Placement]:
     """
     Return the places of standing drops.
 
     A drop's game is placed only where the personal list holds it, so where the model ranks it among the user's best
     hundred or so: a drop moves a release up in a list that has it anyway, and puts it into no other.
+
+    Args:
+        slots: in place of each drop's own; None: its own.
     """
     placements = []
-    for drop in view.drops:
-        if not drop.released_at <= now < drop.ends_at:
+    for standing in view.drops:
+        if not standing.released_at <= now < standing.ends_at:
             continue
+        drop = standing if slots is None else standing.with_slots(slots)
         mine = tuple(as_drop(item, drop) for item in personal if item.game_id in drop.games)
         used = _slots_used(drop, request)
         if mine or used:

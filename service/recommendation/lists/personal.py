@@ -1,6 +1,6 @@
 """A user's personal list: what the user did, folded into the live model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from recommendation.engine.model import BY_TREND, Histories
 from recommendation.engine.rank_one import Ranking, rank
 from recommendation.errors import InvalidInput, no_model
+from recommendation.experiments.treatment import Treatment
 from recommendation.lists.stored import LEAST_SCORE, StoredList, pack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState
@@ -28,6 +29,12 @@ class ListSettings:
     def needs_times(self, view: StoreView) -> bool:
         """Whether lists of this view need the time of each pair's last event."""
         return self.half_life_days is not None or view.needs_times
+
+    def changed_by(self, given: Treatment) -> "ListSettings":
+        """Return how the list of a user is made whose variant changes something of that."""
+        if given.settings is None or given.settings.half_life_days is None:
+            return self
+        return replace(self, half_life_days=given.settings.half_life_days or None)
 
 
 class RankFromView:

@@ -74,6 +74,7 @@ def shelves(
         90 days"; a stranger has the last, and "Newest games".
     """
     view, given = own_view(view, state.user_id, now)
+    settings = settings.changed_by(given)
     sources = Sources(view, hidden_games(state, request.exclude), now)
     pool, taste = Pool(sources), TagTaste()
     if given.personal and state.events_seen:
@@ -81,7 +82,7 @@ def shelves(
         taste = taste_of(state, view, scores)
         # Only rows of tags look further down than a list.
         pool = pool_of(state, view, sources, scores, settings, DEPTH if taste.outstanding else 0)
-    page = FrontPage(state, sources, pool, taste, request.length, given.placement)
+    page = FrontPage(state, sources, pool, taste, request.length, given.drop_slots != 0)
     rows = list(islice(page.rows(), request.rows))
     return Shelves(
         user_id=state.user_id,

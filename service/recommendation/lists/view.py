@@ -175,9 +175,13 @@ class StoreView:
 
     @property
     def needs_times(self) -> bool:
-        """Whether a model fades a user's older games, so that a list needs to know which came last."""
+        """Whether a model, or a variant, fades a user's older games, so that a list needs to know which came last."""
         recency = self.live.model.recency if self.live is not None else 0
-        return recency > 0 or any(other.needs_times for other in self.beside.values())
+        return (
+            recency > 0
+            or any(other.needs_times for other in self.beside.values())
+            or any(variant.fades for one in self.experiments for variant in one.variants)
+        )
 
     @cached_property
     def game_index(self) -> GameIndex:

@@ -80,7 +80,8 @@ def explain(
     """
     if game_id not in view.catalogue.by_id:
         return None
-    view, _ = own_view(view, state.user_id, now)
+    view, given = own_view(view, state.user_id, now)
+    settings = settings.changed_by(given)
     active = active_list(state, view, PageRequest(settings.length, tags=tags), settings, fresh_reads, now)
     explained = _score(state, view, settings, game_id, active.ranked_at or now)
     place = next((i for i, item in enumerate(active.items, 1) if item.game_id == game_id), None)
@@ -113,7 +114,8 @@ def explain_shelves(
     """
     if game_id not in view.catalogue.by_id:
         return None
-    view, _ = own_view(view, state.user_id, now)
+    view, given = own_view(view, state.user_id, now)
+    settings = settings.changed_by(given)
     explained = _score(state, view, settings, game_id, this_hour(now))
     page = shelves(state, view, request, settings, now)
     for row in page.rows:
@@ -228,9 +230,10 @@ def _why_below(
     drop = _drop_of(view, game_id, now)
     if drop is None:
         return "below_cut", "Other games score higher for this user"
-    if not given.placement:
+    if given.drop_slots == 0:
         return EXPERIMENT, f"An experiment gives drops no places in this user's list: {given.told}"
-    where = f"which moves up at most {drop.slots} games of the user's personal list"
+    slots = drop.slots if given.drop_slots is None else drop.with_slots(given.drop_slots).slots
+    where = f"which moves up at most {slots} games of the user's personal list"
     return "no_drop_slot", f"It is in no slot of its drop, {where}; other games score higher for this user"
 
 

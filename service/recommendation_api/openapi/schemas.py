@@ -14,6 +14,7 @@ from recommendation.catalogue import drops
 from recommendation.catalogue.games import IMAGE_URL, MAX_IMAGE_URL, MAX_SIMILAR, MAX_TAGS, MAX_TITLE
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS
 from recommendation.experiments.experiment import MAX_DAYS, MAX_DESCRIPTION, MOST_VARIANTS
+from recommendation.experiments.read_settings import LONGEST_HALF_LIFE
 from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id
 from recommendation.interactions.events import MAX_BATCH
 from recommendation.lists import asked, first_party
@@ -302,6 +303,18 @@ class FailIn(Strict):
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 
 
+class ReadSettingsIn(Strict):
+    """What a variant changes of how lists are read; what is absent is as the service is set."""
+
+    drop_slots: int | None = Field(
+        None, ge=0, le=drops.LAST_PLACE, description="places that drops take together, in place of each drop's own number"
+    )
+    fresh_reads: bool | None = Field(None, description="whether lists are folded in anew after each event")
+    half_life_days: float | None = Field(
+        None, ge=0, le=LONGEST_HALF_LIFE, description="age at which a pair counts half, 0.01 at least; 0: never"
+    )
+
+
 class VariantIn(Strict):
     """What the users of a variant get."""
 
@@ -312,6 +325,7 @@ class VariantIn(Strict):
     model_version: str | None = Field(
         None, pattern="^v[1-9][0-9]{0,17}$", description="a kept model, which ranks their lists; absent: the live one"
     )
+    settings: ReadSettingsIn | None = None
 
 
 class ExperimentIn(Strict):

@@ -14,6 +14,7 @@ from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
 from recommendation.experiments import store
 from recommendation.experiments.experiment import Experiment, parse_experiment
+from recommendation.experiments.read_settings import ReadSettings
 from recommendation.experiments.report import report
 from recommendation.lists.own_view import own_view
 from recommendation.rows import required_time
@@ -172,6 +173,7 @@ def experiment_document(experiment: Experiment, now: datetime) -> dict[str, Any]
                 "placement": "on" if variant.placement else "off",
                 "lists": "personal" if variant.personal else "popular",
                 "model_version": variant.model_version,
+                "settings": vars(variant.settings or ReadSettings()),
             }
             for variant in experiment.variants
         ],

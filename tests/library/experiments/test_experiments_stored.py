@@ -14,6 +14,8 @@ from recommendation.database.versions import present_versions
 from recommendation.errors import ExperimentRefused
 from recommendation.experiments import store
 from recommendation.experiments.experiment import Experiment, parse_experiment
+from recommendation.experiments.read_settings import ReadSettings
+from recommendation.experiments.treatment import treatment
 from recommendation.rows import RowError
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -43,6 +45,35 @@ def test_an_experiment_comes_back_as_it_was_put(database: Database) -> None:
     assert put(database, given) == given
     assert kept(database) == [given]
     assert put(database, given, NOW + DAY) == given
+
+
+def test_what_variants_change_comes_back_as_it_was_put(database: Database) -> None:
+    changed = {"drop_slots": 0, "fresh_reads": False, "half_life_days": 30}
+    variants = [
+        {"name": "as-ever", "share": 50},
+        {"name": "changed", "share": 25, "settings": changed},
+        {"name": "older", "share": 25, "model_version": "v7", "settings": {"drop_slots": None}},
+    ]
+    given = parsed(variants=variants)
+    assert [variant.settings for variant in given.variants] == [None, ReadSettings(0, False, 30.0), None]
+    assert put(database, given) == given
+    assert kept(database) == [given]
+
+
+def test_two_layers_do_not_both_change_a_setting_but_each_another(database: Database) -> None:
+    def changing(name: str, **settings: Any) -> Experiment:
+        variants = [VARIANTS[0], {"name": "changed", "share": 10, "settings": settings}]
+        return parsed(name, layer=name, variants=variants)
+
+    put(database, changing("one", drop_slots=1))
+    put(database, changing("two", fresh_reads=False))
+    with pytest.raises(ExperimentRefused, match="one of layer 'one' sets drop_slots too at that time"):
+        put(database, changing("three", drop_slots=2, half_life_days=9))
+    put(database, changing("three", half_life_days=9))
+    experiments = kept(database)
+    given = (treatment(experiments, str(user), NOW) for user in range(9999))
+    changed = next(one for one in given if {variant for _, variant in one.assigned} == {"changed"})
+    assert changed.settings == ReadSettings(1, False, 9.0)
 
 
 def test_experiments_of_a_layer_share_its_hundred_buckets(database: Database) -> None:
@@ -122,6 +153,19 @@ def test_so_many_run_at_a_time_and_no_more(database: Database) -> None:
     ("more", "code"),
     [
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "model_version": 12}]}, "invalid_model_version"),
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {}}]}, "same_variants"),
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": []}]}, "invalid_settings"),
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"slots": 1}}]}, "unknown_setting"),
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"drop_slots": 101}}]}, "invalid_drop_slots"),
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"fresh_reads": 1}}]}, "invalid_fresh_reads"),
+        (
+            {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"half_life_days": 0.001}}]},
+            "invalid_half_life_days",
+        ),
+        (
+            {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"half_life_days": float("nan")}}]},
+            "invalid_half_life_days",
+        ),
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "model_version": "v0"}]}, "invalid_model_version"),
         (
             {"variants": [VARIANTS[0], {"name": "new", "share": 10, "model_version": "v1", "lists": "popular"}]},

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from recommendation.catalogue.drops import StandingDrop
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
+from recommendation.experiments.experiment import Experiment, Variant
+from recommendation.experiments.read_settings import ReadSettings
 from recommendation.lists.asked import basket
 from recommendation.lists.first_party import FirstPartyItem, FirstPartyList, encode_first_party
 from recommendation.lists.order import Candidate
@@ -22,6 +25,7 @@ from recommendation.lists.stored import StoredList, pack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
+from recommendation.lists.why import explain
 from recommendation.weights import MILLION
 from stores import checkerboard, fitted
 
@@ -392,3 +396,71 @@ def test_a_basket_gets_the_list_of_a_user_who_owns_just_these_games(
     user = page(user_of(owned, LONG_AGO), view, request)
     made = page(basket(dict.fromkeys(owned, 3 * MILLION), NOW), view, request)
     assert (made.items, made.model_version, made.is_personal) == (user.items, user.model_version, user.is_personal)
+
+
+# What a variant of an experiment changes
+
+
+def changing(**settings: Any) -> tuple[Experiment, ...]:
+    """An experiment that changes settings for everyone."""
+    return (Experiment("one", (Variant("changed", 100, settings=ReadSettings(**settings)),), LONG_AGO),)
+
+
+def test_a_variant_may_give_drops_more_slots_fewer_or_none() -> None:
+    state = user_of(TWO, NOW - HOUR, stored("g004", "g006", "g001", "g003", "g005"))
+    drop = StandingDrop("uid", frozenset({"g001", "g003", "g005"}), NOW - HOUR, NOW + HOUR, 2, 1)
+
+    def placed(**settings: Any) -> list[str]:
+        experiments = changing(**settings) if settings else ()
+        return games(page(state, view_of(drops=[drop], experiments=experiments)), "drop")
+
+    assert placed() == ["g001", "g003"]
+    assert placed(fresh_reads=True) == ["g001", "g003"]
+    assert placed(drop_slots=3) == ["g001", "g003", "g005"]
+    assert placed(drop_slots=1) == ["g001"]
+    assert placed(drop_slots=0) == []
+    view = view_of(drops=[drop], experiments=changing(drop_slots=1))
+    told = explain(state, view, LIST, "g003", NOW, True)
+    assert told is not None
+    assert told.source == "cf"
+    pages = [page(state, view, PageRequest(2))]
+    pages.append(page(state, view, PageRequest(3, before=frozenset(games(pages[0])))))
+    assert [games(one, "drop") for one in pages] == [["g001"], []]
+
+
+def test_a_drop_has_no_more_slots_than_places_are_left_for_it() -> None:
+    assert StandingDrop("uid", frozenset(), NOW, NOW, 2, 99).with_slots(9).slots == 2
+
+
+def test_a_variant_may_go_without_fresh_reads_or_with_them() -> None:
+    state = user_of(TWO, NOW - HOUR, stored("g001", "g003", events=1))
+    assert page(state, view_of()).was_folded_in
+    slow = page(state, view_of(experiments=changing(fresh_reads=False)))
+    assert (slow.was_folded_in, games(slow, "cf")) == (False, ["g001", "g003"])
+    assert not page(state, view_of(), fresh=False).was_folded_in
+    assert page(state, view_of(experiments=changing(fresh_reads=True)), fresh=False).was_folded_in
+
+
+def test_a_variant_may_have_a_half_life_of_its_own_and_why_knows_it() -> None:
+    times = [round(at.timestamp() * MILLION) for at in (NOW - 50 * HOUR, NOW - HOUR)]
+    state = replace(user_of({"g000": "owned", "g003": "owned"}, NOW - HOUR), _last_event_at=",".join(map(str, times)))
+    plain = page(state, view_of())
+    view = view_of(experiments=changing(half_life_days=1))
+    assert view.needs_times
+    found = page(state, view)
+    assert found.was_folded_in
+    assert [item.score for item in found.items] == [
+        item.score for item in page(state, view_of(), how=ListSettings(10, 1.0)).items
+    ]
+    assert [item.score for item in found.items] != [item.score for item in plain.items]
+    told = explain(state, view, LIST, games(found, "cf")[0], NOW, True)
+    assert told is not None
+    assert told.score == pytest.approx(found.items[0].score, abs=1e-6)
+    never = page(state, view_of(experiments=changing(half_life_days=0)), how=ListSettings(10, 1.0))
+    assert [item.score for item in never.items] == [item.score for item in plain.items]
+
+
+def test_a_stored_list_does_not_serve_a_variant_with_a_half_life() -> None:
+    state = user_of(TWO, NOW - HOUR, stored("g001", "g003"))
+    assert not page(state, view_of()).was_folded_in
+    assert page(state, view_of(experiments=changing(half_life_days=9))).was_folded_in

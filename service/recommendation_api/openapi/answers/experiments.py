@@ -8,6 +8,14 @@ from recommendation_api.openapi.answers.lists import AssignedOut
 from recommendation_api.openapi.schemas import Moment
 
 
+class ReadSettingsOut(BaseModel):
+    """What a variant changes of how lists are read; null is as the service is set."""
+
+    drop_slots: int | None
+    fresh_reads: bool | None
+    half_life_days: float | None
+
+
 class VariantOut(BaseModel):
     """A variant: what its users get."""
 
@@ -16,6 +24,7 @@ class VariantOut(BaseModel):
     placement: Literal["on", "off"]
     lists: Literal["personal", "popular"]
     model_version: str | None = Field(description="the model that ranks the lists; null: the live one")
+    settings: ReadSettingsOut
 
 
 class ExperimentOut(BaseModel):
