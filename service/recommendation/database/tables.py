@@ -160,6 +160,7 @@ feedback = Table(
     Column("model_version", Text),
     Column("occurred_at", UtcDateTime, nullable=False),
     Column("event_id", id_type()),
+    Column("variants", Text),
     Index("ix_feedback_shown", "occurred_at", postgresql_where=text(_IS_SHOWN), sqlite_where=text(_IS_SHOWN)),
     Index(
         "ix_feedback_drop",
@@ -170,7 +171,8 @@ feedback = Table(
         sqlite_where=text(TO_DROP),
     ),
 )
-"""What users did with a list, one row per feedback; `event_id` as in `event_ids`, where it has one."""
+"""What users did with a list, one row per feedback; `event_id` as in `event_ids`, where it has one. `variants` are those
+that the user had then, as `experiment/variant`, parted by commas; NULL: none."""
 
 
 user_lists = Table(

@@ -93,3 +93,21 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
     if not found:
         return USUAL
     return Treatment(tuple(found), placement, personal, version, named_by, settings=settings)
+
+
+class Drawn:
+    """Which variants users had at some moments: for many rows of few users, each of whom is drawn once."""
+
+    def __init__(self, experiments: Iterable[Experiment]) -> None:
+        self._experiments = tuple(experiments)
+        self._of_user: dict[str, list[tuple[Experiment, str]]] = {}
+
+    def at(self, user_id: str, moment: datetime) -> tuple[tuple[str, str], ...]:
+        """Return the names of experiments that ran at a moment and had a user, each with the user's variant."""
+        if not self._experiments:
+            return ()
+        mine = self._of_user.get(user_id)
+        if mine is None:
+            drawn = ((one, one.variant_of(user_id)) for one in self._experiments)
+            mine = self._of_user[user_id] = [(one, variant.name) for one, variant in drawn if variant is not None]
+        return tuple((one.name, variant) for one, variant in mine if one.is_running(moment))

@@ -1,7 +1,7 @@
 """What is announced of accepted interactions and feedback: one announcement a request and user, split where large."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from recommendation.announcements.announcement import (
     written,
 )
 from recommendation.interactions.events import Interaction
-from recommendation.interactions.feedback import Feedback
+from recommendation.interactions.feedback import Feedback, Variants
 from recommendation.interactions.taking_back import TakenBack
 from recommendation.weights import MILLION
 
@@ -22,20 +22,27 @@ MOST_BYTES = 512 * 1024
 megabyte by default, and a message that is refused for ever would hold up its user's later ones."""
 
 
-def interactions_accepted(requests: Iterable[Sequence[Interaction]], time: datetime) -> list[Announcement]:
+def _no_variants(_user_id: str) -> Variants:
+    return ()
+
+
+def interactions_accepted(
+    requests: Iterable[Sequence[Interaction]], time: datetime, variants: Callable[[str], Variants] = _no_variants
+) -> list[Announcement]:
     """
     Tell of interactions that were counted: one announcement for each request and user.
 
     Args:
         requests: the accepted interactions of each request, in the order in which they were sent.
         time: when they were counted.
+        variants: returns what a user has in experiments then. An interaction is of no list, so it has none itself.
     """
     made: list[Announcement] = []
     for events in requests:
         rows: dict[str, list[str]] = defaultdict(list)
         for event in events:
             rows[event.user_id].append(written(_interaction(event)))
-        made += _of_users(INTERACTIONS_ACCEPTED, "interactions", rows, time)
+        made += _of_users(INTERACTIONS_ACCEPTED, "interactions", rows, time, variants)
     return made
 
 
@@ -81,16 +88,29 @@ def _feedback(item: Feedback) -> dict[str, Any]:
         "model_version": item.model_version,
         "occurred_at": event.occurred_at,
         "event_id": event.event_id,
+        "experiments": _named(item.variants) or None,
     }
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _of_users(type_: str, name: str, rows: dict[str, list[str]], time: datetime) -> Iterator[Announcement]:
+def _named(variants: Variants) -> list[dict[str, str]]:
+    return [{"experiment": experiment, "variant": variant} for experiment, variant in variants]
+
+
+def _of_users(
+    type_: str,
+    name: str,
+    rows: dict[str, list[str]],
+    time: datetime,
+    variants: Callable[[str], Variants] = _no_variants,
+) -> Iterator[Announcement]:
     for user_id, own in rows.items():
+        given = _named(variants(user_id))
+        told = f'"experiments":{written(given)},' if given else ""
         parts = list(_parts(own))
         for number, part in enumerate(parts, 1):
             counted = f',"part":{number},"parts":{len(parts)}' if len(parts) > 1 else ""
-            data = f'{{"user_id":{written(user_id)},"{name}":[{",".join(part)}]{counted}}}'
+            data = f'{{"user_id":{written(user_id)},{told}"{name}":[{",".join(part)}]{counted}}}'
             yield Announcement(type_, time, user_id, data, user_id)
 
 

@@ -21,6 +21,10 @@ FEEDBACK_FIELDS = frozenset({"user_id", "game_id", "action", "source", "model_ve
 _MAX_SOURCE = 70
 
 
+Variants = tuple[tuple[str, str], ...]
+"""Names of experiments, each with that of the variant that a user has in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """One feedback that was checked, with the interaction that it counts as."""
@@ -28,6 +32,20 @@ class Feedback:
     interaction: Interaction
     source: str | None
     model_version: str | None
+    variants: Variants = ()
+    """What experiments had made of the user's list as it happened, by the names of experiment and variant."""
+
+    def variants_written(self) -> str | None:
+        """Write the variants as they are stored: `autumn/no-drops,models/v12`; None where there are none."""
+        return ",".join(f"{experiment}/{variant}" for experiment, variant in self.variants) or None
+
+
+def read_variants(written: str | None) -> Variants:
+    """Read what `Feedback.variants_written` wrote; names of experiments and variants hold neither `/` nor `,`."""
+    if not written:
+        return ()
+    parted = (one.partition("/") for one in written.split(","))
+    return tuple((experiment, variant) for experiment, _, variant in parted)
 
 
 def parse_feedback(row: object, weights: Weights, now: datetime) -> Feedback:

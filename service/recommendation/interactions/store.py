@@ -37,6 +37,7 @@ def store_feedback(connection: Connection, given: Sequence[Feedback]) -> None:
             "model_version": item.model_version,
             "occurred_at": item.interaction.occurred_at,
             "event_id": item.interaction.event_id and event_key(item.interaction.event_id),
+            "variants": item.variants_written(),
         }
         for item in given
     ]

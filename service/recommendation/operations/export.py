@@ -12,7 +12,9 @@ from recommendation.clock import rfc3339
 from recommendation.database.tables import event_ids, feedback, outbox, user_game_interactions
 from recommendation.experiments.store import unended
 from recommendation.experiments.treatment import named, treatment
+from recommendation.experiments.treatment import named, treatment
 from recommendation.interactions.erasures import erased_until
+from recommendation.interactions.feedback import read_variants
 from recommendation.interactions.merged import merged_into, visitors_of
 from recommendation.lists.first_party import FirstPartyItem, decode_first_party
 from recommendation.lists.order import source_class
@@ -76,6 +78,7 @@ def _feedback(row: Any) -> dict[str, Any]:
         "source": row.source,
         "model_version": row.model_version,
         "occurred_at": rfc3339(row.occurred_at),
+        "experiments": named(read_variants(row.variants)),
     }
 
 

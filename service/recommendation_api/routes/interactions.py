@@ -15,6 +15,7 @@ from recommendation.announcements.announcement import Announcement
 from recommendation.announcements.outbox import is_announcing, put
 from recommendation.clock import TICK, rfc3339
 from recommendation.database.idempotency import Answer
+from recommendation.experiments.treatment import Drawn
 from recommendation.interactions.announced import feedback_received, interaction_taken_back, interactions_accepted
 from recommendation.interactions.events import parse_interactions
 from recommendation.interactions.feedback import Feedback, parse_feedback
@@ -55,7 +56,8 @@ async def post_interactions(request: Request) -> Response:
         return batch_answer(len(done.accepted), [*refused, *done.rejected], done.duplicates)
 
     def announce(done: Recorded, now: datetime) -> Sequence[Announcement]:
-        return interactions_accepted([done.accepted], now)
+        drawn = Drawn(parts.views.last_view.experiments)
+        return interactions_accepted([done.accepted], now, lambda user_id: drawn.at(user_id, now))
 
     expected = batch_answer(len(events), refused, 0)
     ingested = await parts.event_writes.take(Ingest(events, request_key(request, body), end, expected, announce))
@@ -70,6 +72,8 @@ async def post_feedback(request: Request) -> Response:
 
     `shown` says that an item was seen: send those of a page, or of many, in one request. It is kept for 90 days and
     counted, so that click rates have what they are a share of, and changes no list.
+
+    With each row the service keeps which variants of running experiments its user had as it happened.
     """
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
@@ -91,9 +95,7 @@ async def post_feedback(request: Request) -> Response:
 
     ingested = await parts.event_writes.take(Ingest(events, request_key(request, body), end, announce=announce))
     _count(parts, ingested, len(refused))
-    taken = Counter(map(_action_and_source, kept(ingested.recorded) if ingested.recorded else ()))
-    for (action, source), count in taken.items():
-        parts.metrics.feedback.labels(action=action, source=source).inc(count)
+    _count_feedback(parts, kept(ingested.recorded) if ingested.recorded else ())
     return answered(ingested.answer, ingested.recorded is None)
 
 
@@ -140,6 +142,14 @@ def _document(taken: TakenBack) -> dict[str, str]:
     }
 
 
+def _count_feedback(parts: Parts, taken: Sequence[Feedback]) -> None:
+    for (action, source), count in Counter(map(_action_and_source, taken)).items():
+        parts.metrics.feedback.labels(action=action, source=source).inc(count)
+    by_variants = Counter((item.variants, item.interaction.event_type) for item in taken if item.variants)
+    for (variants, action), count in by_variants.items():
+        parts.metrics.experiments.fed_back(variants, action, count)
+
+
 def _action_and_source(item: Feedback) -> tuple[str, str]:
     kind = source_class(item.source or "")
     return item.interaction.event_type, kind if kind in SOURCE_ORDER else "unknown"
@@ -158,6 +168,13 @@ def _count(parts: Parts, ingested: Ingested, refused: int) -> None:
 
 
 def _parse_feedback(parts: Parts, rows: list[object]) -> tuple[list[tuple[int, Feedback]], list[Rejection]]:
+    """Check feedback, and draw which variants its users had as it happened: who got what is in no row."""
     first = parts.clock.reserve(len(rows))
-    weights = parts.settings.weights
-    return parse_each(rows, lambda row, index: parse_feedback(row, weights, first + index * TICK))
+    weights, drawn = parts.settings.weights, Drawn(parts.views.last_view.experiments)
+
+    def parse(row: object, index: int) -> Feedback:
+        found = parse_feedback(row, weights, first + index * TICK)
+        variants = drawn.at(found.interaction.user_id, found.interaction.occurred_at)
+        return replace(found, variants=variants) if variants else found
+
+    return parse_each(rows, parse)

@@ -160,3 +160,34 @@ def test_a_report_counts_what_was_shown_and_who_is_missing(store: Store) -> None
     ):
         answer = store.call("GET", path)
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+
+
+def test_feedback_keeps_the_variants_that_its_user_had_as_it_happened(store: Store) -> None:
+    begin(store, "lasting", layer="one")
+    begin(store, "places", layer="two", variants=[VARIANTS[0], {"name": "none", "share": 50, "placement": "off"}])
+    given = {name: split(store, name) for name in ("lasting", "places")}
+    user = given["lasting"]["popular"][0]
+    mine = {
+        name: next(variant for variant, users in given[name].items() if user in users) for name in ("lasting", "places")
+    }
+    earlier = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    store.post(
+        "/feedback",
+        [
+            {"user_id": user, "game_id": "g00", "action": "shown"},
+            {"user_id": user, "game_id": "g00", "action": "clicked", "event_id": "c1"},
+            {"user_id": user, "game_id": "g01", "action": "clicked", "occurred_at": earlier},
+        ],
+    )
+    store.post("/feedback", [{"user_id": user, "game_id": "g00", "action": "clicked", "event_id": "c1"}])
+    told = [row["experiments"] for row in store.get(f"/user/{user}/export")["feedback"]]
+    named = [{"experiment": name, "variant": mine[name]} for name in ("lasting", "places")]
+    assert told == [named, named, []]
+    metrics = store.client.get("/metrics").text
+    series = 'recommendation_experiment_feedback_total{action="%s",experiment="lasting",variant="%s"} %s'
+    assert series % ("clicked", "popular", "1.0") in metrics
+    assert series % ("shown", "popular", "1.0") in metrics
+    assert series % ("clicked", "as-ever", "0.0") in metrics
+    store.call("DELETE", "/experiments/lasting")
+    assert [row["experiments"] for row in store.get(f"/user/{user}/export")["feedback"]] == told
+    assert store.call("DELETE", f"/user/{user}").json()["erased"]["feedback"] == 3

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,18 @@ def test_feedback_is_told_with_what_it_was_about() -> None:
             }
         ],
     }
+
+
+def test_variants_are_told_where_there_are_some() -> None:
+    variants, named = (("autumn", "no-drops"),), [{"experiment": "autumn", "variant": "no-drops"}]
+    row = {"user_id": "ann", "game_id": "g1", "action": "shown"}
+    given = replace(parse_feedback(row, parse_weights(""), START), variants=variants)
+    (told,) = feedback_received([[given]], START)
+    assert json.loads(told.data)["feedback"][0]["experiments"] == named
+    events = [Interaction(user, "g1", "played", 3_000_000, START) for user in ("ann", "bob")]
+    of_ann, of_bob = interactions_accepted([events], START, {"ann": variants, "bob": ()}.__getitem__)
+    assert json.loads(of_ann.data)["experiments"] == named
+    assert "experiments" not in json.loads(of_bob.data)
 
 
 def test_the_envelope_is_cloudevents_and_every_attribute_is_a_string(announcing: Database) -> None:
