@@ -213,6 +213,7 @@ async def _become_ready(parts: Parts) -> None:
         parts.popular.keep_counted(),
         parts.minutes.keep_leaving(),
         parts.other_models.keep_bounded(),
+        parts.first_reads.keep_leaving(),
     )
 
 

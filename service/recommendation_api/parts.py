@@ -18,6 +18,7 @@ from recommendation.lists.reads import LoopReads
 from recommendation.lists.user import UserState
 from recommendation.settings import Settings
 from recommendation_api.background.brokers.broker import Broker
+from recommendation_api.background.first_reads import FirstReads
 from recommendation_api.background.minutes import MinuteCounts
 from recommendation_api.background.other_models import OtherModels
 from recommendation_api.background.popular import PopularCounter
@@ -93,6 +94,8 @@ class Parts:
     metrics: Metrics
     minutes: MinuteCounts
     """Leaves what this process answered for every replica to read."""
+    first_reads: FirstReads
+    """Leaves who was answered a list first, for experiments that count lists that were read."""
     keys: KeyRing | None
     clock: SteadyClock
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
@@ -102,6 +105,11 @@ class Parts:
     list_settings: ListSettings = field(default_factory=ListSettings)
     list_bounds: Bounds = USUAL_BOUNDS
     """How much the shop may recommend by itself."""
+
+    def forget(self, user_id: str) -> None:
+        """Drop what this process keeps of a person who was erased or merged."""
+        self.pages.forget(user_id)
+        self.first_reads.forget(user_id)
 
     def written(self) -> None:
         """Tell the other parts that something was committed."""
@@ -144,7 +152,8 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     fades = settings.half_life_days is not None
     loop_reads = LoopReads(database, _read_connections(settings), lambda: fades or views.needs_times)
     pages = KeptPages(settings.kept_pages_mib * 2**20)
-    metrics = _metrics(settings, database, views, pages)
+    first_reads = FirstReads(database)
+    metrics = _metrics(settings, database, views, pages, first_reads)
     writes = WriteTurns(settings.max_concurrent_writes, settings.max_waiting_writes)
     held = Held(settings.statement_timeout_ms / 1000)
     list_settings = ListSettings(settings.list_length, settings.half_life_days)
@@ -174,6 +183,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         relay=None if broker is None else Relay(database, broker, metrics.event_sent, metrics.event_send_failures.inc),
         metrics=metrics,
         minutes=MinuteCounts(database, metrics.totals, clock),
+        first_reads=first_reads,
         keys=keys,
         clock=clock,
         list_settings=list_settings,
@@ -183,10 +193,13 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     )
 
 
-def _metrics(settings: Settings, database: Database, views: ViewHolder, pages: KeptPages) -> Metrics:
+def _metrics(
+    settings: Settings, database: Database, views: ViewHolder, pages: KeptPages, first_reads: FirstReads
+) -> Metrics:
     metrics = Metrics(database, settings.weights)
     metrics.watch_view(lambda: views.last_view)
     metrics.watch_pages(pages)
+    metrics.experiments.left_out = lambda: first_reads.left_out
     metrics.training_suspended.set(settings.training_suspended)
     return metrics
 

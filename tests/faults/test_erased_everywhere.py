@@ -33,9 +33,14 @@ def live_a_life(client: TestClient) -> list[tuple[str, str, Any, dict[str, str]]
             {"Idempotency-Key": f"list-of-{WHO}"},
         ),
     ]
+    variants = [{"name": "as-ever", "share": 50}, {"name": "without", "share": 50, "placement": "off"}]
+    experiment = {"variants": variants, "exposure": "read"}
+    assert client.put(f"{PREFIX}/experiments/reads", json=experiment).status_code == 200
     for method, path, body, headers in sent:
         assert client.request(method, PREFIX + path, json=body, headers=headers).status_code == 200
     assert client.post(f"{PREFIX}/user/{WHO}/generate").json()["personal"]
+    client.app.state.parts.first_reads.leave()  # type: ignore[attr-defined]
+    assert client.get(f"{PREFIX}/user/{WHO}/export").json()["exposures"]
     return sent
 
 
@@ -50,7 +55,7 @@ def test_an_erased_person_is_in_no_row_of_any_table_and_no_retry_brings_them_bac
         assert WHO in everything(database)
         receipt = client.delete(f"{PREFIX}/user/{WHO}", headers={"Idempotency-Key": f"erase-{WHO}"})
         gone = {"event_ids": 2, "feedback": 2, "merges": 0, "outbox": 0, "user_game_interactions": 3, "user_lists": 2}
-        assert receipt.json() == {"erased": gone}
+        assert receipt.json() == {"erased": {**gone, "exposures": 1}}
         assert WHO not in everything(database)
         for method, path, body, headers in sent:
             again = client.request(method, PREFIX + path, json=body, headers=headers)

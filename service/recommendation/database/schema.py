@@ -24,6 +24,8 @@ REVISIONS = (
     "0017",
     "0018",
     "0019",
+    "0020",
+    "0021",
 )
 """Every migration this code knows, oldest first; a test holds it against the migrations folder."""
 

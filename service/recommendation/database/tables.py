@@ -171,8 +171,8 @@ feedback = Table(
         sqlite_where=text(TO_DROP),
     ),
 )
-"""What users did with a list, one row per feedback; `event_id` as in `event_ids`, where it has one. `variants` are those
-that the user had then, as `experiment/variant`, parted by commas; NULL: none."""
+"""What users did with a list, one row per feedback; `event_id` as in `event_ids`, where it has one. `variants` are
+those that the user had then, as `experiment/variant`, parted by commas; NULL: none."""
 
 
 user_lists = Table(
@@ -372,8 +372,21 @@ experiments = Table(
     Column("window_days", Integer, nullable=False),
     Column("before_days", Integer, nullable=False),
     Column("smallest_effect_percent", Integer, nullable=False),
+    Column("exposure", Text, nullable=False, server_default="shown"),
 )
 """What is compared, among whom, and when (`experiments.experiment`). Who is in it is a hash, and stands in no table."""
+
+
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("experiment", Text, primary_key=True),
+    Column("user_id", id_type(), primary_key=True, index=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+)
+"""Who was answered a list first, and when, for experiments that count lists that were read; `begun_at` tells namesakes
+apart. What belongs to a deleted experiment goes with the next clearing (`experiments.first_reads`)."""
 
 
 erasures = Table(

@@ -40,13 +40,17 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _VARIANT_FIELDS = frozenset({"name", "share", "placement", "lists", "model_version", "settings"})
 
 
+SHOWN_BY_SHOP, READ = "shown", "read"
+"""What exposes a user: `shown` feedback, or a list that was read."""
+
+
 _VERSION = re.compile(r"v[1-9][0-9]{0,17}")
 
 
 EXPERIMENT_FIELDS = frozenset(
     {
         "description", "layer", "percent", "salt", "variants", "starts_at", "ends_at",
-        "outcome", "window_days", "before_days", "smallest_effect_percent",
+        "outcome", "window_days", "before_days", "smallest_effect_percent", "exposure",
     }
 )  # fmt: skip
 
@@ -103,6 +107,8 @@ class Experiment:
     """Days before the start in which the same events tell what the user does anyway; 0: they do not."""
     smallest_effect_percent: int = 5
     """The smallest change of the mean that is worth finding; sample sizes are told for it."""
+    exposure: str = SHOWN_BY_SHOP
+    """What exposes a user: `shown` feedback, or a list that was read (`read`)."""
 
     def state(self, now: datetime) -> str:
         """Return `scheduled`, `running` or `ended`."""
@@ -193,6 +199,7 @@ def parse_experiment(name: str, body: object, known_types: frozenset[str], usual
         window_days=whole_number(fields, "window_days", 1, MAX_DAYS, absent=7),
         before_days=whole_number(fields, "before_days", 0, MAX_DAYS, absent=14),
         smallest_effect_percent=whole_number(fields, "smallest_effect_percent", 1, 1000, absent=5),
+        exposure=SHOWN_BY_SHOP if _choice(fields, "exposure", SHOWN_BY_SHOP, READ) else READ,
     )
 
 

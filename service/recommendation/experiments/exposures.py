@@ -1,8 +1,9 @@
 """
 What an experiment is measured by, out of the store: who was exposed when, and what they did before and after.
 
-An exposure is `shown` feedback. An outcome is an event of the experiment's type: feedback, or an interaction whose id
-is remembered. Feedback with an id is remembered too, and counts once.
+An exposure is `shown` feedback, or a list that was read where the experiment says so. An outcome is an event of the
+experiment's type: feedback, or an interaction whose id is remembered. Feedback with an id is remembered too, and counts
+once.
 """
 
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ from sqlalchemy import Connection, Select, Subquery, case, exists, func, select,
 
 from recommendation.clock import EPOCH, TICK
 from recommendation.database.dialects.reading import microseconds
-from recommendation.database.tables import event_ids, feedback, merges
-from recommendation.experiments.experiment import Experiment
+from recommendation.database.tables import event_ids, exposures, feedback, merges
+from recommendation.experiments.experiment import READ, Experiment
 from recommendation.weights import SHOWN
 
 
@@ -62,18 +63,18 @@ def exposed_users(connection: Connection, experiment: Experiment, outcome: str, 
 
 
 def _exposed(connection: Connection, experiment: Experiment, now: datetime) -> Subquery:
-    shown = feedback.c
+    if experiment.exposure == READ:
+        read = exposures.c
+        of_this, user_id, moment = read.experiment == experiment.name, read.user_id, read.first_at
+    else:
+        shown = feedback.c
+        of_this, user_id, moment = shown.action == SHOWN, shown.user_id, shown.occurred_at
     end = now if experiment.ends_at is None else min(now, experiment.ends_at)
     merged = select(merges.c.into_user_id).where(merges.c.merged_at >= experiment.starts_at)
     return (
-        select(shown.user_id, func.min(microseconds(connection, shown.occurred_at)).label("first"))
-        .where(
-            shown.action == SHOWN,
-            shown.occurred_at >= experiment.starts_at,
-            shown.occurred_at < end,
-            shown.user_id.not_in(merged),
-        )
-        .group_by(shown.user_id)
+        select(user_id, func.min(microseconds(connection, moment)).label("first"))
+        .where(of_this, moment >= experiment.starts_at, moment < end, user_id.not_in(merged))
+        .group_by(user_id)
         .subquery("exposed")
     )
 

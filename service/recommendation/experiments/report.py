@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from recommendation.clock import rfc3339
 from recommendation.experiments.chance import ALPHA, POWER, sample_ratio_p_value, users_needed
 from recommendation.experiments.estimate import LEAST_USERS, Difference, Group, adjusted, difference
-from recommendation.experiments.experiment import Experiment, Variant
+from recommendation.experiments.experiment import SHOWN_BY_SHOP, Experiment, Variant
 from recommendation.experiments.exposures import Exposed, exposed_users
 
 SAMPLE_RATIO_ALARM = 0.001
@@ -45,6 +45,7 @@ def report(connection: Connection, experiment: Experiment, named: str | None, no
         "experiment": experiment.name,
         "state": experiment.state(now),
         "outcome": outcome,
+        "exposure": experiment.exposure,
         "window_days": experiment.window_days,
         "before_days": experiment.before_days,
         "starts_at": rfc3339(experiment.starts_at),
@@ -58,14 +59,15 @@ def report(connection: Connection, experiment: Experiment, named: str | None, no
 
 def _planned(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> dict[str, Any] | None:
     """
-    Return the sample size that users of the last weeks let expect; None where too few were shown anything.
+    Return the sample size that users of the last weeks let expect; None where too few were shown anything. Lists that
+    were read count only from the start on, so that before it `shown` feedback stands for them.
 
     Ids of interactions are remembered for a week, longer only where an experiment that is known needs them: until this
     one has been known for its windows, outcomes that are not feedback are undercounted, and more users are needed
     than it says.
     """
     window = timedelta(days=experiment.window_days)
-    lately = replace(experiment, starts_at=now - 2 * window, ends_at=now - window)
+    lately = replace(experiment, starts_at=now - 2 * window, ends_at=now - window, exposure=SHOWN_BY_SHOP)
     users = list(exposed_users(connection, lately, outcome, now))
     after, before = (np.array([getattr(user, name) for user in users], np.float64) for name in ("after", "before"))
     smallest = float(after.mean()) * experiment.smallest_effect_percent / 100 if users else 0.0

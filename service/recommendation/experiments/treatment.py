@@ -4,12 +4,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from recommendation.experiments.experiment import Experiment
+from recommendation.experiments.experiment import READ, Experiment
 from recommendation.experiments.read_settings import ReadSettings
-
 
 LIVE_MODEL = "live_model"
 """What is served in the place of a variant's model that is not at hand."""
+
+
+class Begun(NamedTuple):
+    """An experiment that began; one that is deleted and put again begins at another time."""
+
+    name: str
+    starts_at: datetime
 
 
 class Treatment(NamedTuple):
@@ -27,6 +33,8 @@ class Treatment(NamedTuple):
     """Whether the live model ranks the list, as the one that is named is not at hand."""
     settings: ReadSettings | None = None
     """What it changes of how the list is read; None: nothing."""
+    counting_reads: tuple[Begun, ...] = ()
+    """The experiments among these whose exposures are lists that were read."""
 
     @property
     def drop_slots(self) -> int | None:
@@ -52,7 +60,7 @@ class Treatment(NamedTuple):
         ]
 
 
-def named(assigned: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+def variants_json(assigned: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     """Return experiments and variants as they are told where no list is."""
     return [{"experiment": experiment, "variant": variant} for experiment, variant in assigned]
 
@@ -80,6 +88,7 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
     version: str | None = None
     named_by: str | None = None
     settings: ReadSettings | None = None
+    counting_reads: tuple[Begun, ...] = ()
     for experiment in experiments:
         if experiment.is_running(now):
             variant = experiment.variant_of(user_id)
@@ -90,9 +99,13 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
                     version, named_by = variant.model_version, experiment.name
                 if variant.settings is not None:
                     settings = variant.settings.over(settings)
+                if experiment.exposure == READ:
+                    counting_reads = (*counting_reads, Begun(experiment.name, experiment.starts_at))
     if not found:
         return USUAL
-    return Treatment(tuple(found), placement, personal, version, named_by, settings=settings)
+    return Treatment(
+        tuple(found), placement, personal, version, named_by, settings=settings, counting_reads=counting_reads
+    )
 
 
 class Drawn:

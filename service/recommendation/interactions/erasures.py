@@ -3,8 +3,8 @@ Erasure of a person: everywhere they are kept, and nothing that began before bri
 
 Every way in asks here before it writes: events one by one (`interactions.store`) and by one statement
 (`interactions.ingest_at_once`), imports (`recommendation_jobs.importing`) and what takes them back
-(`interactions.taking_back_files`), lists that are stored (`lists.store`), and the shards of a regeneration
-(`regeneration.shard`).
+(`interactions.taking_back_files`), lists that are stored (`lists.store`), the shards of a regeneration
+(`regeneration.shard`), and first reads (`experiments.first_reads`).
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from recommendation.database.locks import exclude_writers_of, read_sharing_with_
 from recommendation.database.tables import (
     erasures,
     event_ids,
+    exposures,
     feedback,
     games,
     merges,
@@ -53,7 +54,7 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> dict[str,
     bar = max(now, _newest_event(connection, user_id) or now)
     receipt = {
         str(table.name): int(connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount)
-        for table in (feedback, outbox, user_game_interactions, user_lists)
+        for table in (exposures, feedback, outbox, user_game_interactions, user_lists)
     }
     receipt["event_ids"] = _forget_events(connection, user_id)
     forget_cursors(connection, user_id)

@@ -15,7 +15,15 @@ from sqlalchemy import Connection, delete, func, insert, literal, select, update
 from recommendation.database.dialects.writing import insert as insert_of
 from recommendation.database.in_parts import rows_among
 from recommendation.database.locks import exclude_writers_of
-from recommendation.database.tables import erasures, event_ids, feedback, games, merges, user_game_interactions
+from recommendation.database.tables import (
+    erasures,
+    event_ids,
+    exposures,
+    feedback,
+    games,
+    merges,
+    user_game_interactions,
+)
 from recommendation.errors import InvalidInput, MergeRefused
 from recommendation.interactions.erasures import MERGED, forget_cursors, note_erasure, user_before, user_digest
 from recommendation.interactions.marks import marks_of_row, written
@@ -62,6 +70,8 @@ def move_history(connection: Connection, visitor: str, account: str, now: dateti
     for table in (feedback, event_ids):
         moved = update(table).where(table.c.user_id == visitor).values(user_id=account)
         rows[str(table.name)] = int(connection.execute(moved).rowcount)
+    # What the visitor was shown was drawn by the visitor's id, and no report counts the account's any more.
+    connection.execute(delete(exposures).where(exposures.c.user_id == visitor))
     _keep_marks(connection, account, shared)
     outdate_lists(connection, [account], now)
     forget_cursors(connection, visitor)

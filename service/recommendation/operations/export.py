@@ -9,10 +9,9 @@ from sqlalchemy import Connection, Table, select
 
 from recommendation.catalogue.games import Catalogue
 from recommendation.clock import rfc3339
-from recommendation.database.tables import event_ids, feedback, outbox, user_game_interactions
+from recommendation.database.tables import event_ids, exposures, feedback, outbox, user_game_interactions
 from recommendation.experiments.store import unended
-from recommendation.experiments.treatment import named, treatment
-from recommendation.experiments.treatment import named, treatment
+from recommendation.experiments.treatment import treatment, variants_json
 from recommendation.interactions.erasures import erased_until
 from recommendation.interactions.feedback import read_variants
 from recommendation.interactions.merged import merged_into, visitors_of
@@ -25,8 +24,8 @@ from recommendation.weights import MILLION
 
 def export_user(connection: Connection, user_id: str, catalogue: Catalogue, now: datetime) -> dict[str, Any]:
     """
-    Return a person's interactions, feedback, remembered events, lists, the variants that they get in experiments, and
-    what waits to be announced of them.
+    Return a person's interactions, feedback, remembered events, lists, the variants that they get in experiments,
+    the first lists that they read in some, and what waits to be announced of them.
 
     An account has its visitors' with its own; a visitor has nothing left but the account. `erased_at` is the time up to
     which no event counts, for as long as an erasure is remembered.
@@ -45,7 +44,11 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue, now:
             for stored in lists_of(connection, [user_id])
             if stored.model_version or source_class(stored.source) != "cf"  # others hold a number and no list
         ],
-        "experiments": named(treatment(unended(connection, now), user_id, now).assigned),
+        "experiments": variants_json(treatment(unended(connection, now), user_id, now).assigned),
+        "exposures": [
+            {"experiment": row.experiment, "first_at": rfc3339(row.first_at)}
+            for row in _rows(connection, exposures, [user_id], "experiment")
+        ],
         "announcements": [
             {"type": row.type, "created_at": rfc3339(row.created_at), "data": json.loads(row.data)}
             for row in _rows(connection, outbox, [user_id, *(visitor for visitor, _ in visitors)], "outbox_id")
@@ -78,7 +81,7 @@ def _feedback(row: Any) -> dict[str, Any]:
         "source": row.source,
         "model_version": row.model_version,
         "occurred_at": rfc3339(row.occurred_at),
-        "experiments": named(read_variants(row.variants)),
+        "experiments": variants_json(read_variants(row.variants)),
     }
 
 

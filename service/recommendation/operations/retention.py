@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, select
 
 from recommendation.database.idempotency import forget_answers
 from recommendation.database.tables import feedback, models, regenerations, training_runs, user_lists
+from recommendation.experiments.first_reads import forget_first_reads
 from recommendation.experiments.needed import needed_events
 from recommendation.interactions.erasures import forget_erasures
 from recommendation.interactions.event_ids import forget_event_ids
@@ -14,7 +15,7 @@ from recommendation.training.models import prune_models
 from recommendation.weights import SHOWN
 
 HISTORY = timedelta(days=90)
-"""How long ended runs, regenerations, items shown, events that experiments count, and the trail of changes are kept."""
+"""How long ended runs, regenerations, items shown, what experiments count, and the trail of changes are kept."""
 
 
 def forget_old(connection: Connection, now: datetime, retention: timedelta, models_kept: int) -> dict[str, int]:
@@ -30,6 +31,7 @@ def forget_old(connection: Connection, now: datetime, retention: timedelta, mode
         "erasure digests": forget_erasures(connection, before),
         "model versions": len(prune_models(connection, models_kept, now)),
         "changes": forget_changes(connection, long_ago),
+        "first reads": forget_first_reads(connection, long_ago),
     }
     kept = select(models.c.version)
     outdated = user_lists.c.model_version.is_(None) & (user_lists.c.generated_at < before)

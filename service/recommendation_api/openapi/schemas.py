@@ -307,7 +307,10 @@ class ReadSettingsIn(Strict):
     """What a variant changes of how lists are read; what is absent is as the service is set."""
 
     drop_slots: int | None = Field(
-        None, ge=0, le=drops.LAST_PLACE, description="places that drops take together, in place of each drop's own number"
+        None,
+        ge=0,
+        le=drops.LAST_PLACE,
+        description="places that drops take together, in place of each drop's own number",
     )
     fresh_reads: bool | None = Field(None, description="whether lists are folded in anew after each event")
     half_life_days: float | None = Field(
@@ -344,6 +347,9 @@ class ExperimentIn(Strict):
     window_days: int | None = Field(7, ge=1, le=MAX_DAYS, description="from a user's first exposure on")
     before_days: int | None = Field(14, ge=0, le=MAX_DAYS, description="before the start: what users do anyway")
     smallest_effect_percent: int | None = Field(5, ge=1, le=1000, description="the smallest change worth finding")
+    exposure: Literal["shown", "read"] | None = Field(
+        "shown", description="what exposes a user: `shown` feedback, or a list that was read"
+    )
 
 
 class MergeIn(Strict):

@@ -109,9 +109,10 @@ async def get_experiment_report(
     """
     Say whether it worked: per variant the mean outcome of users whose window is over, and the difference to the first.
 
-    Users count who were exposed: `shown` feedback while the experiment ran. `outcome` names another event type than
-    the experiment's; `at` looks back, so that several calls show how the interval narrowed, as events told by now have
-    it. It is worked out anew for each call, one at a time in a process; where that takes longer than a
+    Users count who were exposed while the experiment ran, by `shown` feedback or by a list that they read, as
+    `exposure` of the experiment says. `outcome` names another event type than the experiment's; `at` looks back, so
+    that several calls show how the interval narrowed, as events told by now have it. It is worked out anew for each
+    call, one at a time in a process; where that takes longer than a
     statement may, `recs experiment report` has the time.
     """
     parts = parts_of(request)
@@ -183,4 +184,5 @@ def experiment_document(experiment: Experiment, now: datetime) -> dict[str, Any]
         "window_days": experiment.window_days,
         "before_days": experiment.before_days,
         "smallest_effect_percent": experiment.smallest_effect_percent,
+        "exposure": experiment.exposure,
     }

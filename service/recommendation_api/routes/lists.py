@@ -117,6 +117,8 @@ async def _page_of(parts: Parts, user_id: str, page: PageRequest) -> KeptPage:
     parts.metrics.served_as(
         found.made, user_id, found.events_seen, found.game_ids, found.treatment, is_filtered=bool(page.tags)
     )
+    if found.treatment.counting_reads:
+        parts.first_reads.saw(user_id, found.treatment.counting_reads, parts.clock())
     return found
 
 
@@ -139,8 +141,14 @@ def _list_of(parts: Parts, view: StoreView, state: UserState, page: PageRequest,
 def make_page(parts: Parts, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:
     """Make a page of a list, and count how it came about."""
     active = _list_of(parts, view, state, page, parts.clock())
-    parts.metrics.served(state, active, is_filtered=bool(page.tags))
+    count_list(parts, state, active, page)
     return active
+
+
+def count_list(parts: Parts, state: UserState, active: ActiveList, page: PageRequest) -> None:
+    """Count a list that is about to be answered, and note whom it exposes."""
+    parts.metrics.served(state, active, is_filtered=bool(page.tags))
+    parts.first_reads.saw(state.user_id, active.treatment.counting_reads, parts.clock())
 
 
 @making.post("/user/{user_id}/generate", response_model=None, responses=answer(ListOut, 200, 409))

@@ -21,6 +21,7 @@ from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.lists import ListsOut, RecommendedOut
 from recommendation_api.parts import Parts, parts_of
+from recommendation_api.routes.lists import count_list
 
 router = APIRouter(tags=["readers"], dependencies=[needs("read")])
 
@@ -41,7 +42,7 @@ async def read_lists(request: Request) -> Response:
     view = parts.views.view
     found = await parts.many_reads.run(lambda: _read(parts, view, users, page))
     for state, active, _ in found:
-        parts.metrics.served(state, active, is_filtered=bool(page.tags))
+        count_list(parts, state, active, page)
     return json_body_response(b'{"lists":[' + b",".join(written for _, _, written in found) + b"]}")
 
 

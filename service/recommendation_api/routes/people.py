@@ -43,7 +43,7 @@ async def delete_user(request: Request, user_id: schemas.UserId) -> Response:
     try:
         answer, replayed = await once(request, b"", work, user_id, parts.erasing)
     finally:  # it may be done although its answer was lost
-        parts.pages.forget(user_id)
+        parts.forget(user_id)
     return answered(answer, replayed)
 
 
@@ -78,7 +78,7 @@ async def merge(request: Request, user_id: schemas.UserId) -> Response:
     try:
         answer, replayed = await once(request, body, work, account, parts.erasing)
     finally:  # it may be done although its answer was lost
-        parts.pages.forget(user_id)
+        parts.forget(user_id)
     return answered(answer, replayed)
 
 

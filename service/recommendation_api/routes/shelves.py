@@ -61,6 +61,7 @@ async def get_shelves(
 
     made = await _beside(found, state, view)
     parts.metrics.showed(state, made.items, made.treatment)
+    parts.first_reads.saw(user_id, made.treatment.counting_reads, parts.clock())
     return tagged_response(request, shelves_body(made))
 
 

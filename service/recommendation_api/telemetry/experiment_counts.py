@@ -28,6 +28,8 @@ class ExperimentCounts(Collector):
 
     def __init__(self) -> None:
         self._view: Callable[[], StoreView] = StoreView
+        self.left_out: Callable[[], int] = int
+        """Returns how many reads were not noted as exposures."""
         self._reads: Counter[tuple[str, str, str]] = Counter()
         self._feedback: Counter[tuple[str, str, str]] = Counter()
 
@@ -66,6 +68,12 @@ class ExperimentCounts(Collector):
             running,
             self._feedback,
         )
+        left_out = CounterMetricFamily(
+            "recommendation_experiment_reads_left_out",
+            "Reads that expose a user and were not noted, as too many waited to be left in the store.",
+        )
+        left_out.add_metric([], self.left_out())
+        yield left_out
         held = {*view.beside, *([view.live.version] if view.live is not None else [])}
         yield GaugeMetricFamily(
             "recommendation_experiment_models_missing",

@@ -191,3 +191,38 @@ def test_feedback_keeps_the_variants_that_its_user_had_as_it_happened(store: Sto
     store.call("DELETE", "/experiments/lasting")
     assert [row["experiments"] for row in store.get(f"/user/{user}/export")["feedback"]] == told
     assert store.call("DELETE", f"/user/{user}").json()["erased"]["feedback"] == 3
+
+
+def test_lists_that_are_read_expose_where_an_experiment_says_so_and_the_read_writes_nothing(store: Store) -> None:
+    store.checkerboard()
+    store.train()
+    begun = begin(store, "reads", exposure="read")
+    assert begun["exposure"] == "read"
+    begin(store, "shown", layer="other")
+    first_reads = store.client.app.state.parts.first_reads
+    store.look()
+    for user, read in (
+        ("u00", lambda: store.call("GET", "/user/u00")),
+        ("u00", lambda: store.call("GET", "/user/u00")),
+        ("u01", lambda: store.call("POST", "/lists/read", json={"users": ["u01"]})),
+        ("u02", lambda: store.call("GET", "/user/u02/shelves")),
+        ("u03", lambda: store.call("POST", "/user/u03/generate")),
+        ("u04", lambda: store.call("GET", "/user/u04/why?game_id=g04")),
+        (None, lambda: store.call("POST", "/recommend", json={"games": {"g02": 1}})),
+    ):
+        assert read().status_code == 200
+        if user is not None:
+            assert store.get(f"/user/{user}/export")["exposures"] == []
+    assert {user for _, user in first_reads._waiting} == {"u00", "u01", "u02", "u03"}
+    assert {begun.name for begun, _ in first_reads._waiting} == {"reads"}
+    first_reads.leave()
+    assert [one["experiment"] for one in store.get("/user/u00/export")["exposures"]] == ["reads"]
+    told = store.get("/experiments/reads/report")
+    assert (told["exposure"], sum(one["exposed"] for one in told["variants"])) == ("read", 4)
+    assert sum(one["exposed"] for one in store.get("/experiments/shown/report")["variants"]) == 0
+    store.call("GET", "/user/u05")
+    assert store.call("DELETE", "/user/u05").status_code == 200
+    first_reads.leave()
+    assert sum(one["exposed"] for one in store.get("/experiments/reads/report")["variants"]) == 4
+    answer = store.call("PUT", "/experiments/reads", json={"variants": VARIANTS, "exposure": "shown"})
+    assert (answer.status_code, "exposure cannot change" in answer.json()["detail"]) == (409, True)

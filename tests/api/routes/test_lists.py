@@ -248,6 +248,7 @@ def test_erasing_a_person_leaves_nothing_and_gives_a_receipt(store: Any) -> None
     receipt = store.call("DELETE", "/user/u02").json()["erased"]
     assert receipt == {
         "event_ids": 0,
+        "exposures": 0,
         "feedback": 1,
         "merges": 0,
         "outbox": 0,
@@ -255,7 +256,10 @@ def test_erasing_a_person_leaves_nothing_and_gives_a_receipt(store: Any) -> None
         "user_lists": 1,
     }
     nothing: dict[str, list[str]] = {
-        name: [] for name in ("interactions", "feedback", "remembered_events", "lists", "experiments", "announcements")
+        name: []
+        for name in (
+            *("interactions", "feedback", "remembered_events", "lists", "experiments", "exposures", "announcements"),
+        )
     }
     kept = store.get("/user/u02/export")
     assert abs(datetime.now(UTC) - parse_rfc3339(kept.pop("erased_at"))) < timedelta(minutes=1)

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from recommendation.database.dialects.connections import driver_url, is_sqlite_url
 from recommendation.settings import Settings
 from recommendation_api.app import PREFIX, create_app
+from recommendation_api.background.first_reads import FirstReads
 from recommendation_api.background.minutes import MinuteCounts
 from recommendation_api.background.popular import PopularCounter
 
@@ -27,6 +28,13 @@ class NeverCounts(PopularCounter):
 
     async def keep_counted(self) -> None:
         """End at once."""
+
+
+class NeverLeavesReads(FirstReads):
+    """Notes who reads and leaves it nowhere."""
+
+    async def keep_leaving(self) -> None:
+        """Leave nothing."""
 
 
 class NeverLeaves(MinuteCounts):
@@ -68,9 +76,13 @@ def test_no_get_writes_even_where_events_came_in_just_before(store: Any, setting
     store.checkerboard()
     store.train()
     assert store.get("/popular")["items"]
+    variants = [{"name": "as-ever", "share": 50}, {"name": "none", "share": 50, "placement": "off"}]
+    begun = store.call("PUT", "/experiments/reads", json={"variants": variants, "exposure": "read"})
+    assert begun.status_code == 200
     app = create_app(settings)
     parts = app.state.parts
     parts.popular = NeverCounts(parts.database, 90, parts.clock, parts.views.written)
+    parts.first_reads = NeverLeavesReads(parts.database)
     parts.minutes = NeverLeaves(parts.database, parts.metrics.totals, parts.clock)
     with read_only(app, settings.database_url) as statements, TestClient(app) as client:
         for path in paths(app):
@@ -78,6 +90,7 @@ def test_no_get_writes_even_where_events_came_in_just_before(store: Any, setting
             assert client.get(path).status_code in (200, 404), path
             parts.written()
             client.portal.call(parts.views.catch_up)  # type: ignore[union-attr]
+    assert len(parts.first_reads) == 2
     assert len(statements) > len(paths(app))
     assert [one for one in statements if not READS.match(one) or WRITES.search(one)] == []
 

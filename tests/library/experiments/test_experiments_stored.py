@@ -111,6 +111,7 @@ def test_two_that_want_the_last_users_at_one_moment_do_not_both_get_them(databas
         {"salt": "other"},
         {"outcome": "played"},
         {"window_days": 3},
+        {"exposure": "read"},
     ],
 )
 def test_only_description_and_end_change_once_it_started(change: dict[str, Any], database: Database) -> None:
@@ -156,8 +157,14 @@ def test_so_many_run_at_a_time_and_no_more(database: Database) -> None:
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {}}]}, "same_variants"),
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": []}]}, "invalid_settings"),
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"slots": 1}}]}, "unknown_setting"),
-        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"drop_slots": 101}}]}, "invalid_drop_slots"),
-        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"fresh_reads": 1}}]}, "invalid_fresh_reads"),
+        (
+            {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"drop_slots": 101}}]},
+            "invalid_drop_slots",
+        ),
+        (
+            {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"fresh_reads": 1}}]},
+            "invalid_fresh_reads",
+        ),
         (
             {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"half_life_days": 0.001}}]},
             "invalid_half_life_days",
@@ -193,6 +200,7 @@ def test_so_many_run_at_a_time_and_no_more(database: Database) -> None:
         ({"starts_at": "tomorrow"}, "invalid_starts_at"),
         ({"ends_at": NOW.isoformat()}, "invalid_ends_at"),
         ({"models": []}, "unknown_field"),
+        ({"exposure": "seen"}, "invalid_exposure"),
     ],
 )
 def test_what_is_wrong_is_named(more: dict[str, Any], code: str) -> None:
@@ -235,7 +243,9 @@ def test_the_same_experiment_again_outdates_no_reader(database: Database) -> Non
 
 def models_of(*versions: str, layer: str = "default", percent: int = 50, **more: Any) -> dict[str, Any]:
     """Say of an experiment that it compares the live model with others."""
-    variants = [{"name": version, "share": 100 // (len(versions) + 1), "model_version": version} for version in versions]
+    variants = [
+        {"name": version, "share": 100 // (len(versions) + 1), "model_version": version} for version in versions
+    ]
     live = {"name": "live", "share": 100 - sum(variant["share"] for variant in variants)}
     return {"variants": [live, *variants], "layer": layer, "percent": percent, **more}
 
@@ -245,7 +255,7 @@ def test_two_layers_do_not_both_name_models_at_one_time(database: Database) -> N
     with pytest.raises(ExperimentRefused, match="one of layer 'default' sets model_version too at that time"):
         put(database, parsed("two", **models_of("v2", layer="other")))
     put(database, parsed("two", **models_of("v2")))
-    put(database, parsed("three", layer="other"))
+    put(database, parsed("three", layer="third"))
     put(database, replace(first, ends_at=NOW + DAY))
     later = (NOW + 2 * DAY).isoformat()
     with database.writing() as connection:
@@ -267,9 +277,10 @@ def test_models_are_checked_where_they_are_named_anew_and_not_again(database: Da
 
     put(database, parsed("over", layer="other", ends_at=(NOW + DAY).isoformat()))
     put(database, parsed("plain", layer="third"))
-    put_with(parsed("one", **models_of("v1")), NOW + DAY)
-    put_with(parsed("one", **models_of("v1"), description="told"), NOW + DAY)
-    put_with(parsed("one", **models_of("v1"), ends_at=(NOW + 2 * DAY).isoformat()), NOW + 3 * DAY)
+    given = models_of("v1", starts_at=(NOW + DAY).isoformat())
+    put_with(parsed("one", **given), NOW + DAY)
+    put_with(parsed("one", **given, description="told"), NOW + DAY)
+    put_with(parsed("one", **given, ends_at=(NOW + 2 * DAY).isoformat()), NOW + 3 * DAY)
     assert seen == [("one", ["plain"])]
 
 

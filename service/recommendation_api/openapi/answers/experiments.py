@@ -1,11 +1,13 @@
 """Answers about experiments."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from recommendation_api.openapi.answers.lists import AssignedOut
 from recommendation_api.openapi.schemas import Moment
+
+Exposure = Annotated[Literal["shown", "read"], Field(description="`shown` feedback, or a list that was read")]
 
 
 class ReadSettingsOut(BaseModel):
@@ -43,6 +45,7 @@ class ExperimentOut(BaseModel):
     window_days: int
     before_days: int
     smallest_effect_percent: int
+    exposure: Exposure
 
 
 class ExperimentsOut(BaseModel):
@@ -111,6 +114,7 @@ class ExperimentReportOut(BaseModel):
     experiment: str
     state: Literal["scheduled", "running", "ended"]
     outcome: str
+    exposure: Exposure
     window_days: int
     before_days: int
     starts_at: Moment

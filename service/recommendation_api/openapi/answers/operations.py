@@ -61,6 +61,7 @@ class ExportOut(BaseModel):
     remembered_events: list[dict[str, JsonValue]]
     lists: list[dict[str, JsonValue]]
     experiments: list[dict[str, JsonValue]]
+    exposures: list[dict[str, JsonValue]]
     announcements: list[dict[str, JsonValue]]
 
 

@@ -1,0 +1,108 @@
+"""Leaves in the store who was answered a list first, for experiments that count lists that were read."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from recommendation.database.database import Database
+from recommendation.errors import StoreUnavailable
+from recommendation.experiments.first_reads import leave_first_reads
+from recommendation.experiments.treatment import Begun
+
+log = logging.getLogger(__name__)
+
+
+EVERY_SECONDS = 10.0
+
+
+MOST_WAITING = 50_000
+"""First reads that wait to be left, some 10 MB; a user who comes while so many wait counts from a later read on."""
+
+
+MOST_KNOWN = 200_000
+"""First reads that were left and are not noted again, as hashes, some 15 MB; then the process begins to learn anew."""
+
+
+MOST_TOGETHER = 2_000
+"""Left in one transaction: its locks hold off erasures for so long."""
+
+
+class FirstReads:
+    """
+    Notes who reads, in the memory of the process, and leaves new ones in the store every ten seconds.
+
+    A read itself writes nothing. What a killed process did not leave yet is lost: such a user counts from the next read
+    on. That is as likely in one variant as in another, and concerns ten seconds of reads.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Note nothing yet."""
+        self._database = database
+        self._waiting: dict[tuple[Begun, str], datetime] = {}
+        self._known: set[int] = set()
+        self._begun: set[Begun] = set()
+        self.left_out = 0
+        """Reads that were not noted, as too many waited."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def saw(self, user_id: str, begun: Iterable[Begun], now: datetime) -> None:
+        """Note that a user was answered a list while experiments ran; from the event loop alone."""
+        for one in begun:
+            key = one, user_id
+            if key in self._waiting or hash(key) in self._known:
+                continue
+            if len(self._waiting) < MOST_WAITING:
+                self._waiting[key] = now
+                self._begun.add(one)
+            else:
+                self.left_out += 1
+
+    def forget(self, user_id: str) -> None:
+        """
+        Drop what waits of a user who was erased or merged.
+
+        What is being left at this moment is left out by the store, which knows of the erasure.
+        """
+        for begun in self._begun:
+            self._waiting.pop((begun, user_id), None)
+            self._known.discard(hash((begun, user_id)))
+
+    def leave(self) -> None:
+        """
+        Leave what waits.
+
+        Raises:
+            StoreUnavailable: some or all of it still waits.
+        """
+        waiting = list(self._waiting.items())  # the event loop goes on noting; what comes now waits for the next turn
+        for start in range(0, len(waiting), MOST_TOGETHER):
+            some = dict(waiting[start : start + MOST_TOGETHER])
+            with self._database.writing() as connection:
+                leave_first_reads(connection, some)
+            if len(self._known) + len(some) > MOST_KNOWN:
+                self._known = set()
+            self._known.update(map(hash, some))
+            for key in some:
+                self._waiting.pop(key, None)
+
+    async def keep_leaving(self) -> None:
+        """Leave what waits until cancelled, and the rest of it then."""
+        try:
+            while True:
+                await asyncio.sleep(EVERY_SECONDS)
+                await asyncio.to_thread(self._try)
+        except asyncio.CancelledError:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(asyncio.to_thread(self._try))
+
+    def _try(self) -> None:
+        try:
+            self.leave()
+        except StoreUnavailable:
+            log.warning("the store does not answer; first reads wait")
+        except Exception:
+            log.exception("first reads were not left; they wait")
