@@ -12,6 +12,7 @@ MODULES = {
     "read-zipf": "read",
     "read-p99": "read",
     "read-heavy": "heavy",
+    "read-experiments": "read_experiments",
     "shelves": "shelves",
     "shelves-stored": "shelves",
     "regenerate": "regenerate",
