@@ -1,6 +1,7 @@
 """An export holds everything that is kept of a person, and an erasure leaves none of it: every table is walked."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from recommendation.catalogue.store import load_catalogue
 from recommendation.clock import rfc3339
 from recommendation.database.database import Database
 from recommendation.database.tables import metadata
+from recommendation.experiments.first_reads import leave_first_reads
+from recommendation.experiments.treatment import Begun
 from recommendation.interactions.erasures import erase_user
 from recommendation.interactions.feedback import parse_feedback
 from recommendation.interactions.store import record_all, store_feedback
@@ -40,6 +43,7 @@ NOT_SHOWN = {
     "user_lists.number": "a number of ours",
     "user_lists.events_seen": "a number of events, which interactions show",
     "merges.erased_at": "of the visitor, before",
+    "exposures.begun_at": "when the experiment began, which tells of no person",
 }
 """Columns that no export shows, and why."""
 
@@ -67,7 +71,7 @@ def live_a_life(database: Database) -> None:
         "model_version": "v7",
         "event_id": "f",
     }
-    given = parse_feedback(row, WEIGHTS, START)
+    given = replace(parse_feedback(row, WEIGHTS, START), variants=(("autumn", "no-drops"),))
     with database.writing() as connection:
         record_all(connection, [[(0, given.interaction)]], frozenset({"played", "purchased"}), START)
         store_feedback(connection, [given])
@@ -78,6 +82,7 @@ def live_a_life(database: Database) -> None:
         take_back_event(connection, "e-1", frozenset({"played", "purchased"}), LATER)
         merge_user(connection, VISITOR, WHO, LATER)
         store_lists(connection, [StoredList(WHO, "cf", 10**9, LATER, made, "v7", 3)])
+        leave_first_reads(connection, {(Begun("autumn", START), WHO): LATER})
 
 
 def told(table: Table, name: str, value: Any) -> list[str]:
@@ -87,6 +92,8 @@ def told(table: Table, name: str, value: Any) -> list[str]:
             return ['"score": 0.5', '"game_id": "g2"', '"because": "g3"']
         (item,) = decode_first_party(value)
         return ["a reason of its own", '"position": 4', rfc3339(item.expires_at), '"score": 2.0', '"game_id": "g1"']
+    if name == "variants":
+        return ['"experiment": "autumn"', '"variant": "no-drops"']
     if name == "score_millionths":
         return [f'"score": {value / 1_000_000}']
     if table.name == "outbox" and name == "data":
