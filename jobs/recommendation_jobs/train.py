@@ -8,6 +8,7 @@ from recommendation.database.database import Database
 from recommendation.interactions import owning
 from recommendation.settings import Settings
 from recommendation.training.runs import STOPPED
+from recommendation.training.source import source_of_pairs
 from recommendation.training.train import train
 from recommendation_jobs import exits, prune, regenerate
 
@@ -37,14 +38,17 @@ def _reason(text: str) -> str:
     return text.strip()
 
 
+def _stage(stage: str) -> None:
+    log.info("stage: %s", stage)
+
+
 def run(options: argparse.Namespace, settings: Settings, database: Database) -> int:
     """Train; return the exit code."""
     with database.reading() as connection:
         if owning.nothing_is_owned(connection):
             log.warning(owning.sentence("the store", settings.owning_events))
-    outcome = train(
-        database, settings, SteadyClock(), options.run, lambda stage: log.info("stage: %s", stage), options.accept
-    )
+    with source_of_pairs(database, settings.training_database_url) as source:
+        outcome = train(database, settings, SteadyClock(), options.run, _stage, options.accept, source)
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
     if outcome.state != "skipped":

@@ -305,6 +305,19 @@ class Settings:
             zero_is_off=True,
         ),
     )
+    training_database_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata=described(
+            "RECOMMENDATION_TRAINING_DATABASE_URL",
+            "a replica that trainings read interactions from. They wait until it shows all that was there when they "
+            "began. None: they read from `RECOMMENDATION_DATABASE_URL`.",
+            "a URL that starts with postgresql://",
+            allows=lambda url: url is None or (_is_database_url(url) and not url.startswith("sqlite")),
+            show=lambda url: None if url is None else _shown_database_url(url),
+            is_secret=True,
+        ),
+    )
     training_suspended: bool = field(
         default=False,
         metadata=flag(

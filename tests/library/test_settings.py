@@ -21,6 +21,7 @@ BAD = {
     "RECOMMENDATION_OWNING_EVENTS": ["sneezed", ",", "refunded", "purchased,dismissed"],
     "RECOMMENDATION_TRAINING": ["remote", "Local"],
     "RECOMMENDATION_TRAINING_SUSPENDED": ["1"],
+    "RECOMMENDATION_TRAINING_DATABASE_URL": ["sqlite:///app.db", "mysql://u:hunter2@h/db"],
     "RECOMMENDATION_REGENERATION": ["local", "job"],
     "RECOMMENDATION_REGENERATION_SHARDS": ["0", "65"],
     "RECOMMENDATION_REMAKE_ACTIVE_DAYS": ["-1", "nan", "week"],

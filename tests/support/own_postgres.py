@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -103,12 +103,26 @@ class OwnPostgres:
         """End being a standby."""
         self.administer("SELECT pg_promote(true, 60)")
 
+    @contextmanager
+    def replica(self) -> Iterator[Callable[[str], str]]:
+        """Start a hot standby of this server; yields what gives the URL there for one of here."""
+        folder = Path(tempfile.mkdtemp(prefix="replica-"))
+        shutil.chown(folder, *self._owner())
+        self._run("pg_basebackup", "-D", str(folder), "-R", "-c", "fast", "-d", self.url("postgres", "postgres"))
+        (folder / ".s.PGSQL.5432.lock").unlink()  # of this server
+        own = ("-D", str(folder), "-l", str(folder / "log"))
+        self._run("pg_ctl", *own, "-w", "-o", f"-h '' -k {folder}", "start")
+        try:
+            yield lambda url: make_url(url).update_query_dict({"host": str(folder)}).render_as_string(False)
+        finally:
+            self._run("pg_ctl", *own, "-w", "-m", "immediate", "stop")
+            shutil.rmtree(folder, ignore_errors=True)
+
     def move_to(self, disk: Path) -> None:
         """Keep the store's database on another disk."""
         space = disk / "space"
         space.mkdir()
-        owner = self.folder.stat()
-        os.chown(space, owner.st_uid, owner.st_gid)
+        os.chown(space, *self._owner())
         self.administer(f"CREATE TABLESPACE other LOCATION '{space}'", f"ALTER DATABASE {STORE} SET TABLESPACE other")
 
     def move_back(self) -> None:
@@ -124,13 +138,14 @@ class OwnPostgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _control(self, *arguments: str) -> None:
-        pgexec(
-            "pg_ctl",
-            ("-D", str(self.folder), *arguments),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
-            timeout=60,
-        )
+        self._run("pg_ctl", "-D", str(self.folder), *arguments)
+
+    def _run(self, command: str, *arguments: str) -> None:
+        pgexec(command, arguments, bin_path=self._server.bin_path, user=self._server.system_user, timeout=60)
+
+    def _owner(self) -> tuple[int, int]:
+        owner = self.folder.stat()
+        return owner.st_uid, owner.st_gid
 
 
 def program(name: str) -> str:

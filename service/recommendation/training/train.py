@@ -29,6 +29,7 @@ from recommendation.training.beside import bytes_named
 from recommendation.training.candidate import FittedModel, Report, live_of, make_candidate, seen_by_guards
 from recommendation.training.model_files import is_copy, write_copies
 from recommendation.training.readers import refuse_what_readers_cannot_hold
+from recommendation.training.source import SourceUnavailable, snapshot_of_pairs
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +63,13 @@ def train(
     run_id: str | None,
     report: Report,
     accept: str | None = None,
+    source: Database | None = None,
 ) -> Outcome:
     """
     Train once.
 
     Args:
-        database: where pairs come from and the model goes to.
+        database: where the model goes to.
         settings: engine, artifact and retention.
         clock: the time.
         run_id: a run to carry out; without one, the queued run if there is one, else a new one. Kubernetes tries a
@@ -75,9 +77,11 @@ def train(
             its process was lost.
         report: called with each stage.
         accept: why a model goes live even if the gate or a guard on the data would reject it; kept with run and model.
+        source: where pairs come from: a replica of the database; None: the database itself.
 
     Raises:
         InvalidInput: the run is unknown.
+        SourceUnavailable: the pairs could not be read; the run is queued again.
         StoreUnavailable: the database went away; the run is closed as `lost` by the next trainer.
     """
     with training_lock(database) as held:
@@ -88,9 +92,13 @@ def train(
             return begun
         run_id, fence = begun
         try:
-            outcome = _train(database, settings, clock, run_id, fence, _heeding_stops(database, run_id, report), accept)
+            heeding = _heeding_stops(database, run_id, report)
+            outcome = _train(database, settings, clock, run_id, fence, heeding, accept, source or database)
         except StopRequested:
             return _stopped(database, clock, run_id)
+        except SourceUnavailable:
+            _put_back(database, clock, run_id)
+            raise
         except StoreUnavailable:
             # The database cannot record it: the run stays as it is until the next trainer closes it.
             raise
@@ -140,7 +148,7 @@ def _named(connection: Connection, run_id: str) -> runs.TrainingRun:
 
 
 def _put_back(database: Database, clock: Clock, run_id: str) -> None:
-    """Queue the run again after its process was told to stop, so that the next try can carry it out."""
+    """Queue the run again that could not be carried out now, so that the next try can."""
     with database.writing() as connection:
         if runs.is_stopping(connection, run_id):
             runs.end_stopped(connection, run_id, clock())
@@ -175,10 +183,12 @@ def _train(
     fence: int,
     report: Report,
     accept: str | None,
+    source: Database,
 ) -> Outcome:
     report("extract")
-    with database.snapshot() as connection:
+    with database.reading() as connection:
         number = models.next_model_number(connection)
+    with snapshot_of_pairs(database, source, run_id) as connection:
         matrix = read_matrix(connection, settings.half_life_days, clock())
     live = live_of(database, settings)
     found = look_at(matrix, LiveData(live.data, live.model), accepting=accept is not None)
