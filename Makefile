@@ -107,7 +107,7 @@ bench-quick: setup $(PEERS) ## The same with small sizes: shows that they run, n
 load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training in the middle; fails on any failed request. FAULTS=1: through ended sessions, a frozen database, locks, a killed training
 	$(BIN)/python -m benchmarks.load --minutes $(or $(MINUTES),10) $(if $(FAULTS),--faults)
 
-bench-growth: setup ## Time and memory of training and regeneration at 1, 3, 10 and 30 million pairs, with a plot
+bench-growth: setup ## Time and memory of training and regeneration at 1, 3, 10, 30 and 100 million pairs, with a plot; needs 30 GB of disk
 	$(BIN)/python -m benchmarks.growth --plot docs/images/growth.svg
 
 bench-%: setup $(PEERS)

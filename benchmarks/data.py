@@ -7,6 +7,7 @@ enough structure for a model to find and for reads to look like reads of a real 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -20,6 +21,7 @@ from recommendation.database.database import Database
 from recommendation.database.dialects.table_copy import table_copy
 
 GROUPS = 40
+USERS_AT_ONCE = 200_000
 _CHUNK = 500_000
 _COLUMNS = (
     "user_id, game_id, score_millionths, events, owned, owned_at, dismissed, dismissed_at, first_event_at, "
@@ -40,8 +42,13 @@ class Pairs:
     """Millionths."""
 
 
-def make_pairs(users: int, games: int, per_user: float, seed: int = 7) -> Pairs:
-    """Make pairs; every user has at least one, and `per_user` on average before repeated pairs are merged."""
+def make_pairs(users: int, games: int, per_user: float, seed: int = 7, first: int = 0) -> Pairs:
+    """
+    Make pairs; every user has at least one, and `per_user` on average before repeated pairs are merged.
+
+    Args:
+        first: row of the first user.
+    """
     rng = np.random.default_rng(seed)
     counts = 1 + rng.geometric(1 / per_user, users).astype(np.int64)
     counts = np.minimum((counts * per_user / counts.mean()).round().astype(np.int64).clip(1), games // 2)
@@ -52,7 +59,13 @@ def make_pairs(users: int, games: int, per_user: float, seed: int = 7) -> Pairs:
     keys = np.sort(rows * games + (within * GROUPS + group) % games)
     keys = keys[np.diff(keys, prepend=-1) > 0]  # several times as fast as np.unique
     scores = rng.choice(np.array([300_000, 500_000, 2_000_000, 3_000_000, 5_000_000]), len(keys))
-    return Pairs(keys // games, keys % games, scores)
+    return Pairs(first + keys // games, keys % games, scores)
+
+
+def make_slices(users: int, games: int, per_user: float) -> Iterator[Pairs]:
+    """Make pairs as `make_pairs` does, of so many users at a time that they fit into memory."""
+    for first in range(0, users, USERS_AT_ONCE):
+        yield make_pairs(min(USERS_AT_ONCE, users - first), games, per_user, 7 + first // USERS_AT_ONCE, first)
 
 
 def user_name(row: int) -> str:
@@ -65,8 +78,8 @@ def game_name(row: int) -> str:
     return f"game-{row:06d}"
 
 
-def load(url: str, pairs: Pairs, games: int, owned_share: float = 1.0) -> None:
-    """Write pairs and their games; the key is made after the rows, as a restore does."""
+def load(url: str, pairs: Pairs | Iterable[Pairs], games: int, owned_share: float = 1.0) -> None:
+    """Write pairs, or slice after slice of them, and their games; the key is made after the rows, as a restore does."""
     database = Database(url)
     with database.writing() as connection:
         connection.execute(text("ALTER TABLE user_game_interactions DROP CONSTRAINT pk_user_game_interactions"))
@@ -76,8 +89,9 @@ def load(url: str, pairs: Pairs, games: int, owned_share: float = 1.0) -> None:
                 f"'Game ' || n, true, '{MOMENT}' FROM generate_series(0, {games - 1}) AS n"
             )
         )
-        for start in range(0, len(pairs.users), _CHUNK):
-            _copy(connection, pairs, slice(start, start + _CHUNK), owned_share)
+        for some in [pairs] if isinstance(pairs, Pairs) else pairs:
+            for start in range(0, len(some.users), _CHUNK):
+                _copy(connection, some, slice(start, start + _CHUNK), owned_share)
         connection.execute(
             text(
                 "ALTER TABLE user_game_interactions ADD CONSTRAINT pk_user_game_interactions "

@@ -86,6 +86,14 @@ class Server:
         upgrade(self.url(copy))  # the template may be of an earlier revision
         return self.url(copy)
 
+    def used_up(self, name: str, fill: Callable[[str], None]) -> str:
+        """URL of such a database itself, that callers may change; a later run makes it anew."""
+        self.kept(name, fill)
+        self.administer(f"DROP DATABASE IF EXISTS work_{name} WITH (FORCE)")
+        self.administer(f"ALTER DATABASE template_{name} RENAME TO work_{name}")
+        upgrade(self.url(f"work_{name}"))  # it may be of an earlier revision
+        return self.url(f"work_{name}")
+
     def administer(self, statement: str) -> None:
         """Run a statement that stands outside transactions."""
         self.run("postgres", statement)

@@ -79,6 +79,14 @@ def pairs_only(server: Server, users: int, games: int, per_user: float, changed:
     return make(f"pairs_{users}_{games}_{per_user:g}", fill)
 
 
+def pairs_used_up(server: Server, users: int, games: int, per_user: float) -> str:
+    """A store of pairs that the caller writes to; none is kept for later, as there may be no room for two."""
+    return server.used_up(
+        f"pairs_{users}_{games}_{per_user:g}",
+        lambda url: data.load(url, data.make_slices(users, games, per_user), games),
+    )
+
+
 def reading_store(server: Server, users: int, games: int, owned: int) -> str:
     """A store in full service: a model, every user's list, 10 % of the lists stale, a pin for 20 % of the users."""
 

@@ -146,6 +146,38 @@ class Settings:
             "hundred gate users is about that.",
         ),
     )
+    gate_max_users: int = field(
+        default=50_000,
+        metadata=whole(
+            "RECOMMENDATION_GATE_MAX_USERS",
+            100,
+            10_000_000,
+            unit="users",
+            reason="users that are held out to judge a new model, at most; a store of more than a million active users "
+            "has so many. More take longer and hardly say more; the others are trained on.",
+        ),
+    )
+    training_partitioned_from: int = field(
+        default=3_000_000,
+        metadata=whole(
+            "RECOMMENDATION_TRAINING_PARTITIONED_FROM",
+            0,
+            10**15,
+            unit="pairs",
+            reason="with more pairs a training works on parts of the users, one after the other, and takes a third of "
+            "the memory. Up to so many it has one part, whose factors are exact.",
+        ),
+    )
+    training_partitions: int = field(
+        default=64,
+        metadata=whole(
+            "RECOMMENDATION_TRAINING_PARTITIONS",
+            1,
+            1024,
+            unit="parts",
+            reason="how many parts such a training works on. Another number moves a model in its last digits.",
+        ),
+    )
     engine: EngineSettings = field(default_factory=EngineSettings)
     list_length: int = field(
         default=100,

@@ -13,7 +13,7 @@ from recommendation.clock import SteadyClock
 from recommendation.database.database import Database
 from recommendation.database.tables import games, user_game_interactions
 from recommendation.engine.settings import EngineSettings
-from recommendation.evaluation.gate import is_gate_user
+from recommendation.evaluation.gate_users import GateRule
 from recommendation.matrix.extract import read_matrix
 from recommendation.settings import Settings
 from recommendation.training.train import train
@@ -95,7 +95,7 @@ def test_the_live_model_is_measured_on_gate_users_only_and_beside_a_fit_that_kno
     # The same data without the gate users was fitted twice: once by the training, once here.
     assert results["live"] == results["model"]
     users = {line.split(",")[0] for line in rankings.read_text().splitlines()[1:]}
-    assert users == {f"u{user:03}" for user in range(USERS) if is_gate_user(f"u{user:03}", 5)}
+    assert users == {f"u{user:03}" for user in range(USERS) if GateRule(5).holds(f"u{user:03}")}
 
 
 def test_without_a_live_model_it_says_what_to_do(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import numpy as np
 
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.timeline import DAY
+from recommendation.evaluation.gate_users import GateSplit
+from recommendation.evaluation.gate_users import set_aside as set_aside_parts
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 
 
 def checkerboard(users: int = 40, games: int = 20) -> InteractionMatrix:
@@ -54,3 +59,20 @@ def fashions(seed: int, hot: float, users: int = 300, days: int = 210, events: i
         np.ones(len(pairs)),
         np.array(list(pairs.values())),
     )
+
+
+def dealt(matrix: InteractionMatrix, count: int) -> MatrixParts:
+    """The matrix in so many parts, some of which may have no user."""
+    part = np.array([crc32(user.encode()) % count for user in matrix.users.all_ids], np.int64)
+    return MatrixParts.of(*(matrix.of_users(np.flatnonzero(part == number)) for number in range(count)))
+
+
+def set_aside(matrix: InteractionMatrix, most: int = 50_000) -> GateSplit:
+    """Set gate users of a whole matrix aside."""
+    return set_aside_parts(MatrixParts.of(matrix), most)
+
+
+def to_fit(split: GateSplit) -> InteractionMatrix:
+    """What is left to fit on of a whole matrix."""
+    (matrix,) = split.training.held
+    return matrix

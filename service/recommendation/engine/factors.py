@@ -10,20 +10,22 @@ Autoencoders for Sparse Data, WWW 2019, of which this is the low-rank form).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.decomposition import TruncatedSVD
 
 from recommendation.engine.choice import Choice
+from recommendation.engine.decomposition import factorise
 from recommendation.engine.model import Model
-from recommendation.engine.residual import Residual, strongest
+from recommendation.engine.residual import Residual
 from recommendation.engine.settings import EngineSettings
+from recommendation.engine.strongest import strongest
 from recommendation.engine.weighting import pair_weights, user_scales
-from recommendation.errors import InsufficientData, RecommendationError
+from recommendation.errors import InsufficientData
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
+from recommendation.matrix.vocabulary import Vocabulary
 
 MIN_COMPONENTS = 2
 
@@ -32,40 +34,31 @@ SELF_EXPLAINED_AT_MOST = 0.999
 """Bound of h_j: a game that the factors explain completely would otherwise divide by 0."""
 
 
-EXACT_PAIRS = 3_000_000
-"""Up to so many pairs ARPACK computes the factors to the last bit. With more it would take longer than the rest of the
-fit, and subspace iteration (`randomized`) finds nearly the same subspace in half the time."""
-
-
-ITERATIONS = 4
-"""Iterations of the randomized solver: with 2, lists get visibly worse where components are few; with 5 they do not."""
-
-
-class UnusableFactors(RecommendationError):
-    """The factorisation produced numbers that are not finite."""
-
-
 @dataclass(frozen=True, eq=False)
 class Scaled:
     """The matrix that is factorised."""
 
-    weights: csr_array
-    """Weights after row and column scaling; float32, shape (users, games)."""
+    games: Vocabulary
+    pairs: NDArray[np.int64]
+    """Users who have each game; shape (games,)."""
+    weights: MatrixParts
+    """Weights after row and column scaling, each part a float32 CSR array of shape (users, games)."""
     column_scales: NDArray[np.float64]
     """What each column was multiplied by; shape (games,)."""
+    energy: float
+    """Sum of the squares of all weights."""
+    weighting: str
 
 
 @dataclass(frozen=True, eq=False)
 class Factorised:
     """The expensive part of a fit: everything that does not depend on ridge and share of links."""
 
-    matrix: InteractionMatrix
     scaled: Scaled
     singular: NDArray[np.float64]
     """Singular values, descending; shape (components,)."""
     vectors: NDArray[np.float32]
     """Right singular vectors; shape (games, components)."""
-    weighting: str
     residual: Residual
     """What the factors leave out; empty until `with_residual`, because it takes longer than the factors."""
 
@@ -75,25 +68,26 @@ class Factorised:
             self,
             singular=self.singular[:components],
             vectors=np.ascontiguousarray(self.vectors[:, :components]),
-            residual=Residual.none(len(self.matrix.games)),
+            residual=Residual.none(len(self.scaled.games)),
         )
 
 
-def factorised(matrix: InteractionMatrix, settings: EngineSettings, choice: Choice) -> Factorised:
-    """Scale the matrix and factorise it; the residual stays empty."""
-    scaled = scale(matrix, settings, choice.weighting)
-    singular, vectors = factorise(scaled.weights, components_for(matrix, choice.components), settings.seed)
-    return Factorised(matrix, scaled, singular, vectors, choice.weighting, Residual.none(len(matrix.games)))
+def factorised(kept: MatrixParts, settings: EngineSettings, choice: Choice) -> Factorised:
+    """Scale matrices, which are used up, and factorise them; the residual stays empty."""
+    components = components_for(kept, choice.components)
+    scaled = scale(kept, settings, choice.weighting)
+    singular, vectors = factorise(scaled.weights, components, settings.seed)
+    return Factorised(scaled, singular, vectors, Residual.none(len(scaled.games)))
 
 
 def with_residual(parts: Factorised, neighbours: int) -> Factorised:
-    """Add what the factors leave out, for each game's strongest neighbours."""
-    return replace(parts, residual=strongest(parts.scaled.weights, parts.singular, parts.vectors, neighbours))
+    """Add what the factors leave out, for each game's strongest neighbours; `parts` stay as they are."""
+    return replace(parts, residual=strongest(parts.scaled.weights.copied(), parts.singular, parts.vectors, neighbours))
 
 
-def components_for(matrix: InteractionMatrix, wanted: int) -> int:
-    """Return how many components fit the matrix: fewer than its users and games. InsufficientData below two."""
-    users, games = matrix.shape
+def components_for(kept: MatrixParts, wanted: int) -> int:
+    """Return how many components fit the data: fewer than its users and games. InsufficientData below two."""
+    users, games = int(kept.total(InteractionMatrix.users_with_pairs)), len(kept.games)
     components = min(wanted, users - 1, games - 1)
     if components < MIN_COMPONENTS:
         raise InsufficientData(
@@ -103,45 +97,60 @@ def components_for(matrix: InteractionMatrix, wanted: int) -> int:
     return components
 
 
-def scale(matrix: InteractionMatrix, settings: EngineSettings, weighting: str) -> Scaled:
+def scale(kept: MatrixParts, settings: EngineSettings, weighting: str) -> Scaled:
     """Weight the scores, then divide rows and columns by powers of their lengths, as the settings say."""
-    weights = pair_weights(matrix.scores, weighting)
-    weights *= user_scales(weights, matrix.indptr, settings.user_power)[matrix.user_rows]
-    squared = np.bincount(matrix.indices, weights=weights**2, minlength=len(matrix.games))
+    squared = kept.total(squares_of_columns, weighting, settings.user_power)
     column_scales = np.where(squared > 0, squared, 1.0) ** -settings.popularity_power
-    values = (weights * column_scales[matrix.indices]).astype(np.float32)
+    pairs = kept.total(InteractionMatrix.pairs_per_game)
+    weights = kept.turned(scaled_rows, column_scales, weighting, settings.user_power)
+    return Scaled(kept.games, pairs, weights, column_scales, float(weights.total(energy_of)), weighting)
+
+
+def squares_of_columns(part: InteractionMatrix, weighting: str, user_power: float) -> NDArray[np.float64]:
+    """Sums of the squared weights of each column, before columns are scaled; shape (games,)."""
+    squared = _row_scaled(part, weighting, user_power) ** 2
+    return np.bincount(part.indices, squared, len(part.games)).astype(np.float64)
+
+
+def scaled_rows(
+    part: InteractionMatrix, column_scales: NDArray[np.float64], weighting: str, user_power: float
+) -> csr_array:
+    """The weights of a part after row and column scaling; float32, shape (users, games)."""
+    weights = _row_scaled(part, weighting, user_power)
+    weights *= column_scales[part.indices]
     # SciPy widens both index arrays to the wider of the two; with int32 throughout this takes a third of the time.
-    starts = matrix.indptr.astype(np.int32) if matrix.pairs < 2**31 else matrix.indptr
-    return Scaled(csr_array((values, matrix.indices, starts), shape=matrix.shape), column_scales)
+    starts = part.indptr.astype(np.int32) if part.pairs < 2**31 else part.indptr
+    return csr_array((weights.astype(np.float32), part.indices, starts), shape=part.shape)
 
 
-def factorise(weights: Any, components: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Return singular values, shape (components,), and right singular vectors, shape (games, components)."""
-    algorithm = "arpack" if weights.nnz <= EXACT_PAIRS else "randomized"
-    svd = TruncatedSVD(components, algorithm=algorithm, n_iter=ITERATIONS, random_state=seed).fit(weights)
-    singular, vectors = svd.singular_values_, svd.components_.T
-    if not (np.all(np.isfinite(singular)) and np.all(np.isfinite(vectors))):
-        raise UnusableFactors("the factorisation gave numbers that are not finite; nothing was published")
-    return singular.astype(np.float64), np.ascontiguousarray(vectors, dtype=np.float32)
+def energy_of(weights: csr_array) -> float:
+    """Sum of the squares of a part's weights."""
+    return float(np.square(weights.data, dtype=np.float64).sum())
+
+
+def _row_scaled(part: InteractionMatrix, weighting: str, user_power: float) -> NDArray[np.float64]:
+    weights = pair_weights(part.scores, weighting)
+    weights *= user_scales(weights, part.indptr, user_power)[part.user_rows]
+    return weights
 
 
 def assemble(parts: Factorised, settings: EngineSettings, choice: Choice) -> Model:
     """Build the model for one ridge and share of links; its `entry_score` is still 1."""
-    matrix, scaled = parts.matrix, parts.scaled
+    scaled = parts.scaled
     energy = parts.singular**2
-    ridge = choice.ridge * float(np.square(scaled.weights.data, dtype=np.float64).sum()) / len(matrix.games)
+    ridge = choice.ridge * scaled.energy / len(scaled.games)
     factors = (parts.vectors * np.sqrt(energy / (energy + ridge))).astype(np.float32)
     explained = np.minimum(np.square(factors, dtype=np.float64).sum(axis=1), SELF_EXPLAINED_AT_MOST)
     outputs = scaled.column_scales**-settings.tail_power / (1.0 - explained)
     return Model(
-        games=matrix.games,
+        games=scaled.games,
         factors=factors,
         input_scales=scaled.column_scales.astype(np.float32),
         output_scales=outputs.astype(np.float32),
         links=parts.residual.links(choice.link_share / (ridge + energy[-1]), outputs),
-        pairs=matrix.pairs_per_game().astype(np.int32),
+        pairs=scaled.pairs.astype(np.int32),
         entry_score=1.0,
-        weighting=parts.weighting,
+        weighting=scaled.weighting,
         user_power=settings.user_power,
         ridge=choice.ridge,
         recency=choice.recency,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from recommendation.catalogue.popularity import POPULAR
-from recommendation.engine.choice import Choice, Decision
-from recommendation.engine.entry import entry_score
-from recommendation.engine.factors import Factorised, assemble, components_for, factorised, with_residual
+from recommendation.engine.choice import Decision
+from recommendation.engine.entry import entry_score, entry_users
+from recommendation.engine.factors import assemble, factorised, with_residual
 from recommendation.engine.model import Model
-from recommendation.engine.popular_days import choose_days
+from recommendation.engine.popular_days import PopularDays, choose_days
 from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
-from recommendation.engine.trend import with_chosen_trend, with_trend
+from recommendation.engine.trend import past_of, users_lately, with_chosen_trend, with_trend
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 
 
 def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
@@ -25,33 +25,32 @@ def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
         InsufficientData: fewer than three users or games are left to fit.
         UnusableFactors: the factors are not finite.
     """
-    decision, parts = _decided(matrix, settings)
-    decision = with_chosen_trend(decision, matrix, settings)
+    return fit_parts(MatrixParts.of(matrix), settings)
+
+
+def fit_parts(parts: MatrixParts, settings: EngineSettings) -> Model:
+    """
+    Fit a model to parts, which are used up. The number of parts moves sums in their last bits.
+
+    Raises:
+        InsufficientData: fewer than three users or games are left to fit.
+        UnusableFactors: the factors are not finite.
+    """
+    count = len(parts)
+    decision, popular = _decided(parts, settings)
     choice = decision.choice
+    lately = users_lately(parts, choice)
+    kept = parts.at_least(choice.min_interactions)
+    some = entry_users(kept)
+    found = factorised(kept, settings, choice)
     if choice.link_share > 0:
-        parts = with_residual(parts, choice.neighbours)
-    model = with_trend(assemble(parts, settings, choice), matrix, parts.matrix, choice)
-    kept = {**decision.as_json(), POPULAR: choose_days(matrix).as_json()}
-    return replace(model, entry_score=entry_score(model, parts.matrix), decision=kept)
+        found = with_residual(found, choice.neighbours)
+    model = with_trend(assemble(found, settings, choice), lately, some, choice)
+    made = {**decision.as_json(), POPULAR: popular.as_json(), "parts": count}
+    return replace(model, entry_score=entry_score(model, some), decision=made)
 
 
-def _decided(matrix: InteractionMatrix, settings: EngineSettings) -> tuple[Decision, Factorised]:
-    """Return the choice, and the factors of everything that it keeps."""
-    if settings.min_interactions is None or settings.components is None:
-        decision = choose(matrix, settings)
-        return decision, _factors(matrix, settings, decision.choice)
-    likely = Choice.given(settings)
-    kept = matrix.at_least(likely.min_interactions)
-    components_for(kept, likely.components)
-    with ThreadPoolExecutor(1) as pool:
-        # Factorise with the likely weighting while `choose` runs: it takes longest and is nearly always the right one.
-        ahead = pool.submit(factorised, kept, settings, likely)
-        decision = choose(matrix, settings)
-        parts = ahead.result()
-    if decision.choice.weighting != likely.weighting:
-        parts = factorised(kept, settings, decision.choice)
-    return decision, parts
-
-
-def _factors(matrix: InteractionMatrix, settings: EngineSettings, choice: Choice) -> Factorised:
-    return factorised(matrix.at_least(choice.min_interactions), settings, choice)
+def _decided(parts: MatrixParts, settings: EngineSettings) -> tuple[Decision, PopularDays]:
+    """Choose what the settings leave open, and over how many days popular games are counted."""
+    past = past_of(parts, settings.seed)
+    return with_chosen_trend(choose(parts, settings), past, settings), choose_days(past)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from recommendation.engine.popular import popular_lists
 from recommendation.engine.unseen import unseen_lists
 from recommendation.engine.weighting import newer, segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts, joined
 
 MAX_USERS = 10_000
 """Users to measure by: with so many, chance moves the difference of two choices by about 1 % in sparse stores."""
@@ -33,6 +35,10 @@ MAX_GAMES_OF_SAMPLE = 10_000
 
 
 FINGERPRINT_ROUNDS = 3
+
+
+MARK_CLASSES = 2**16
+"""Into so many classes users are counted by their marks, to find those with the lowest in all parts."""
 
 
 Marks = NDArray[np.uint64]
@@ -61,7 +67,7 @@ class InnerHoldout:
         return popular_lists(counts, self.known, LENGTH)
 
 
-def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
+def inner_holdout(parts: MatrixParts, seed: int) -> InnerHoldout | None:
     """
     Hold out a fifth of the pairs of at most `MAX_USERS` users; None where too few users have enough pairs.
 
@@ -70,7 +76,7 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
 
     The rest of the pairs, at most `MAX_FIT_PAIRS` of at most `MAX_GAMES` games, is there to fit on.
     """
-    matrix, user_marks, game_marks = bounded(matrix, seed)
+    matrix, user_marks, game_marks = bounded(parts, seed)
     per_user = matrix.pairs_per_user()
     able = np.flatnonzero(per_user >= MIN_PAIRS)
     if len(able) < MIN_USERS:
@@ -88,37 +94,110 @@ def inner_holdout(matrix: InteractionMatrix, seed: int) -> InnerHoldout | None:
     return InnerHoldout(kept.without_empty(), kept.of_users(asked), held_out.of_users(asked))
 
 
-def bounded(matrix: InteractionMatrix, seed: int) -> tuple[InteractionMatrix, Marks, Marks]:
-    """Leave out what is beyond `MAX_FIT_PAIRS` and `MAX_GAMES`; return the fingerprints of users and games, too."""
-    user_marks, game_marks = fingerprints(matrix, seed)
-    max_games = MAX_GAMES if matrix.pairs <= MAX_FIT_PAIRS else MAX_GAMES_OF_SAMPLE
-    if matrix.pairs > MAX_FIT_PAIRS:
-        order = np.argsort(user_marks, kind="stable")
-        count = np.searchsorted(np.cumsum(matrix.pairs_per_user()[order]), MAX_FIT_PAIRS, side="right")
-        sample = np.sort(order[:count])
-        matrix, user_marks = matrix.of_users(sample), user_marks[sample]
+def bounded(parts: MatrixParts, seed: int) -> tuple[InteractionMatrix, Marks, Marks]:
+    """Do what `sample` does, and leave out all but the `MAX_GAMES` games that most users have."""
+    max_games = MAX_GAMES if parts.total(pairs_of) <= MAX_FIT_PAIRS else MAX_GAMES_OF_SAMPLE
+    matrix, user_marks, game_marks = sample(parts, seed)
     if len(game_marks) > max_games:
         most = np.lexsort((game_marks, -matrix.pairs_per_game()))[:max_games]
         matrix = matrix.only_pairs(np.isin(matrix.indices, most))
     return matrix, user_marks, game_marks
 
 
-def fingerprints(matrix: InteractionMatrix, seed: int) -> tuple[Marks, Marks]:
+def sample(parts: MatrixParts, seed: int) -> tuple[InteractionMatrix, Marks, Marks]:
     """
-    Return a number for each user and each game that depends on the pattern of pairs, not on ids.
+    Draw users by marks that depend on the pattern of pairs, not on ids, nor on how the users are cut into parts.
 
     A holdout drawn by them is the same after all ids are renamed, and so is the model. Each round mixes in the
     neighbours' numbers of the round before (colour refinement, Weisfeiler and Leman, 1968).
+
+    Returns:
+        The users with the lowest marks, as many as `MAX_FIT_PAIRS` allows, their marks, and the marks of all games.
     """
-    users, games = matrix.user_rows, matrix.indices
-    user_marks = np.full(len(matrix.users), seed & 0xFFFFFFFF, np.uint64)
-    game_marks = np.zeros(len(matrix.games), np.uint64)
+    rounds = [np.zeros(len(parts.games), np.uint64)]
     for _ in range(FINGERPRINT_ROUNDS):
-        from_games, from_users = _mixed(game_marks)[games], _mixed(user_marks)[users]
-        user_marks += segment_sums(from_games, matrix.indptr)
-        np.add.at(game_marks, games, from_users)
-        user_marks, game_marks = _mixed(user_marks), _mixed(game_marks)
-    return user_marks, game_marks
+        rounds.append(_mixed(rounds[-1] + parts.total(added_by_users, seed, rounds)))
+    *before, game_marks = rounds
+    last, rooms = _bounds(parts, seed, before)
+    drawn = parts.each(with_low_marks, seed, before, last, own=rooms)
+    matrix = joined([part for part, _ in drawn])
+    marks = dict(chain.from_iterable(zip(part.users.all_ids, own.tolist(), strict=True) for part, own in drawn))
+    return matrix, np.array([marks[name] for name in matrix.users.all_ids], np.uint64), game_marks
+
+
+def _bounds(parts: MatrixParts, seed: int, rounds: list[Marks]) -> tuple[np.uint64, list[int]]:
+    """
+    Find the mark with which the pairs of users in the order of marks exceed `MAX_FIT_PAIRS`.
+
+    Users of the same pattern share a mark, and there may be very many: so marks are counted, not users.
+
+    Returns:
+        The mark, and for each part how many pairs of users with just this mark it may give.
+    """
+    pairs = np.cumsum(parts.total(pairs_by_marks, seed, rounds))
+    last = min(int(np.searchsorted(pairs, MAX_FIT_PAIRS, side="right")), MARK_CLASSES - 1)
+    of_parts = parts.each(pairs_in_class, seed, rounds, last)
+    marks, place = np.unique(np.concatenate([found for found, _ in of_parts]), return_inverse=True)
+    counts = np.bincount(place, np.concatenate([count for _, count in of_parts]), len(marks)).astype(np.int64)
+    room = MAX_FIT_PAIRS - int(pairs[last - 1] if last else 0)
+    bound = int(np.searchsorted(np.cumsum(counts), room, side="right"))
+    if bound == len(marks):
+        return np.uint64(2**64 - 1), [MAX_FIT_PAIRS] * len(parts)
+    room -= int(counts[:bound].sum())
+    taken = np.cumsum([0, *(int(count[found == marks[bound]].sum()) for found, count in of_parts[:-1])])
+    return marks[bound], np.maximum(room - taken, 0).tolist()
+
+
+def pairs_of(part: InteractionMatrix) -> int:
+    """Number of pairs of a part."""
+    return part.pairs
+
+
+def added_by_users(part: InteractionMatrix, seed: int, rounds: list[Marks]) -> Marks:
+    """What users add to the games' marks in the next round; whole numbers, so that any order gives the same."""
+    sums = np.zeros(len(part.games), np.uint64)
+    np.add.at(sums, part.indices, _mixed(_user_marks(part, seed, rounds[:-1]))[part.user_rows])
+    return sums
+
+
+def pairs_by_marks(part: InteractionMatrix, seed: int, rounds: list[Marks]) -> NDArray[np.int64]:
+    """Pairs of the users in each of `MARK_CLASSES` classes of marks, the lowest first."""
+    classes = _class_of(_user_marks(part, seed, rounds))
+    return np.bincount(classes, part.pairs_per_user(), MARK_CLASSES).astype(np.int64)
+
+
+def pairs_in_class(
+    part: InteractionMatrix, seed: int, rounds: list[Marks], which: int
+) -> tuple[Marks, NDArray[np.int64]]:
+    """Distinct marks of a class, ascending, and how many pairs users with each have."""
+    marks = _user_marks(part, seed, rounds)
+    inside = _class_of(marks) == which
+    found, place = np.unique(marks[inside], return_inverse=True)
+    return found, np.bincount(place, part.pairs_per_user()[inside], len(found)).astype(np.int64)
+
+
+def with_low_marks(
+    part: InteractionMatrix, room: int, seed: int, rounds: list[Marks], bound: np.uint64
+) -> tuple[InteractionMatrix, Marks]:
+    """Users with marks below a bound, and of those just at it so many that they have `room` pairs; with marks."""
+    marks = _user_marks(part, seed, rounds)
+    at_bound = np.flatnonzero(marks == bound)
+    count = np.searchsorted(np.cumsum(part.pairs_per_user()[at_bound]), room, side="right")
+    chosen = marks < bound
+    chosen[at_bound[:count]] = True
+    return part.of_users(np.flatnonzero(chosen)), marks[chosen]
+
+
+def _class_of(marks: Marks) -> NDArray[np.int64]:
+    return (marks >> np.uint64(64 - MARK_CLASSES.bit_length() + 1)).astype(np.int64)
+
+
+def _user_marks(part: InteractionMatrix, seed: int, rounds: list[Marks]) -> Marks:
+    """Marks of a part's users after the rounds whose games' marks are given."""
+    marks = np.full(len(part.users), seed & 0xFFFFFFFF, np.uint64)
+    for game_marks in rounds:
+        marks = _mixed(marks + segment_sums(_mixed(game_marks)[part.indices], part.indptr))
+    return marks
 
 
 def _mixed(marks: Marks) -> Marks:

@@ -9,18 +9,13 @@ explicit types, let the compiler use vector instructions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from recommendation.compiling import compiled, inlined
 from recommendation.engine.model import BY_TREND
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 
 LANES = 8
 """Listed games that are explained together: as many float64 as the widest registers hold."""
@@ -53,18 +48,6 @@ _ROW_BITS = np.int64(32)
 
 
 _LOW_HALF = np.int64(0xFFFFFFFF)
-
-
-def _compiled(function: Function) -> Function:
-    """Compile at the first call, and keep the result for the next process where a folder can be written."""
-    try:
-        return cast(Function, numba.njit(function, cache=True, nogil=True, error_model="numpy"))
-    except RuntimeError:  # neither the folder of this file nor the home folder can be written
-        return cast(Function, numba.njit(function, nogil=True, error_model="numpy"))
-
-
-_inner = register_jitable(error_model="numpy")
-"""Compiles a function into its callers; no compilation of its own is kept."""
 
 
 class ModelArrays(NamedTuple):
@@ -202,7 +185,7 @@ def space(users: int, columns: int, groups: int, components: int, n: int) -> Spa
     )
 
 
-@_compiled
+@compiled
 def fill_tastes(
     users: Users, factors: NDArray[np.float32], tastes: NDArray[np.float64], rounded: NDArray[np.float32]
 ) -> None:
@@ -219,7 +202,7 @@ def fill_tastes(
             rounded[user, component] = taste[component]
 
 
-@_compiled
+@compiled
 def rank_users(
     fitted: ModelArrays,
     users: Users,
@@ -261,7 +244,7 @@ def rank_users(
         _forget_direct(fitted, own, hidden, space.direct)
 
 
-@_inner
+@inlined
 def _set_direct(
     fitted: ModelArrays,
     own: NDArray[np.int32],
@@ -281,7 +264,7 @@ def _set_direct(
             direct[column] = -np.inf
 
 
-@_inner
+@inlined
 def _forget_direct(
     fitted: ModelArrays, own: NDArray[np.int32], hidden: NDArray[np.int32], direct: NDArray[np.float32]
 ) -> None:
@@ -295,7 +278,7 @@ def _forget_direct(
             direct[column] = fitted.trend[column]
 
 
-@_inner
+@inlined
 def _length(fitted: ModelArrays, taste: NDArray[np.float64]) -> float:
     squared = 0.0
     for component in taste:
@@ -303,7 +286,7 @@ def _length(fitted: ModelArrays, taste: NDArray[np.float64]) -> float:
     return float(max(np.sqrt(squared), fitted.shortest))
 
 
-@_inner
+@inlined
 def _bar(
     fitted: ModelArrays, length: float, scores: NDArray[np.float32], groups: int, space: Space, n: int
 ) -> np.float32:
@@ -316,7 +299,7 @@ def _bar(
     return np.float32(bar if bar > LEAST else LEAST)
 
 
-@_inner
+@inlined
 def _within_reach(fitted: ModelArrays, length: float, bar: np.float32) -> int:
     """
     How many columns, from the first on, can reach the bar without a direct part but for the trend.
@@ -335,7 +318,7 @@ def _within_reach(fitted: ModelArrays, length: float, bar: np.float32) -> int:
     return low
 
 
-@_inner
+@inlined
 def _group_maxima(scores: NDArray[np.float32], direct: NDArray[np.float32], best: NDArray[np.float32]) -> None:
     """Write each group's largest score, direct part included; one pass takes two games of every group."""
     groups = len(best)
@@ -349,7 +332,7 @@ def _group_maxima(scores: NDArray[np.float32], direct: NDArray[np.float32], best
             best[group] = max(best[group], higher)
 
 
-@_inner
+@inlined
 def _nth_largest(space: Space, groups: int, n: int) -> np.float32:
     """Return a bar that the `n` largest maxima reach, found by bisection; -inf where there are fewer than `n`."""
     ordered = space.ordered[:groups]
@@ -377,7 +360,7 @@ def _nth_largest(space: Space, groups: int, n: int) -> np.float32:
     return np.float32(space.ordered_values[0])
 
 
-@_inner
+@inlined
 def _reaching(scores: NDArray[np.float32], bar: np.float32, groups: int, space: Space) -> int:
     """Write to `space.found` the multiplied columns that reach the bar, in no order, and return how many."""
     count, best = 0, space.best[:groups]
@@ -389,7 +372,7 @@ def _reaching(scores: NDArray[np.float32], bar: np.float32, groups: int, space: 
     return count
 
 
-@_inner
+@inlined
 def _reaching_by_links(
     fitted: ModelArrays, own: NDArray[np.int32], length: float, bar: np.float32, behind: int, count: int, space: Space
 ) -> int:
@@ -417,7 +400,7 @@ def _reaching_by_links(
     return count
 
 
-@_inner
+@inlined
 def _fetch(factors: NDArray[np.float32], columns: NDArray[np.int32]) -> np.float32:
     """Bring the factors of some columns into the cache: here many reads run at once, in the sums each would wait."""
     read = np.float32(0.0)
@@ -427,7 +410,7 @@ def _fetch(factors: NDArray[np.float32], columns: NDArray[np.int32]) -> np.float
     return read
 
 
-@_inner
+@inlined
 def _score_exactly(
     fitted: ModelArrays,
     taste: NDArray[np.float64],
@@ -460,7 +443,7 @@ def _score_exactly(
         scores[column] = np.float32(products[at] * fitted.output_scales[column] + direct[column]) + np.float32(0.0)
 
 
-@_inner
+@inlined
 def _put_in_order(
     fitted: ModelArrays,
     found: NDArray[np.int32],
@@ -486,7 +469,7 @@ def _put_in_order(
     return kept
 
 
-@_inner
+@inlined
 def _explain(
     fitted: ModelArrays,
     own: NDArray[np.int32],
@@ -514,7 +497,7 @@ def _explain(
             because[place] = BY_TREND
 
 
-@_inner
+@inlined
 def _weigh(
     fitted: ModelArrays,
     column: int,
@@ -541,7 +524,7 @@ def _weigh(
         because[place] = row if is_more else because[place]
 
 
-@_inner
+@inlined
 def _lay_out_listed(fitted: ModelArrays, chosen: NDArray[np.int32], space: Space) -> None:
     """Copy the listed games' factors, component by component; lanes behind the last game may hold anything."""
     factors, last = fitted.factors, len(chosen) - 1
@@ -559,7 +542,7 @@ def _lay_out_listed(fitted: ModelArrays, chosen: NDArray[np.int32], space: Space
             lanes[4], lanes[5], lanes[6], lanes[7] = e[component], f[component], g[component], h[component]
 
 
-@_inner
+@inlined
 def _multiply(own: NDArray[np.float64], listed: NDArray[np.float64], added: NDArray[np.float64], width: int) -> None:
     """Write the products of a few own games with the listed ones, four components at a time, in order."""
     a, b, c, d = added[0], added[1], added[2], added[3]

@@ -9,9 +9,7 @@ s below the last singular value kept; the links use that last value for s, so th
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,14 +90,6 @@ def _descending(values: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.asarray(~(bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64))
 
 
-BLOCK_CELLS = 4_000_000
-"""Entries of the residual that a thread computes at a time: 16 MB."""
-
-
-THREADS = 2
-"""Blocks computed at a time."""
-
-
 NOISE = 1e-6
 """Residuals below this share of the largest singular value squared are rounding errors."""
 
@@ -129,45 +119,10 @@ class Residual:
         return SparseLinks.from_triples(self.games, self.sources, self.targets, strengths)
 
 
-def strongest(weights: Any, singular: NDArray[np.float64], vectors: NDArray[np.float32], count: int) -> Residual:
-    """
-    Find the `count` entries with the largest absolute value in each column of the residual.
-
-    The residual has games x games entries, too many to hold at once: threads compute it a block of columns at a time.
-
-    Args:
-        weights: scaled matrix, CSR, shape (users, games).
-        singular: singular values, shape (components,).
-        vectors: right singular vectors, shape (games, components).
-    """
-    games = len(vectors)
-    count = min(count, games - 1)
-    if not count:
-        return Residual.none(games)
-    by_game = weights.T.tocsr()
-    energetic = (vectors * singular**2).astype(np.float32)
-    noise = np.float32(NOISE * singular[0] ** 2)
-
-    def work(start: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-        stop = min(start + step, games)
-        # Rows stand for columns: the residual is symmetric, and the numbers of a row lie together in memory.
-        block = np.zeros((stop - start, -(-games // GROUP) * GROUP), np.float32)
-        block[:, :games] = (by_game[start:stop] @ weights).toarray()
-        block[:, :games] -= energetic[start:stop] @ vectors.T
-        block[np.arange(stop - start), np.arange(start, stop)] = 0.0
-        return _largest(block, start, count, noise)
-
-    step = max(1, BLOCK_CELLS // games)
-    with ThreadPoolExecutor(THREADS) as pool:
-        found = list(pool.map(work, range(0, games, step)))
-    sources, targets, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Residual(games, sources, targets, values)
-
-
-def _largest(
+def largest(
     block: NDArray[np.float32], first_target: int, count: int, noise: np.float32
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """Return sources, targets and values of the largest entries of each row of a block."""
+    """Return sources, targets and values of the largest entries of each row of a block; row 0 is `first_target`'s."""
     sizes = np.abs(block)
     bar = np.maximum(reached(sizes, count), noise)
     row, column = np.divmod(np.flatnonzero(sizes >= bar[:, None]), block.shape[1])

@@ -21,6 +21,7 @@ from recommendation.engine.ndcg import SURE_ERRORS, error_of_mean
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.weighting import newer
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "weighting": ("log", "binary"),
@@ -62,15 +63,16 @@ MOST_NUMBERS = {"components": 10_000_000, "neighbours": 20_000_000}
 the API holds, and of which a read multiplies all factors."""
 
 
-def choose(matrix: InteractionMatrix, settings: EngineSettings) -> Decision:
+def choose(parts: MatrixParts, settings: EngineSettings) -> Decision:
     """
     Choose what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
 
-    A value must beat the one chosen so far by its margin, so that chance does not change it at every training.
+    A value must beat the one chosen so far by its margin, so that chance does not change it at every training. The
+    parts stay as they are.
     """
     best = Choice.given(settings)
-    options = _options(settings, matrix)
-    holdout = inner_holdout(matrix, settings.seed) if options else None
+    options = _options(settings, parts)
+    holdout = inner_holdout(parts, settings.seed) if options else None
     if holdout is None:
         return Decision(best)
     trial = _Trial(holdout, settings)
@@ -101,26 +103,35 @@ def _candidates(trial: _Trial, step: str, values: tuple[Any, ...], best: Choice)
             before = other
 
 
-def _options(settings: EngineSettings, matrix: InteractionMatrix) -> dict[str, tuple[Any, ...]]:
+def _options(settings: EngineSettings, parts: MatrixParts) -> dict[str, tuple[Any, ...]]:
     """The values to try for each open setting."""
     options = {name: values for name, values in VALUES.items() if getattr(settings, name) is None}
+    if not options:
+        return {}
     # All weightings are the same where all scores are equal.
-    if not matrix.pairs or matrix.scores.min() == matrix.scores.max():
+    scores = [one for one in parts.each(scores_between) if one is not None]
+    if len({score for one in scores for score in one}) <= 1:
         options.pop("weighting", None)
-    if not _is_ordered(matrix):
+    if not any(parts.each(is_ordered)):
         options.pop("recency", None)
     if settings.neighbours == 0:
         options.pop("link_share", None)
-    games = int(np.count_nonzero(matrix.pairs_per_game() >= Choice.given(settings).min_interactions))
+    per_game = parts.total(InteractionMatrix.pairs_per_game)
+    games = int(np.count_nonzero(per_game >= Choice.given(settings).min_interactions))
     for name, most in MOST_NUMBERS.items():
         if name in options:
             options[name] = tuple(value for value in options[name] if games * value <= most)
     return options
 
 
-def _is_ordered(matrix: InteractionMatrix) -> bool:
+def scores_between(part: InteractionMatrix) -> tuple[float, float] | None:
+    """Least and largest score of a part; None where it has no pair."""
+    return (float(part.scores.min()), float(part.scores.max())) if part.pairs else None
+
+
+def is_ordered(part: InteractionMatrix) -> bool:
     """Tell whether the times say of any user which game came last."""
-    return matrix.times is not None and bool(newer(matrix.times, matrix.indptr).any())
+    return part.times is not None and bool(newer(part.times, part.indptr).any())
 
 
 @dataclass(eq=False)
@@ -170,5 +181,5 @@ class _Trial:
         """Take the factors from those of more components, where these were computed before."""
         key = (choice.min_interactions, choice.weighting)
         if key not in self.factors or len(self.factors[key].singular) < choice.components:
-            self.factors[key] = factorised(self._kept(choice), self.settings, choice)
+            self.factors[key] = factorised(MatrixParts.of(self._kept(choice)), self.settings, choice)
         return self.factors[key].first(choice.components)

@@ -20,14 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.choice import Choice, Decision, Tried
+from recommendation.engine.decomposition import as_it_is
 from recommendation.engine.factors import MIN_COMPONENTS, assemble, factorised, with_residual
-from recommendation.engine.holdout import bounded
+from recommendation.engine.holdout import bounded, sample
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import LENGTH, MIN_USERS, SURE_ERRORS, error_of_mean
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.timeline import DAY, Cut, Timeline
 from recommendation.engine.unseen import rank_unseen
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
+from recommendation.matrix.vocabulary import Vocabulary
 
 TRIED_DAYS = (7, 30)
 """Over how many days users are counted."""
@@ -69,19 +72,49 @@ def with_chosen_trend(decision: Decision, matrix: InteractionMatrix, settings: E
     return replace(decision, choice=chosen, tried=(*decision.tried, *told))
 
 
-def with_trend(model: Model, matrix: InteractionMatrix, kept: InteractionMatrix, choice: Choice) -> Model:
+def past_of(parts: MatrixParts, seed: int) -> InteractionMatrix:
+    """Return the pairs of which choices are made in time: of one part all, of several a sample of the users."""
+    return parts.each(as_it_is)[0] if len(parts) == 1 else sample(parts, seed)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Lately:
+    """How many users each game had in the last days of the data."""
+
+    games: Vocabulary
+    users: NDArray[np.int64]
+    """Shape (games,)."""
+
+
+def users_lately(parts: MatrixParts, choice: Choice) -> Lately | None:
+    """Count for the trend that was chosen; None where there is none, or where no time tells what came last."""
+    spans = [one for one in parts.each(first_and_last) if one is not None] if choice.trend > 0 else []
+    if not spans or min(first for first, _ in spans) == (newest := max(last for _, last in spans)):
+        return None
+    return Lately(parts.games, parts.total(pairs_since, newest + 1 - choice.trend_days * DAY))
+
+
+def first_and_last(part: InteractionMatrix) -> tuple[int, int] | None:
+    """Earliest and latest time of a part's pairs, where they are known."""
+    return (int(part.times.min()), int(part.times.max())) if part.times is not None and part.pairs else None
+
+
+def pairs_since(part: InteractionMatrix, moment: int) -> NDArray[np.int64]:
+    """Pairs of each game from a moment on; shape (games,)."""
+    later = part.indices if part.times is None else part.indices[part.times >= moment]
+    return np.bincount(later, minlength=len(part.games))
+
+
+def with_trend(model: Model, lately: Lately | None, own: InteractionMatrix, choice: Choice) -> Model:
     """
     Return the model with the trend that was chosen, as of the newest pair of the data.
 
     Args:
-        matrix: all pairs, which are counted.
-        kept: those that the model was fitted to.
+        own: some users whom the model was fitted to.
     """
-    timeline = Timeline.of(matrix) if choice.trend > 0 else None
-    if timeline is None:
+    if lately is None:
         return model
-    counts = timeline.counts(int(timeline.times[-1]) + 1, choice.trend_days)
-    return _with_counts(model, matrix, counts, choice.trend * _unit(model, kept), choice.trend_days)
+    return _with_counts(model, lately.games, lately.users, choice.trend * _unit(model, own), choice.trend_days)
 
 
 def _tried(
@@ -110,7 +143,7 @@ def _tried(
         days, reached = tried.trend_days, []
         for one in moments:
             counts = timeline.counts(one.at, days)
-            reached.append(one.reached(_with_counts(model, matrix, counts, tried.trend * unit, days)))
+            reached.append(one.reached(_with_counts(model, matrix.games, counts, tried.trend * unit, days)))
         found.append((tried, np.array(reached)))
     return found
 
@@ -128,23 +161,23 @@ def _choices(timeline: Timeline, settings: EngineSettings, choice: Choice) -> It
 
 def _kept(matrix: InteractionMatrix, settings: EngineSettings, choice: Choice) -> InteractionMatrix:
     """Return what is fitted, within the bounds of the inner holdout."""
-    within, _, _ = bounded(matrix.without_empty(), settings.seed)
+    within, _, _ = bounded(MatrixParts.of(matrix.without_empty()), settings.seed)
     return within.at_least(choice.min_interactions)
 
 
 def _fitted(kept: InteractionMatrix, settings: EngineSettings, choice: Choice) -> Model:
-    parts = factorised(kept, settings, choice)
+    parts = factorised(MatrixParts.of(kept), settings, choice)
     if choice.link_share > 0:
         parts = with_residual(parts, choice.neighbours)
     return assemble(parts, settings, choice)
 
 
-def _with_counts(model: Model, matrix: InteractionMatrix, counts: NDArray[np.int64], score: float, days: int) -> Model:
+def _with_counts(model: Model, games: Vocabulary, counts: NDArray[np.int64], score: float, days: int) -> Model:
     """Return the model with a trend of which the game with most users has the given score."""
     most = int(counts.max(initial=0))
     if not most or score <= 0:
         return replace(model, trend=None, trend_days=0)
-    rows = matrix.games.rows(model.games.all_ids)
+    rows = games.rows(model.games.all_ids)
     shares = np.where(rows >= 0, counts[rows], 0) / most
     return replace(model, trend=(score * shares).astype(np.float32), trend_days=days)
 

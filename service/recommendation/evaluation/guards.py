@@ -14,12 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from recommendation.engine.holdout import pairs_of
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import MIN_PAIRS
 from recommendation.engine.weighting import segment_sums
-from recommendation.evaluation.gate import MIN_ACTIVE, at_gate, one_in_of
+from recommendation.evaluation.gate_users import MIN_ACTIVE, GateRule, active_users, gate_rows, without_users
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 
 MOST_ALIKE = 0.05
 """Share of active users who may have the very same games: in six real sets 0 to 3 % do, and with bots 9 to 44 %."""
@@ -65,25 +68,25 @@ class Findings:
     """A sentence with numbers for each guard that the data did not pass."""
 
 
-def look_at(matrix: InteractionMatrix, live: LiveData, accepting: bool = False) -> Findings:
+def look_at(parts: MatrixParts, live: LiveData, accepting: bool = False) -> Findings:
     """
-    Look at the data before anything is fitted to it.
+    Look at the data before anything is fitted to it; the parts stay as they are.
 
     What an operator accepted once is not told of again until it grows, or until it was gone and comes back.
 
     Args:
         accepting: whether this training goes live whatever is found, so that its shares are accepted.
     """
-    per_user = matrix.pairs_per_user()
-    active = np.flatnonzero(per_user >= MIN_PAIRS)
-    facts = {"users": float(np.count_nonzero(per_user)), "pairs": float(matrix.pairs), "active": float(len(active))}
+    active = parts.total(active_users)
+    users, pairs = parts.total(InteractionMatrix.users_with_pairs), parts.total(pairs_of)
+    facts = {"users": float(users), "pairs": float(pairs), "active": float(active)}
     lost = _lost(facts, live.facts)
-    if len(active) < MIN_ACTIVE:
+    if active < MIN_ACTIVE:
         return Findings({**facts, **_accepted(live.facts)}, tuple(lost))
-    alike = _largest_group(matrix.of_users(active)) / len(active)
-    facts |= {"alike": alike, "one_game": float(matrix.pairs_per_game().max()) / facts["users"]}
+    most = float(parts.total(InteractionMatrix.pairs_per_game).max())
+    facts |= {"alike": _largest_group(parts) / active, "one_game": most / users}
     alone, accepted = _alone(facts, live.facts, accepting)
-    return Findings({**facts, **accepted}, (*alone, *lost, *_gained(matrix, facts["users"], live)))
+    return Findings({**facts, **accepted}, (*alone, *lost, *_gained(parts, facts["users"], live)))
 
 
 _BOUNDS = {
@@ -127,7 +130,7 @@ def _lost(facts: Mapping[str, float], before: Mapping[str, float]) -> list[str]:
     ]
 
 
-def _gained(matrix: InteractionMatrix, users: float, live: LiveData) -> list[str]:
+def _gained(parts: MatrixParts, users: float, live: LiveData) -> list[str]:
     """
     Find a game that many more users enter the fit with than in the live model.
 
@@ -137,21 +140,40 @@ def _gained(matrix: InteractionMatrix, users: float, live: LiveData) -> list[str
     least = None if live.model is None else live.model.decision.get("chosen", {}).get("min_interactions")
     if live.model is None or least is None or not live.facts.get("users"):
         return []
-    fitted = matrix.only_pairs(~at_gate(matrix, one_in_of(live.model))[matrix.user_rows]).at_least(least)
-    if not fitted.pairs:
+    at_gate = [rows for rows, _ in parts.each(gate_rows, GateRule.of(live.model))]
+    per_game = parts.total(pairs_outside, own=at_gate)
+    entering = parts.total(pairs_that_enter, per_game, least, own=at_gate)
+    if not entering.any():
         return []
-    rows = live.model.games.rows(fitted.games.all_ids)
+    rows = live.model.games.rows(parts.games.all_ids)
     before = np.where(rows >= 0, live.model.pairs[rows], 0) / live.facts["users"]
-    shares = fitted.pairs_per_game() / users
-    most = int((shares - before).argmax())
+    shares = entering / users
+    most = int(np.where(entering > 0, shares - before, -np.inf).argmax())
     if shares[most] - before[most] <= MOST_GAINED:
         return []
-    game, now, then = fitted.games.all_ids[most], shares[most], before[most]
+    game, now, then = parts.games.all_ids[most], shares[most], before[most]
     return [f"one game: {now:.1%} of all users enter the fit with the game {game}, {then:.1%} did in the live model"]
 
 
-def _largest_group(matrix: InteractionMatrix) -> int:
+def pairs_outside(part: InteractionMatrix, at_gate: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of each game, without those of the users in some rows."""
+    return without_users(part, at_gate).pairs_per_game()
+
+
+def pairs_that_enter(
+    part: InteractionMatrix, at_gate: NDArray[np.int64], per_game: NDArray[np.int64], least: int
+) -> NDArray[np.int64]:
+    """Pairs of each game that enter a fit: neither of the users in some rows, nor of users or games with too few."""
+    return without_users(part, at_gate).with_enough(per_game, least).pairs_per_game()
+
+
+def _largest_group(parts: MatrixParts) -> int:
     """Count the users of the largest group with the very same games, by a sum of random numbers for each game."""
-    marks = np.random.default_rng(0).integers(1, 2**63, len(matrix.games), dtype=np.uint64)
-    _, counts = np.unique(segment_sums(marks[matrix.indices], matrix.indptr), return_counts=True)
+    marks = np.random.default_rng(0).integers(1, 2**63, len(parts.games), dtype=np.uint64)
+    _, counts = np.unique(np.concatenate(parts.each(sums_of_active, marks)), return_counts=True)
     return int(counts.max())
+
+
+def sums_of_active(part: InteractionMatrix, marks: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sum of the marks of each active user's games; 8 bytes a user."""
+    return segment_sums(marks[part.indices], part.indptr)[part.pairs_per_user() >= MIN_PAIRS]

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from recommendation.engine.ndcg import Lists, hits_of, ndcg
 from recommendation.evaluation.exposure import gini
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import TrainingCounts
 
 RECALL_LENGTH = 20
 """Places of a list that count for recall."""
 
 
 def measure(
-    lists: Lists, users: NDArray[np.int64], train: InteractionMatrix, held_out: InteractionMatrix, k: int
+    lists: Lists, users: NDArray[np.int64], train: TrainingCounts, held_out: InteractionMatrix, k: int
 ) -> dict[str, float]:
     """
     Measure lists by the pairs that were held out of their users.
@@ -31,7 +32,7 @@ def measure(
     """
     hits = hits_of(lists, users, held_out)
     sizes = held_out.pairs_per_user()[users]
-    listed = np.bincount(lists[:, :k][lists[:, :k] >= 0], minlength=len(train.games))[train.pairs_per_game() > 0]
+    listed = np.bincount(lists[:, :k][lists[:, :k] >= 0], minlength=len(held_out.games))[train.pairs_per_game() > 0]
     return {
         f"ndcg@{k}": float(np.mean(ndcg(hits, sizes, k))),
         f"recall@{RECALL_LENGTH}": float(np.mean(hits[:, :RECALL_LENGTH].sum(axis=1) / sizes)),
@@ -47,8 +48,8 @@ def _reciprocal_ranks(hits: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.where(hits.any(axis=1), 1.0 / (hits.argmax(axis=1) + 1), 0.0)
 
 
-def _novelty(lists: Lists, train: InteractionMatrix) -> float:
+def _novelty(lists: Lists, train: TrainingCounts) -> float:
     """Mean surprise of a listed game in bits: -log2 of the share of users who know it."""
     listed = lists[lists >= 0]
-    share = np.maximum(train.pairs_per_game(), 1) / max(np.count_nonzero(train.pairs_per_user()), 1)
+    share = np.maximum(train.pairs_per_game(), 1) / max(train.users_with_pairs(), 1)
     return float(np.mean(-np.log2(share[listed]))) if len(listed) else 0.0

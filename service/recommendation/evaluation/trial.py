@@ -12,7 +12,7 @@ from recommendation.engine.model import Model
 from recommendation.engine.ndcg import Lists, hits_of, ndcg
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.data import Split
-from recommendation.evaluation.gate import is_gate_user, one_in_of
+from recommendation.evaluation.gate_users import GateRule
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
 from recommendation.evaluation.rankers import Engine, Ranker
 from recommendation.evaluation.report import SweepPoint
@@ -87,6 +87,5 @@ def gate_trial(split: Split, k: int, live: Model) -> Trial:
 
     Pairs that were held out of all others go back into the training data.
     """
-    one_in = one_in_of(live)
-    gate = frozenset(user for user in split.train.users.all_ids if is_gate_user(user, one_in))
+    gate = frozenset(filter(GateRule.of(live).holds, split.train.users.all_ids))
     return Trial(split.only_for(gate), k, gate)

@@ -1,144 +1,75 @@
 """
-Taking the interaction matrix out of the store, in columns that the database joined.
+Taking the interaction matrix out of the store, whole or in parts, in columns that the database joined.
 
-Only batch jobs import this: Arrow is not in the API's image.
+Rows are taken as they lie in the table, and sorted here. Only batch jobs import this: Arrow is not in the API's image.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pa_compute
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, literal, select
 
-from recommendation.database.dialects.columns import (
-    BETWEEN,
-    joined_numbers,
-    joined_stretches,
-    joined_texts,
-    joined_times,
-)
+from recommendation.database.dialects.columns import joined_numbers, joined_stretches, joined_texts, joined_times
 from recommendation.database.tables import user_game_interactions
 from recommendation.interactions.history import faded
 from recommendation.matrix.matrix import InteractionMatrix
-from recommendation.matrix.vocabulary import Vocabulary
+from recommendation.matrix.numbering import (
+    FEWEST_WAITING,
+    Column,
+    Numbered,
+    Numbering,
+    arrow_ids,
+    ids_of,
+    part_of,
+    vocabulary_of,
+)
+from recommendation.matrix.parts import MatrixParts
 
-Number = TypeVar("Number", bound=np.generic)
-
-
-_FEWEST_WAITING = 1 << 20
-
-
-_AT_ONCE = 1 << 20
-
-
-class Column(Generic[Number]):
-    """Numbers of one type in one array that grows; the kernel gives it memory only once numbers are written."""
-
-    def __init__(self, kind: type[Number]) -> None:
-        self._whole: NDArray[Number] = np.empty(0, kind)
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def add(self, values: NDArray[Any]) -> None:
-        """Append."""
-        end = self._length + len(values)
-        if end > len(self._whole):
-            # `resize` in place: for a large array the kernel moves pages, not bytes. No view of it is in use.
-            self._whole.resize(max(end, 2 * self._length), refcheck=False)
-        self._whole[self._length : end] = values
-        self._length = end
-
-    @property
-    def values(self) -> NDArray[Number]:
-        """All numbers added so far; the view is invalid after the next `add`."""
-        return self._whole[: self._length]
+_ROUTED_AT_ONCE = 1 << 19
+"""Rows that are dealt out to parts at a time: with few, calls for each part would take most of the time."""
 
 
 @dataclass(frozen=True)
-class Numbered:
-    """A column of ids: the ids b, a, b are the vocabulary (a, b) and the rows [1, 0, 1]."""
+class Rows:
+    """Some rows of the table."""
 
-    vocabulary: Vocabulary
-    rows: NDArray[np.int32]
-    """Shape (entries,)."""
+    users: pa.Array
+    """Ids, each with the separator behind it."""
+    games: pa.Array
+    scores: NDArray[np.float64]
+    """In units of weight."""
+    times: NDArray[np.int64]
+    """Microseconds since 1970 of the last event."""
 
-
-class Numbering:
-    """
-    Numbers ids batch by batch as they come, and renumbers them by their place in the vocabulary at the end.
-
-    Each batch numbers its own ids. Batches wait until together they hold as many ids as are known; then one look-up
-    gives all of them common numbers. So an id is hashed a few times at most, however many batches and ids there are.
-    """
-
-    def __init__(self) -> None:
-        self._known: pa.Array = pa.array([], pa.large_string())
-        self._waiting: list[tuple[pa.Array, slice]] = []
-        self._waiting_ids = 0
-        self._numbers = Column(np.int32)
-
-    def add(self, joined: bytes) -> None:
-        """Take a batch as `joined_texts` gives it."""
-        encoded = _ids(joined).dictionary_encode()
-        start = len(self._numbers)
-        self._numbers.add(encoded.indices.to_numpy())
-        self._waiting.append((encoded.dictionary, slice(start, len(self._numbers))))
-        self._waiting_ids += len(encoded.dictionary)
-        if self._waiting_ids > max(len(self._known), _FEWEST_WAITING):
-            self._look_up()
-
-    def finish(self) -> Numbered:
-        """Return all ids and rows; afterwards the numbering cannot be used again."""
-        self._look_up()
-        # By bytes, as in the vocabulary: the separator behind each id sorts before every character of an id.
-        order = pa_compute.array_sort_indices(self._known)
-        rank = np.empty(len(order), np.int32)
-        rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
-        rows = self._numbers.values
-        for start in range(0, len(rows), _AT_ONCE):
-            _renumber(rows[start : start + _AT_ONCE], rank)
-        return Numbered(_vocabulary(self._known.take(order)), rows)
-
-    def _look_up(self) -> None:
-        # Known ids come first and are distinct, so they keep their numbers.
-        encoded = pa.concat_arrays([self._known, *(ids for ids, _ in self._waiting)]).dictionary_encode()
-        numbers, start = encoded.indices.to_numpy(), len(self._known)
-        for ids, entries in self._waiting:
-            _renumber(self._numbers.values[entries], numbers[start : start + len(ids)])
-            start += len(ids)
-        self._known = encoded.dictionary
-        self._waiting.clear()
-        self._waiting_ids = 0
+    def taken(self, places: NDArray[np.int64]) -> "Rows":
+        """Some of them."""
+        ids = pa.array(places)
+        return Rows(self.users.take(ids), self.games.take(ids), self.scores[places], self.times[places])
 
 
-def _renumber(rows: NDArray[np.int32], numbers: NDArray[np.int32]) -> None:
-    rows[:] = numbers[rows]
+class Collected:
+    """Pairs as they come, which are put in order at the end."""
 
+    def __init__(self, fewest_waiting: int = FEWEST_WAITING) -> None:
+        self._users, self._games = Numbering(fewest_waiting), Numbering(fewest_waiting)
+        self._scores, self._times = Column(np.float32), Column(np.int64)
 
-def _ids(joined: bytes) -> pa.Array:
-    """Give Arrow a view of the ids without copying them; each keeps the separator behind it."""
-    ends = np.flatnonzero(np.frombuffer(joined, np.uint8) == ord(BETWEEN))
-    offsets = np.zeros(len(ends) + 1, np.int64)
-    np.add(ends, 1, out=offsets[1:])
-    return pa.Array.from_buffers(pa.large_string(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(joined)])
+    def add(self, rows: Rows) -> None:
+        """Take rows, no pair twice."""
+        self._users.add(rows.users)
+        self._games.add(rows.games)
+        self._scores.add(rows.scores)
+        self._times.add(rows.times)
 
-
-def _vocabulary(ids: pa.Array) -> Vocabulary:
-    """Build the vocabulary of distinct ids in order, without the separator behind each."""
-    if not len(ids):
-        return Vocabulary.from_ids(())
-    _, buffer, data = ids.buffers()
-    offsets = np.frombuffer(buffer, np.int64)[ids.offset : ids.offset + len(ids) + 1]
-    blob = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
-    return Vocabulary(blob[blob != ord(BETWEEN)], offsets - offsets[0] - np.arange(len(offsets)))
+    def finish(self) -> InteractionMatrix:
+        """Return all pairs; afterwards this cannot be used again."""
+        return _matrix(self._users.finish(), self._games.finish(), self._scores.values, self._times.values)
 
 
 def read_matrix(connection: Connection, half_life_days: float | None, now: datetime) -> InteractionMatrix:
@@ -150,17 +81,55 @@ def read_matrix(connection: Connection, half_life_days: float | None, now: datet
         half_life_days: a pair's score is halved for every such span since its last event; None: never.
         now: the moment from which ages count.
     """
-    users, games = Numbering(), Numbering()
-    scores, times = Column(np.float32), Column(np.int64)
-    for user_ids, game_ids, millionths, moments in _stretches(connection):
-        users.add(user_ids)
-        games.add(game_ids)
-        times.add(moments)
-        scores.add(faded(millionths, moments, half_life_days, now))
-    return _matrix(users.finish(), games.finish(), scores.values, times.values)
+    collected = Collected()
+    for rows in _rows(connection, half_life_days, now):
+        collected.add(rows)
+    return collected.finish()
 
 
-def _stretches(connection: Connection) -> Iterator[list[Any]]:
+def read_parts(connection: Connection, half_life_days: float | None, now: datetime, count: int) -> MatrixParts:
+    """
+    Read every pair as `read_matrix` does, into so many parts, of which each holds about as many users.
+
+    One pass over the table deals rows out by a hash of the user's id. A part holds each pair once, while it is read and
+    after, and is put in order by itself.
+    """
+    if count == 1:
+        return MatrixParts.of(read_matrix(connection, half_life_days, now))
+    collected = [Collected(FEWEST_WAITING // count) for _ in range(count)]
+    for rows in _gathered(_rows(connection, half_life_days, now)):
+        part = part_of(rows.users, count)
+        order = np.argsort(part, kind="stable")
+        ends = np.cumsum(np.bincount(part, minlength=count))[:-1]
+        for own, places in zip(collected, np.split(order, ends), strict=True):
+            own.add(rows.taken(places))
+    collected.reverse()
+    return under_common_games([collected.pop().finish() for _ in range(count)])
+
+
+def has_more_pairs(connection: Connection, pairs: int) -> bool:
+    """Tell whether the store has more pairs, whatever their scores; counts no further than it must."""
+    some = select(literal(1)).select_from(user_game_interactions).limit(pairs + 1).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one()) > pairs
+
+
+def under_common_games(matrices: list[InteractionMatrix]) -> MatrixParts:
+    """Give matrices, which are used up, one vocabulary of games."""
+    own = [arrow_ids(matrix.games) for matrix in matrices]
+    ids = pa.concat_arrays(own).unique()
+    ids = ids.take(pa_compute.array_sort_indices(ids))
+    games = vocabulary_of(ids)
+    matrices.reverse()
+    parts = []
+    for names in own:
+        matrix = matrices.pop()
+        new_row = pa_compute.index_in(names, ids).to_numpy()
+        # Both vocabularies are in order, so pairs stay in order.
+        parts.append(replace(matrix, games=games, indices=new_row[matrix.indices]))
+    return MatrixParts(parts, games)
+
+
+def _rows(connection: Connection, half_life_days: float | None, now: datetime) -> Iterator[Rows]:
     pairs = user_game_interactions.c
     columns = [
         joined_texts(pairs.user_id),
@@ -168,7 +137,29 @@ def _stretches(connection: Connection) -> Iterator[list[Any]]:
         joined_numbers(connection, pairs.score_millionths),
         joined_times(connection, pairs.last_event_at),
     ]
-    return joined_stretches(connection, user_game_interactions, columns)
+    for users, games, millionths, moments in joined_stretches(connection, user_game_interactions, columns):
+        yield Rows(ids_of(users), ids_of(games), faded(millionths, moments, half_life_days, now), moments)
+
+
+def _gathered(stretches: Iterator[Rows]) -> Iterator[Rows]:
+    """Put stretches together until they are worth dealing out."""
+    waiting: list[Rows] = []
+    for rows in stretches:
+        waiting.append(rows)
+        if sum(len(one.scores) for one in waiting) >= _ROUTED_AT_ONCE:
+            yield _together(waiting)
+            waiting = []
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(stretches: list[Rows]) -> Rows:
+    return Rows(
+        pa.concat_arrays([one.users for one in stretches]),
+        pa.concat_arrays([one.games for one in stretches]),
+        np.concatenate([one.scores for one in stretches]),
+        np.concatenate([one.times for one in stretches]),
+    )
 
 
 def _matrix(

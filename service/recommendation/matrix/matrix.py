@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,10 @@ class InteractionMatrix:
         """Number of distinct users of each game; shape (games,)."""
         return np.bincount(self.indices, minlength=len(self.games))
 
+    def users_with_pairs(self) -> int:
+        """Number of users with a pair."""
+        return int(np.count_nonzero(self.pairs_per_user()))
+
     def row(self, user_row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Game rows and scores of one user."""
         own = slice(self.indptr[user_row], self.indptr[user_row + 1])
@@ -124,10 +128,18 @@ class InteractionMatrix:
 
         A user or a game left without any pair goes too: nothing can be learnt from a user whose games are all rare.
         """
-        per_user, per_game = self.pairs_per_user(), self.pairs_per_game()
-        user_rows = self.user_rows
-        kept = (per_user[user_rows] >= min_interactions) & (per_game[self.indices] >= min_interactions)
-        return self.only_pairs(kept).without_empty()
+        return self.with_enough(self.pairs_per_game(), min_interactions).without_empty()
+
+    def with_enough(self, per_game: NDArray[np.int64], min_interactions: int) -> InteractionMatrix:
+        """
+        Leave out pairs of users and games with fewer pairs, and users that are left without any.
+
+        Args:
+            per_game: how many pairs each game has, in other parts too; shape (games,).
+        """
+        enough = (self.pairs_per_user() >= min_interactions)[self.user_rows]
+        enough &= (per_game >= min_interactions)[self.indices]
+        return self.only_pairs(enough).with_users()
 
     def only_pairs(self, kept: NDArray[np.bool_]) -> InteractionMatrix:
         """The same users and games with only some of the pairs; `kept` has shape (pairs,)."""
@@ -165,24 +177,32 @@ class InteractionMatrix:
         users = self.users.take(user_rows)
         return self._with(users, indptr, kept)
 
+    def with_users(self) -> InteractionMatrix:
+        """Leave out users without a pair; every game stays a column."""
+        per_user = self.pairs_per_user()
+        rows = np.flatnonzero(per_user)
+        indptr = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(per_user[rows], out=indptr[1:])
+        return replace(self, users=self.users.take(rows), indptr=indptr)
+
+    def of_games(self, game_rows: NDArray[Any], games: Vocabulary | None = None) -> InteractionMatrix:
+        """
+        Only some games, ascending, as columns; no pair is of any other.
+
+        Args:
+            games: the vocabulary of these, where there is one to be shared.
+        """
+        new_row = np.zeros(len(self.games), np.int32)
+        new_row[game_rows] = np.arange(len(game_rows), dtype=np.int32)
+        return replace(self, games=games or self.games.take(game_rows), indices=new_row[self.indices])
+
     def _with(self, users: Vocabulary, indptr: NDArray[np.int64], kept: NDArray[np.bool_]) -> InteractionMatrix:
         times = None if self.times is None else self.times[kept]
         return InteractionMatrix(users, self.games, indptr, self.indices[kept], self.scores[kept], times)
 
     def without_empty(self) -> InteractionMatrix:
         """Leave out users and games without a pair."""
-        per_user, per_game = self.pairs_per_user(), self.pairs_per_game()
-        game_rows = np.flatnonzero(per_game)
-        new_row = np.cumsum(per_game > 0) - 1
-        user_rows = np.flatnonzero(per_user)
-        return InteractionMatrix(
-            self.users.take(user_rows),
-            self.games.take(game_rows),
-            np.concatenate([[0], np.cumsum(per_user[user_rows])]).astype(np.int64),
-            new_row[self.indices].astype(np.int32),
-            self.scores,
-            self.times,
-        )
+        return self.with_users().of_games(np.flatnonzero(self.pairs_per_game()))
 
 
 def _latest(times: NDArray[np.int64], place: NDArray[np.int64], pairs: int) -> NDArray[np.int64]:

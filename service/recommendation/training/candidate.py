@@ -10,12 +10,13 @@ from typing import Any
 from recommendation.catalogue.popularity import POPULAR
 from recommendation.database.database import Database
 from recommendation.engine import artifact
-from recommendation.engine.fit import fit
+from recommendation.engine.fit import fit_parts
 from recommendation.engine.model import Model
 from recommendation.errors import RecommendationError
-from recommendation.evaluation.gate import GateVerdict, gain, judge, set_aside, with_one_in
+from recommendation.evaluation.gate import GateVerdict, gain, judge
+from recommendation.evaluation.gate_users import set_aside
 from recommendation.evaluation.guards import Findings
-from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 from recommendation.settings import Settings
 from recommendation.training import models
 from recommendation.training.models import load_model
@@ -64,18 +65,18 @@ def live_of(database: Database, settings: Settings) -> Live:
 
 
 def make_candidate(
-    matrix: InteractionMatrix, settings: Settings, live: Live, number: int, report: Report
+    parts: MatrixParts, settings: Settings, live: Live, number: int, report: Report
 ) -> tuple[FittedModel, GateVerdict]:
-    """Fit a model without the gate users, and let them judge it."""
+    """Fit a model to the parts, which are used up, without the gate users, and let these judge it."""
     report("fit")
-    split = set_aside(matrix)
-    model = with_one_in(fit(split.training, settings.engine), split.one_in)
+    split = set_aside(parts, settings.gate_max_users)
+    model = split.rule.kept_with(fit_parts(split.training, settings.engine))
     report("gate")
     verdict = judge(model, live.model, split, settings.gate_budget, live.gain_before)
     facts = {
-        "users": int((split.training.pairs_per_user() > 0).sum()),
+        "users": split.touched.users,
         "games": len(model.games),
-        "pairs": split.training.pairs,
+        "pairs": int(split.touched.per_game.sum()),
         "components": model.components,
     }
     data = artifact.dump(model, {"version": f"v{number}", "settings": asdict(settings.engine), **facts})

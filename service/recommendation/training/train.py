@@ -22,7 +22,8 @@ from recommendation.engine import artifact
 from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
 from recommendation.evaluation.guards import LiveData, look_at
 from recommendation.experiments.store import unended
-from recommendation.matrix.extract import read_matrix
+from recommendation.matrix.extract import has_more_pairs, read_parts
+from recommendation.matrix.parts import MatrixParts
 from recommendation.settings import Settings
 from recommendation.training import models, runs
 from recommendation.training.beside import bytes_named
@@ -175,6 +176,12 @@ def _stopped(database: Database, clock: Clock, run_id: str) -> Outcome:
     return Outcome("failed", run_id, runs.STOPPED, "someone asked to stop it")
 
 
+def _read(connection: Connection, settings: Settings, clock: Clock) -> MatrixParts:
+    is_large = has_more_pairs(connection, settings.training_partitioned_from)
+    count = settings.training_partitions if is_large else 1
+    return read_parts(connection, settings.half_life_days, clock(), count)
+
+
 def _train(
     database: Database,
     settings: Settings,
@@ -189,13 +196,18 @@ def _train(
     with database.reading() as connection:
         number = models.next_model_number(connection)
     with snapshot_of_pairs(database, source, run_id) as connection:
-        matrix = read_matrix(connection, settings.half_life_days, clock())
+        parts = _read(connection, settings, clock)
+    known_here = len(parts.games)
     live = live_of(database, settings)
-    found = look_at(matrix, LiveData(live.data, live.model), accepting=accept is not None)
+    found = look_at(parts, LiveData(live.data, live.model), accepting=accept is not None)
     if found.against and accept is None:
-        facts = {"users": int(found.facts["users"]), "pairs": matrix.pairs, "quality": seen_by_guards(found)}
+        facts = {
+            "users": int(found.facts["users"]),
+            "pairs": int(found.facts["pairs"]),
+            "quality": seen_by_guards(found),
+        }
         return _reject(database, clock, run_id, "data", "; ".join(found.against), **facts)
-    candidate, verdict = make_candidate(matrix, settings, live, number, report)
+    candidate, verdict = make_candidate(parts, settings, live, number, report)
     candidate.quality.update(seen_by_guards(found))
     if verdict.state == "rejected" and accept is None:
         return _reject(database, clock, run_id, "quality", verdict.reason, **candidate.facts, quality=candidate.quality)
@@ -204,7 +216,7 @@ def _train(
         candidate.quality["accepted"] = accept
     report("publish")
     with database.reading() as connection:
-        games = max(known_games(connection), len(matrix.games))
+        games = max(known_games(connection), known_here)
         beside = bytes_named(connection, unended(connection, clock()))
     refuse_what_readers_cannot_hold(settings, len(candidate.data), games, beside)
     return _publish(database, settings, clock, run_id, fence, candidate)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from recommendation.engine import factors
-from recommendation.engine.factors import UnusableFactors
+from recommendation.engine import decomposition
+from recommendation.engine.decomposition import UnusableFactors
 from recommendation.engine.fit import fit
 from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InsufficientData, SettingsError
@@ -35,13 +35,13 @@ def test_an_empty_matrix_is_insufficient() -> None:
 
 
 def test_factors_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    class BrokenSvd(factors.TruncatedSVD):
+    class BrokenSvd(decomposition.TruncatedSVD):
         def fit(self, *arguments):
             super().fit(*arguments)
             self.components_[0, 0] = np.nan
             return self
 
-    monkeypatch.setattr(factors, "TruncatedSVD", BrokenSvd)
+    monkeypatch.setattr(decomposition, "TruncatedSVD", BrokenSvd)
     with pytest.raises(UnusableFactors):
         fitted(random_store(1))
 

@@ -17,6 +17,7 @@ from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.weighting import faded_by_order, newer
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 from stores import fitted, random_store
 
 ONLY_RECENCY = EngineSettings(40, 2, weighting="binary", ridge=10.0, link_share=1.0, neighbours=50)
@@ -134,8 +135,8 @@ def test_recency_is_chosen_where_users_move_on_and_not_where_the_order_says_noth
     matrix = moving_on(1)
     steady = random_store(3, users=300)
     at_random = np.random.default_rng(1).permutation(steady.pairs)
-    assert fit(matrix, ONLY_RECENCY).recency == choose(matrix, ONLY_RECENCY).choice.recency > 0
-    assert choose(replace(steady, times=at_random), ONLY_RECENCY).choice.recency == 0
+    assert fit(matrix, ONLY_RECENCY).recency == choose(MatrixParts.of(matrix), ONLY_RECENCY).choice.recency > 0
+    assert choose(MatrixParts.of(replace(steady, times=at_random)), ONLY_RECENCY).choice.recency == 0
 
 
 @pytest.mark.parametrize("times", [None, 0])

@@ -4,8 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from recommendation.engine import residual
+from recommendation.engine import strongest
 from recommendation.engine.residual import GROUP, best_first, reached
+from recommendation.matrix.parts import MatrixParts
+from recommendation.matrix.vocabulary import Vocabulary
 
 
 def dense_residual(weights: np.ndarray, singular: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -14,16 +16,19 @@ def dense_residual(weights: np.ndarray, singular: np.ndarray, vectors: np.ndarra
     return left
 
 
+@pytest.mark.parametrize("count", [1, 3, 40])
 @pytest.mark.parametrize("cells", [100, 10**7])
 def test_the_strongest_are_those_of_the_whole_residual_however_it_is_cut(
-    cells: int, monkeypatch: pytest.MonkeyPatch
+    cells: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(residual, "BLOCK_CELLS", cells)
+    monkeypatch.setattr(strongest, "BLOCK_CELLS", cells)
     rng = np.random.default_rng(1)
     weights = (rng.random((300, 150)) * (rng.random((300, 150)) < 0.1)).astype(np.float32)
     _, singular, vectors = np.linalg.svd(weights, full_matrices=False)
     singular, vectors = singular[:5].astype(np.float64), np.ascontiguousarray(vectors[:5].T)
-    found = residual.strongest(csr_array(weights), singular, vectors, 7)
+    games = Vocabulary.from_ids(f"g{game:03}" for game in range(150))
+    parts = MatrixParts([csr_array(some) for some in np.array_split(weights, count)], games)
+    found = strongest.strongest(parts, singular, vectors, 7)
     whole = dense_residual(weights.astype(np.float64), singular, vectors)
     assert np.bincount(found.targets).tolist() == [7] * 150
     assert found.values == pytest.approx(whole[found.sources, found.targets], rel=1e-3, abs=1e-4)

@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 
 from recommendation.engine import artifact, search
-from recommendation.engine.choice import Choice
+from recommendation.engine.choice import Choice, Decision
 from recommendation.engine.fit import fit
-from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 from stores import random_store
 
 OPEN = EngineSettings(weighting="binary", neighbours=0, ridge=10.0)
 """Only components and bounds are left to be chosen."""
+
+
+def choose(matrix: InteractionMatrix, settings: EngineSettings) -> Decision:
+    return search.choose(MatrixParts.of(matrix), settings)
 
 
 def niches(seed: int, users: int = 500, niches: int = 90, size: int = 8) -> InteractionMatrix:

@@ -13,9 +13,9 @@ from recommendation.engine.releases import Release, extended
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.timeline import Timeline
 from recommendation.errors import ArtifactRefused, SettingsError
-from recommendation.evaluation.gate import judge, set_aside
+from recommendation.evaluation.gate import judge
 from recommendation.evaluation.report import decision_text
-from stores import fashions
+from stores import fashions, set_aside
 
 GIVEN = EngineSettings(8, 2, weighting="binary", recency=0.0, ridge=10.0, link_share=0.0, neighbours=0)
 """Only the trend is left to be chosen."""

@@ -9,9 +9,11 @@ from recommendation.engine.fit import fit
 from recommendation.engine.ndcg import error_of_mean
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation import gate
+from recommendation.evaluation.gate_users import GateRule
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.settings import Settings
 from recommendation_jobs.evaluation.reading import Columns, read_csv
+from stores import set_aside, to_fit
 
 BUDGET = Settings().gate_budget
 FEW = EngineSettings(components=2, min_interactions=1)
@@ -43,17 +45,17 @@ def pairs(matrix: InteractionMatrix) -> set[tuple[str, str]]:
 
 def test_gate_users_enter_no_fit_and_every_pair_is_used_once() -> None:
     matrix = small_store(300)
-    split = gate.set_aside(matrix)
-    at_gate = {user for user in matrix.users.all_ids if gate.is_gate_user(user, split.one_in)}
+    split = set_aside(matrix)
+    at_gate = {user for user in matrix.users.all_ids if GateRule(split.rule.one_in).holds(user)}
     assert {user for user, _ in pairs(split.held_out)} == {user for user, _ in pairs(split.known)} == at_gate
-    assert not {user for user, _ in pairs(split.training)} & at_gate
-    assert pairs(split.training) | pairs(split.known) | pairs(split.held_out) == pairs(matrix)
-    assert split.training.pairs + split.known.pairs + split.held_out.pairs == matrix.pairs
+    assert not {user for user, _ in pairs(to_fit(split))} & at_gate
+    assert pairs(to_fit(split)) | pairs(split.known) | pairs(split.held_out) == pairs(matrix)
+    assert to_fit(split).pairs + split.known.pairs + split.held_out.pairs == matrix.pairs
 
 
 def test_about_one_user_in_twenty_stands_at_the_gate_and_more_where_users_are_few() -> None:
     users = [f"user-{number}" for number in range(20_000)]
-    chosen = {one_in: {user for user in users if gate.is_gate_user(user, one_in)} for one_in in (20, 10, 5)}
+    chosen = {one_in: {user for user in users if GateRule(one_in).holds(user)} for one_in in (20, 10, 5)}
     assert 900 < len(chosen[20]) < 1100
     assert 3800 < len(chosen[5]) < 4200
     assert chosen[20] < chosen[10] < chosen[5]
@@ -61,17 +63,17 @@ def test_about_one_user_in_twenty_stands_at_the_gate_and_more_where_users_are_fe
 
 @pytest.mark.parametrize(("active", "one_in"), [(199, 20), (200, 5), (999, 5), (1000, 10), (1999, 10), (2000, 20)])
 def test_about_a_hundred_users_stand_at_the_gate_of_a_small_store_too(active: int, one_in: int) -> None:
-    assert gate.set_aside(small_store(active)).one_in == one_in
+    assert set_aside(small_store(active)).rule.one_in == one_in
 
 
 def test_a_model_is_no_bar_on_users_who_entered_its_fit() -> None:
-    small = gate.set_aside(small_store(300))
-    model = gate.with_one_in(fit(small.training, FEW), small.one_in)
-    assert gate.one_in_of(model) == 5
+    small = set_aside(small_store(300))
+    model = small.rule.kept_with(fit(to_fit(small), FEW))
+    assert GateRule.of(model) == GateRule(5)
     assert "a loss of" in gate.judge(model, model, small, BUDGET).reason
     # It is as if the store had been large when the live model was fitted.
-    knows_most = gate.with_one_in(model, 20)
-    count = sum(gate.is_gate_user(user) for user in small.held_out.users.ids(small.users))
+    knows_most = GateRule(20).kept_with(model)
+    count = sum(GateRule().holds(user) for user in small.held_out.users.ids(small.users))
     verdict = gate.judge(model, knows_most, small, BUDGET)
     assert f"the live model (which knows all but {count} of the gate users, too few to judge by)" in verdict.reason
     assert (verdict.live, verdict.state) == ({}, "passed")
@@ -81,7 +83,7 @@ def test_a_model_is_no_bar_on_users_who_entered_its_fit() -> None:
 
 
 def test_four_fifths_of_a_gate_users_pairs_are_known() -> None:
-    split = gate.set_aside(small_store(300))
+    split = set_aside(small_store(300))
     held, known = split.held_out.pairs_per_user(), split.known.pairs_per_user()
     assert set(zip(held[split.users].tolist(), known[split.users].tolist(), strict=True)) <= {(3, 10), (3, 11)}
 
@@ -89,8 +91,8 @@ def test_four_fifths_of_a_gate_users_pairs_are_known() -> None:
 def test_what_is_held_out_depends_on_ids_alone() -> None:
     before, after = small_store(300), small_store(600)
     common = set(before.users.all_ids)
-    held = {pair for pair in pairs(gate.set_aside(after).held_out) if pair[0] in common}
-    assert held == pairs(gate.set_aside(before).held_out)
+    held = {pair for pair in pairs(set_aside(after).held_out) if pair[0] in common}
+    assert held == pairs(set_aside(before).held_out)
 
 
 def dated(matrix: InteractionMatrix, days: int) -> InteractionMatrix:
@@ -103,7 +105,7 @@ def dated(matrix: InteractionMatrix, days: int) -> InteractionMatrix:
 @pytest.mark.parametrize("days", [10**9, 4])
 def test_what_is_held_out_is_what_came_last(days: int) -> None:
     matrix = dated(small_store(300), days)
-    split = gate.set_aside(matrix)
+    split = set_aside(matrix)
     for user in split.users:
         known, held = (one.times[one.indptr[user] : one.indptr[user + 1]] for one in (split.known, split.held_out))
         assert held.min() >= known.max()
@@ -112,11 +114,11 @@ def test_what_is_held_out_is_what_came_last(days: int) -> None:
 
 def test_among_pairs_of_one_time_ids_decide() -> None:
     matrix = small_store(300)
-    by_ids = pairs(gate.set_aside(matrix).held_out)
-    assert pairs(gate.set_aside(replace(matrix, times=np.full(matrix.pairs, 7))).held_out) == by_ids
+    by_ids = pairs(set_aside(matrix).held_out)
+    assert pairs(set_aside(replace(matrix, times=np.full(matrix.pairs, 7))).held_out) == by_ids
     last = np.arange(matrix.pairs) == matrix.indptr[1:][matrix.user_rows] - 1
-    split = gate.set_aside(replace(matrix, times=np.where(last, 8, 7)))
-    came_last = {pair for pair in pairs(matrix.only_pairs(last)) if gate.is_gate_user(pair[0], split.one_in)}
+    split = set_aside(replace(matrix, times=np.where(last, 8, 7)))
+    came_last = {pair for pair in pairs(matrix.only_pairs(last)) if GateRule(split.rule.one_in).holds(pair[0])}
     assert came_last <= pairs(split.held_out)
     assert pairs(split.held_out) - came_last < by_ids
     # Users u0, u3, u6 and so on have the same games; the ids of users make their draws differ.
@@ -128,35 +130,35 @@ def test_among_pairs_of_one_time_ids_decide() -> None:
 def test_later_users_change_nothing_of_what_is_held_out(days: int) -> None:
     before, after = dated(small_store(300), days), dated(small_store(600), days)
     common = set(before.users.all_ids)
-    held = {pair for pair in pairs(gate.set_aside(after).held_out) if pair[0] in common}
-    assert held == pairs(gate.set_aside(before).held_out)
+    held = {pair for pair in pairs(set_aside(after).held_out) if pair[0] in common}
+    assert held == pairs(set_aside(before).held_out)
 
 
 def test_users_with_fewer_than_five_games_are_no_gate_users() -> None:
     users = [f"u{user}" for user in range(400) for _ in range(4)]
     games = [f"g{game}" for _ in range(400) for game in range(4)]
-    split = gate.set_aside(InteractionMatrix.from_pairs(users, games, np.ones(1600)))
+    split = set_aside(InteractionMatrix.from_pairs(users, games, np.ones(1600)))
     assert len(split.users) == 0
-    assert split.training.pairs == 1600
+    assert to_fit(split).pairs == 1600
 
 
 def test_with_too_few_gate_users_the_gate_is_skipped() -> None:
-    split = gate.set_aside(small_store(199))
-    verdict = gate.judge(fit(split.training, FEW), None, split, BUDGET)
+    split = set_aside(small_store(199))
+    verdict = gate.judge(fit(to_fit(split), FEW), None, split, BUDGET)
     assert verdict.state == "skipped"
     assert "gate: skipped, too few to judge" in verdict.reason
 
 
 @needs_steam
 def test_a_model_of_real_data_passes_and_one_of_spoiled_data_is_rejected(steam: InteractionMatrix) -> None:
-    split = gate.set_aside(steam)
-    good = fit(split.training, SETTINGS)
+    split = set_aside(steam)
+    good = fit(to_fit(split), SETTINGS)
     first = gate.judge(good, None, split, BUDGET)
     assert first.state == "passed", first.reason
     assert first.candidate["ndcg@10"] > first.popularity["ndcg@10"]
 
-    spoiled_split = gate.set_aside(spoiled(steam))
-    bad = fit(spoiled_split.training, SETTINGS)
+    spoiled_split = set_aside(spoiled(steam))
+    bad = fit(to_fit(spoiled_split), SETTINGS)
     against_truth = gate.judge(bad, good, split, BUDGET)
     assert against_truth.state == "rejected"
     assert "below the live model" in against_truth.reason
@@ -164,26 +166,26 @@ def test_a_model_of_real_data_passes_and_one_of_spoiled_data_is_rejected(steam: 
 
 @needs_steam
 def test_a_training_on_spoiled_data_is_rejected_even_when_judged_by_that_data(steam: InteractionMatrix) -> None:
-    split = gate.set_aside(steam)
-    live = fit(split.training, SETTINGS)
-    whole = gate.set_aside(spoiled(steam))
-    assert gate.judge(fit(whole.training, SETTINGS), live, whole, BUDGET).state == "rejected"
-    assert gate.judge(fit(whole.training, SETTINGS), None, whole, BUDGET).state == "rejected"
+    split = set_aside(steam)
+    live = fit(to_fit(split), SETTINGS)
+    whole = set_aside(spoiled(steam))
+    assert gate.judge(fit(to_fit(whole), SETTINGS), live, whole, BUDGET).state == "rejected"
+    assert gate.judge(fit(to_fit(whole), SETTINGS), None, whole, BUDGET).state == "rejected"
 
 
 @needs_steam
 def test_a_candidate_that_fell_back_on_popularity_is_rejected_by_what_the_live_model_gained(
     steam: InteractionMatrix,
 ) -> None:
-    split = gate.set_aside(steam)
-    live = fit(split.training, EngineSettings())
+    split = set_aside(steam)
+    live = fit(to_fit(split), EngineSettings())
     first = gate.judge(live, None, split, BUDGET)
     gained = gate.gain(first.candidate, first.popularity)
     assert gained > 0.5
     assert gate.judge(live, live, split, BUDGET, gained).state == "passed"
 
-    whole = gate.set_aside(spoiled(steam))
-    candidate = fit(whole.training, EngineSettings())
+    whole = set_aside(spoiled(steam))
+    candidate = fit(to_fit(whole), EngineSettings())
     assert gate.judge(candidate, live, whole, BUDGET).state == "passed"
     verdict = gate.judge(candidate, live, whole, BUDGET, gained)
     assert verdict.state == "rejected"
@@ -198,8 +200,8 @@ def test_a_gain_is_known_only_where_both_were_measured() -> None:
 
 @needs_steam
 def test_a_loss_within_the_budget_passes_and_beyond_it_is_rejected(steam: InteractionMatrix) -> None:
-    split = gate.set_aside(steam)
-    live = fit(split.training, SETTINGS)
+    split = set_aside(steam)
+    live = fit(to_fit(split), SETTINGS)
     weaker = replace(live, output_scales=live.output_scales**4)
     loss = (
         1

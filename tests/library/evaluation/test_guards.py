@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommendation.evaluation.gate import set_aside, with_one_in
-from recommendation.evaluation.guards import Findings, LiveData, look_at
+from recommendation.evaluation import guards
+from recommendation.evaluation.guards import Findings, LiveData
 from recommendation.matrix.matrix import InteractionMatrix
-from stores import fitted
+from recommendation.matrix.parts import MatrixParts
+from stores import fitted, set_aside, to_fit
 
 NOTHING = LiveData()
 
@@ -34,11 +35,15 @@ def live(sound: InteractionMatrix) -> LiveData:
     return gone_live(sound)
 
 
+def look_at(matrix: InteractionMatrix, live: LiveData, accepting: bool = False) -> Findings:
+    return guards.look_at(MatrixParts.of(matrix), live, accepting)
+
+
 def gone_live(matrix: InteractionMatrix, before: LiveData = NOTHING, min_interactions: int = 1) -> LiveData:
     """What is remembered of data that was accepted, with a model that was fitted to it as a training does."""
     facts = look_at(matrix, before, accepting=True).facts
     split = set_aside(matrix)
-    return LiveData(facts, with_one_in(fitted(split.training, min_interactions=min_interactions), split.one_in))
+    return LiveData(facts, split.rule.kept_with(fitted(to_fit(split), min_interactions=min_interactions)))
 
 
 def with_more(matrix: InteractionMatrix, users: list[str], games: list[str]) -> InteractionMatrix:

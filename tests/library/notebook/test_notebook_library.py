@@ -18,7 +18,7 @@ from recommendation import notebook
 from recommendation.engine.artifact import digest
 from recommendation.errors import ArtifactRefused, InvalidInput, StoreUnavailable
 from recommendation.evaluation import plots
-from recommendation.evaluation.gate import is_gate_user
+from recommendation.evaluation.gate_users import GateRule
 from recommendation.notebook import Dataset, EngineSettings, Model, evaluate, interactions, read_store
 from recommendation.settings import Settings
 from recommendation_jobs import evaluate as command
@@ -129,14 +129,14 @@ def test_figures_are_those_of_the_command(store: Dataset, tmp_path: Path) -> Non
 
 def test_a_live_model_is_measured_on_users_who_entered_no_fit() -> None:
     matrix = random_store(2, users=400)
-    learnt = [not is_gate_user(user) for user in matrix.users.ids(matrix.user_rows)]
+    learnt = [not GateRule().holds(user) for user in matrix.users.ids(matrix.user_rows)]
     store = Dataset(matrix)
     others = Dataset(matrix.only_pairs(learnt))  # type: ignore[arg-type]  # a list does for an array
     result = evaluate(store, FEW, live=Model.fit(others, FEW))
     assert result.measures["live"] == pytest.approx(result.measures["model"])
     users = [matrix.users.all_ids[row] for row in result.trial.split.users]
     assert users
-    assert all(is_gate_user(user) for user in users)
+    assert all(GateRule().holds(user) for user in users)
 
 
 @pytest.mark.parametrize("wrong", [{"split": "by taste"}, {"k": 0}, {"split": "temporal"}])

@@ -352,3 +352,25 @@ def test_spoilt_data_trains_no_first_model_and_says_which_guard_until_a_reason_i
     assert row.quality["data"]["accepted_alike"] == row.quality["data"]["alike"] > 0.05
     assert shop.train().reason != "data"
     shop.database.close()
+
+
+def test_a_training_in_parts_makes_the_model_of_a_training_in_one(shop: Shop) -> None:
+    shop.fill(random_store(1, 600, games=80))
+    made = []
+    for bound, count in ((10**6, 8), (0, 8), (0, 8), (0, 3)):
+        shop.settings = replace(shop.settings, training_partitioned_from=bound, training_partitions=count)
+        outcome = shop.train()
+        assert outcome.state == "succeeded", outcome.detail
+        with shop.database.reading() as connection:
+            row = models.live_row(connection)
+            made.append((row, models.load_model(connection, row.version, 2**30).model))
+    whole, *cut = (model for _, model in made)
+    assert [model.decision["parts"] for _, model in made] == [1, 8, 8, 3]
+    assert np.array_equal(cut[0].factors, cut[1].factors)
+    assert np.array_equal(cut[0].links.strengths, cut[1].links.strengths)
+    for model in cut:
+        assert model.decision["chosen"] == whole.decision["chosen"]
+        assert model.input_scales == pytest.approx(whole.input_scales, rel=1e-6)
+        assert model.pairs.tolist() == whole.pairs.tolist()
+    facts = [(row.users, row.games, row.pairs, row.quality["data"], row.quality["gate"]["users"]) for row, _ in made]
+    assert all(fact == facts[0] for fact in facts)
