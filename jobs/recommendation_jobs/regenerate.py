@@ -140,7 +140,7 @@ def _taken_over_by(database: Database, opened: Regeneration) -> str | None:
 
 
 def _remake(settings: Settings, database: Database, regeneration_id: str, shard: int, users: int) -> Regeneration:
-    lists = ListSettings(settings.list_length, settings.half_life_days)
+    lists = ListSettings.of(settings)
     # One thread of BLAS in each that ranks.
     with progress("lists", users, "user") as bar, threadpool_limits(1, "blas"):
         return regenerate_shard(

@@ -189,6 +189,38 @@ class Settings:
             reason="length of a personal list; a hundred fill five pages and take 1.2 kB a user.",
         ),
     )
+    diversity: float = field(
+        default=0.0,
+        metadata=number(
+            "RECOMMENDATION_DIVERSITY",
+            0.0,
+            1.0,
+            unit="share",
+            reason="how unlike by their tags the first 20 games of a personal list are to be: 0 orders by score alone.",
+        ),
+    )
+    most_per_tag: int = field(
+        default=0,
+        metadata=whole(
+            "RECOMMENDATION_MOST_PER_TAG",
+            0,
+            20,
+            unit="games",
+            reason="of one and the same tag among the first 20 of a personal list, while it has others; 0 is any "
+            "number, as tags such as `Action` are on most games.",
+        ),
+    )
+    shown_often: int = field(
+        default=0,
+        metadata=whole(
+            "RECOMMENDATION_SHOWN_OFTEN",
+            0,
+            1_000,
+            unit="times",
+            reason="after so many times shown (`shown` feedback, the last 1,000 of it) a game that the user never "
+            "touched sinks in their list, at most to half its score. 0: none sinks, as no experiment has shown a gain.",
+        ),
+    )
     list_max_items: int = field(
         default=500,
         metadata=whole(

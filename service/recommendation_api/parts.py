@@ -150,13 +150,15 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     database, loop_ingests = _stores(settings, broker is not None)
     views = ViewHolder(database, settings.model_max_bytes, clock)
     fades = settings.half_life_days is not None
-    loop_reads = LoopReads(database, _read_connections(settings), lambda: fades or views.needs_times)
+    loop_reads = LoopReads(
+        database, _read_connections(settings), lambda: fades or views.needs_times, settings.shown_often
+    )
     pages = KeptPages(settings.kept_pages_mib * 2**20)
     first_reads = FirstReads(database)
     metrics = _metrics(settings, database, views, pages, first_reads)
     writes = WriteTurns(settings.max_concurrent_writes, settings.max_waiting_writes)
     held = Held(settings.statement_timeout_ms / 1000)
-    list_settings = ListSettings(settings.list_length, settings.half_life_days)
+    list_settings = ListSettings.of(settings)
 
     return Parts(
         settings=settings,

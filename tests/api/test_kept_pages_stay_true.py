@@ -49,6 +49,8 @@ class Machine(RuleBasedStateMachine):
     """Does to two replicas what shops and time do, and compares them."""
 
     fresh: Callable[[], Settings]
+    how: ClassVar[dict[str, Any]] = {}
+    """Settings of both replicas."""
     found: ClassVar[Counter[str]] = Counter()
     """Reads of the replica that keeps pages, by what was there for them; over all runs."""
 
@@ -59,7 +61,7 @@ class Machine(RuleBasedStateMachine):
         self.now = datetime.now(UTC) + timedelta(minutes=1)
         self.apis = []
         for mib in (0, 1):
-            shop = Shop(replace(self.shop.settings, kept_pages_mib=mib))
+            shop = Shop(replace(self.shop.settings, kept_pages_mib=mib, **self.how))
             self.apis.append(self.running.enter_context(shop.app()))
             self.running.callback(shop.database.close)
             self.apis[-1].parts.clock._source = lambda: self.now
@@ -204,6 +206,12 @@ class Machine(RuleBasedStateMachine):
         assert len(self.apis[0].parts.pages) == 0
 
 
+class ReorderingMachine(Machine):
+    """The same where lists are put in order by tags and by what was shown, too."""
+
+    how: ClassVar[dict[str, Any]] = {"diversity": 0.3, "most_per_tag": 2, "shown_often": 1}
+
+
 async def _idle(_self: object) -> None:
     await asyncio.Event().wait()
 
@@ -225,11 +233,15 @@ def fresh(
     return copies_of(made, checkerboard(24, 8), copied)
 
 
-def test_a_kept_page_is_the_page_that_would_be_made(fresh: Callable[[], Settings]) -> None:
-    run_machine(Machine, fresh, 5, 12)
+@pytest.mark.parametrize("machine", [Machine, ReorderingMachine])
+def test_a_kept_page_is_the_page_that_would_be_made(fresh: Callable[[], Settings], machine: type[Machine]) -> None:
+    run_machine(machine, fresh, 3, 12)
     assert Machine.found["kept"], "no page was answered again, so none was tried"
 
 
 @pytest.mark.faults
-def test_a_kept_page_is_the_page_that_would_be_made_for_longer(fresh: Callable[[], Settings]) -> None:
-    run_machine(Machine, fresh, 12 * ROUNDS, 40)
+@pytest.mark.parametrize("machine", [Machine, ReorderingMachine])
+def test_a_kept_page_is_the_page_that_would_be_made_for_longer(
+    fresh: Callable[[], Settings], machine: type[Machine]
+) -> None:
+    run_machine(machine, fresh, 6 * ROUNDS, 40)

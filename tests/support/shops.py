@@ -72,7 +72,7 @@ class Shop:
         """Regenerate all lists with the live model."""
         with self.database.writing() as connection:
             opened = open_regeneration(connection, drop_uid, None, 1, self.clock())
-        lists = ListSettings(self.settings.list_length, self.settings.half_life_days)
+        lists = ListSettings.of(self.settings)
         return regenerate_shard(
             self.database,
             opened.regeneration_id,

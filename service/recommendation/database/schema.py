@@ -26,6 +26,7 @@ REVISIONS = (
     "0019",
     "0020",
     "0021",
+    "0022",
 )
 """Every migration this code knows, oldest first; a test holds it against the migrations folder."""
 

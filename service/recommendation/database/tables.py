@@ -153,7 +153,7 @@ feedback = Table(
     "feedback",
     metadata,
     Column("feedback_id", big, primary_key=True, autoincrement=True),
-    Column("user_id", id_type(), nullable=False, index=True),
+    Column("user_id", id_type(), nullable=False),
     Column("game_id", id_type(), nullable=False),
     Column("action", Text, nullable=False),
     Column("source", Text),
@@ -161,6 +161,7 @@ feedback = Table(
     Column("occurred_at", UtcDateTime, nullable=False),
     Column("event_id", id_type()),
     Column("variants", Text),
+    Index("ix_feedback_user_id_feedback_id", "user_id", "feedback_id"),
     Index("ix_feedback_shown", "occurred_at", postgresql_where=text(_IS_SHOWN), sqlite_where=text(_IS_SHOWN)),
     Index(
         "ix_feedback_drop",

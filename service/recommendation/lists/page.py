@@ -4,7 +4,8 @@ The active list of a user: what `GET /user/{id}` answers.
 A pure function of the user's rows and the shared view, so that replicas agree and the same list has the same ETag.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine.model import LiveModel
 from recommendation.experiments.read_settings import ReadSettings
 from recommendation.experiments.treatment import USUAL, Treatment
+from recommendation.lists.diversity import diversified
 from recommendation.lists.order import Candidate, Origin, Placement, Reason, order
 from recommendation.lists.own_view import own_view
 from recommendation.lists.personal import ListSettings, personal_list, this_hour
@@ -65,13 +67,15 @@ def active_list(
     """
     view, given = own_view(view, state.user_id, now)
     settings = settings.changed_by(given)
-    sources = Sources(view, hidden_games(state, request.exclude, request.before), now, request.tags)
+    hidden, in_vain = hidden_games(state, request.exclude, request.before), state.shown_in_vain
+    sources = Sources(view, hidden, now, request.tags, in_vain, settings.often)
     first_party = sources.first_party(state, request)
-    length = settings.length if view.drops or first_party else _enough(request, settings)
+    whole = view.drops or first_party or in_vain or not settings.by_score
+    length = settings.length if whole else _enough(request, settings)
     stored, folded = None, False
     if given.personal:
         stored, folded = _present_list(state, view, settings, length, fresh_reads, given, now, request.tags)
-    personal = sources.personal(stored, state.owned) if stored is not None and request.wants("cf") else ()
+    personal = _personal(state, stored, sources, request, settings) if stored and request.wants("cf") else ()
     placements: list[Placement] = []
     if view.drops and given.drop_slots != 0 and stored is not None and request.wants("drop"):
         personal_items = list(sources.personal(stored, state.owned))
@@ -89,6 +93,22 @@ def active_list(
         ranked_at=this_hour(now) if folded else stored.generated_at if stored else None,
         treatment=given,
     )
+
+
+def _personal(
+    state: UserState, stored: StoredList, sources: Sources, request: PageRequest, settings: ListSettings
+) -> Iterator[Candidate]:
+    """
+    Return what a personal list proposes for a page.
+
+    Where its first places are put in order by tags too, that is done before those of earlier pages are left out: so all
+    pages cut one order.
+    """
+    if settings.by_score:
+        return sources.personal(stored, state.owned)
+    whole = replace(sources, hidden=hidden_games(state, request.exclude)).personal(stored, state.owned)
+    ordered = diversified(whole, sources.view.catalogue.tag_bits, settings.diversity, settings.most_per_tag)
+    return (item for item in ordered if item.game_id not in request.before)
 
 
 def _enough(request: PageRequest, settings: ListSettings) -> int:
@@ -116,7 +136,7 @@ def _present_list(
         return stored, False
     # A fold-in depends on the model and the events, so it has their date: two replicas answer the same.
     newest = max(view.live.created_at, state.newest_event_at)
-    made = personal_list(state, view, ListSettings(length, settings.half_life_days), 0, this_hour(now), tags)
+    made = personal_list(state, view, replace(settings, length=length), 0, this_hour(now), tags)
     if made is None:
         return None, False
     return StoredList(made.user_id, "cf", 0, newest, made.items, made.model_version, made.events_seen), True

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,21 @@ from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
 
 
+class ToldOfLists(Protocol):
+    """What `Settings` says of lists; it checks URLs of databases too, of which nothing here may know."""
+
+    @property
+    def list_length(self) -> int: ...
+    @property
+    def half_life_days(self) -> float | None: ...
+    @property
+    def diversity(self) -> float: ...
+    @property
+    def most_per_tag(self) -> int: ...
+    @property
+    def shown_often(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class ListSettings:
     """How personal lists are made."""
@@ -25,6 +41,26 @@ class ListSettings:
 
     half_life_days: float | None = None
     """Days after which a pair counts half; None: never."""
+
+    diversity: float = 0.0
+    """How unlike by tags the first places are to be: 0 not at all, as `diversified` takes it."""
+
+    most_per_tag: int = 0
+    """Games of one tag on these places; 0: any number."""
+
+    often: int = 0
+    """So often a game is shown before it sinks, as `sunk` says; 0: none sinks."""
+
+    @classmethod
+    def of(cls, settings: "ToldOfLists") -> "ListSettings":
+        """Return what the service is told of lists."""
+        by_tags = settings.diversity, settings.most_per_tag
+        return cls(settings.list_length, settings.half_life_days, *by_tags, settings.shown_often)
+
+    @property
+    def by_score(self) -> bool:
+        """Whether the first places stand in the order of scores, too."""
+        return not (self.diversity or self.most_per_tag)
 
     def needs_times(self, view: StoreView) -> bool:
         """Whether lists of this view need the time of each pair's last event."""

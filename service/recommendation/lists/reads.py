@@ -16,6 +16,7 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     Engine,
+    ScalarSelect,
     String,
     cast,
     func,
@@ -31,11 +32,13 @@ from recommendation.database.dialects.connections import Store, is_postgres, is_
 from recommendation.database.dialects.on_loop import LoopConnection, Rows
 from recommendation.database.dialects.prepared import PreparedStatement
 from recommendation.database.dialects.reading import microseconds
-from recommendation.database.tables import user_game_interactions, user_lists
+from recommendation.database.tables import feedback, id_type, user_game_interactions, user_lists
 from recommendation.errors import StoreUnavailable
 from recommendation.interactions.flags import flag_digit
+from recommendation.lists.rotation import LOOKED_AT
 from recommendation.lists.stored import StoredList
 from recommendation.lists.user import UserState, _moment
+from recommendation.weights import SHOWN
 
 
 class LoopReads:
@@ -46,16 +49,20 @@ class LoopReads:
     replaced once before the read is given up.
     """
 
-    def __init__(self, database: Database, at_once: int, with_times: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, database: Database, at_once: int, with_times: Callable[[], bool] = lambda: False, often: int = 0
+    ) -> None:
         """
         Read from a database.
 
         Args:
             at_once: how many connections are kept for it.
             with_times: asked before each read: whether each pair's last event is needed.
+            often: as `read_users` takes it.
         """
         self._database = database
         self._with_times = with_times
+        self._often = often
         self._idle: deque[LoopConnection] = deque()
         self._threads = ThreadPoolExecutor(at_once, "reader")
 
@@ -83,7 +90,7 @@ class LoopReads:
 
     def _read_blocking(self, user_ids: Sequence[str]) -> Mapping[str, UserState]:
         with self._database.reading() as connection:
-            return read_users(connection, user_ids, self._with_times())
+            return read_users(connection, user_ids, self._with_times(), self._often)
 
     async def _rows(self, user_ids: list[str]) -> Rows:
         while self._idle:
@@ -117,12 +124,12 @@ class LoopReads:
         return await connection.run(statement.execution(given), given)
 
     def _statement(self) -> PreparedStatement:
-        return users_statement(self._database.engine, self._with_times())
+        return users_statement(self._database.engine, self._with_times(), self._often)
 
     async def _opened(self) -> LoopConnection:
         def opened() -> Any:
             # Both: which one is sent may change with the live model, and a connection is kept for long.
-            both = (users_statement(self._database.engine, with_times) for with_times in (False, True))
+            both = (users_statement(self._database.engine, with_times, self._often) for with_times in (False, True))
             first = [text for statement in both for text in statement.preparation(["users"])]
             return self._database.open_for_loop(first)
 
@@ -135,20 +142,23 @@ _SEPARATOR = "\n"
 """Stands between ids that the database joins: no id holds a control character."""
 
 
-def read_users(connection: Connection, user_ids: Sequence[str], with_times: bool = False) -> Mapping[str, UserState]:
+def read_users(
+    connection: Connection, user_ids: Sequence[str], with_times: bool = False, often: int = 0
+) -> Mapping[str, UserState]:
     """
     Read the interactions and lists of some users.
 
     Args:
         with_times: whether each pair's last event is wanted: scores may fade by it, or by their order.
+        often: games that were shown more often are wanted too; 0: none.
     """
-    return states_of(_rows(connection, user_ids, with_times) if user_ids else (), user_ids)
+    return states_of(_rows(connection, user_ids, with_times, often) if user_ids else (), user_ids)
 
 
-def _rows(connection: Connection, user_ids: Sequence[str], with_times: bool) -> Sequence[Any]:
+def _rows(connection: Connection, user_ids: Sequence[str], with_times: bool, often: int) -> Sequence[Any]:
     if not is_postgres(connection):
-        return connection.execute(_users(connection, lambda column: column.in_(user_ids), with_times)).all()
-    return users_statement(connection.engine, with_times).rows_alone(connection, {"users": list(user_ids)})
+        return connection.execute(_users(connection, lambda column: column.in_(user_ids), with_times, often)).all()
+    return users_statement(connection.engine, with_times, often).rows_alone(connection, {"users": list(user_ids)})
 
 
 Among = Callable[[Any], Any]
@@ -156,9 +166,9 @@ Among = Callable[[Any], Any]
 
 
 @lru_cache(maxsize=4)
-def users_statement(engine: Engine, with_times: bool) -> PreparedStatement:
+def users_statement(engine: Engine, with_times: bool, often: int = 0) -> PreparedStatement:
     """Return PostgreSQL's statement for users given as the array `users`; `states_of` tells what its rows mean."""
-    query = _users(engine, lambda column: column == func.any(literal_column("$1")), with_times)
+    query = _users(engine, lambda column: column == func.any(literal_column("$1")), with_times, often)
     text = str(query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
     # Put in afterwards: SQLAlchemy takes a percent sign that it is given for one of the statement's own.
     return PreparedStatement(text.replace("$1", "CAST(%(users)s AS TEXT[])"))
@@ -168,7 +178,7 @@ def states_of(rows: Iterable[Sequence[Any]], user_ids: Iterable[str]) -> dict[st
     """Turn the rows of `_users` into users; a user of whom nothing is kept is there all the same."""
     states = {user_id: UserState(user_id) for user_id in user_ids}
     for row in rows:
-        user_id, source, number, first, second, third, times, moment, items, events_seen = row
+        user_id, source, number, first, second, third, times, moment, items, events_seen, *shown = row
         state = states[user_id]
         state.rows.append(row)
         if source is None:
@@ -177,14 +187,26 @@ def states_of(rows: Iterable[Sequence[Any]], user_ids: Iterable[str]) -> dict[st
             state._millionths, state._flags = second, third
             state._newest_event_at = moment
             state._last_event_at = times
+            if shown and shown[0]:
+                state.shown = _counts(shown[0])
         else:
             made_at = _moment(moment)
             state.lists[source] = StoredList(user_id, source, number, made_at, bytes(items), first, events_seen)
     return states
 
 
-def _users(store: Store, among: Among, with_times: bool) -> CompoundSelect[Any]:
-    """Rows of two kinds: of a user's pairs all together (no source), and of each of their lists."""
+def _counts(text: str) -> dict[str, int]:
+    """Read joined games behind how often they were shown: "12 g-1" and "3 g-2" in two lines."""
+    parts = (line.split(" ", 1) for line in text.split(_SEPARATOR))
+    return {game_id: int(times) for times, game_id in parts}
+
+
+def _users(store: Store, among: Among, with_times: bool, often: int) -> CompoundSelect[Any]:
+    """
+    Rows of two kinds: of a user's pairs all together (no source), and of each of their lists.
+
+    Where games shown often are wanted, rows have one column more, which holds them.
+    """
     pairs, lists = user_game_interactions.c, user_lists.c
     times = func.aggregate_strings(cast(microseconds(store, pairs.last_event_at), String), ",")
     of_pairs = (
@@ -215,4 +237,23 @@ def _users(store: Store, among: Among, with_times: bool) -> CompoundSelect[Any]:
         lists["items"],
         lists.events_seen,
     ).where(among(lists.user_id))
-    return union_all(of_lists, of_pairs)
+    if not often:
+        return union_all(of_lists, of_pairs)
+    return union_all(of_lists.add_columns(null()), of_pairs.add_columns(_shown_often(often).label("shown")))
+
+
+def _shown_often(often: int) -> ScalarSelect[Any]:
+    """Games that the user of the enclosing row was shown more often than this, among those shown last."""
+    given, of_row = feedback.c, literal_column(f"{user_game_interactions.name}.user_id", id_type())
+    last = (
+        select(given.game_id)
+        .where(given.user_id == of_row, given.action == SHOWN)
+        .order_by(given.feedback_id.desc())
+        .limit(LOOKED_AT)
+        .subquery("last_shown")
+    )
+    times = func.count()
+    counted = select(last.c.game_id, times.label("times")).group_by(last.c.game_id).having(times > often)
+    games = counted.order_by(last.c.game_id).subquery("shown_often")
+    told = cast(games.c.times, String) + " " + games.c.game_id
+    return select(func.aggregate_strings(told, _SEPARATOR)).select_from(games).scalar_subquery()

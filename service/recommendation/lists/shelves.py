@@ -75,7 +75,8 @@ def shelves(
     """
     view, given = own_view(view, state.user_id, now)
     settings = settings.changed_by(given)
-    sources = Sources(view, hidden_games(state, request.exclude), now)
+    hidden, in_vain = hidden_games(state, request.exclude), state.shown_in_vain
+    sources = Sources(view, hidden, now, shown=in_vain, often=settings.often)
     pool, taste = Pool(sources), TagTaste()
     if given.personal and state.events_seen:
         scores = state.scores(settings.half_life_days, this_hour(now))

@@ -4,14 +4,15 @@ What each source proposes for a list: the personal list, popular games, and what
 Each proposes only games that may stand there now; `order` and the shelves put them in order.
 """
 
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from recommendation.catalogue.games import Game
 from recommendation.engine.model import BY_TREND
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Candidate, Origin, Reason, source_class
+from recommendation.lists.rotation import sunk
 from recommendation.lists.shops_own import REASONS, Entry, ShopsOwn
 from recommendation.lists.stored import StoredList, unpack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
@@ -50,9 +51,16 @@ class Sources:
     hidden: Set[str]
     now: datetime
     tags: TagFilter = ANY_TAGS
+    shown: Mapping[str, int] = field(default_factory=dict)
+    """Games that sink, as `sunk` takes them."""
+    often: int = 0
 
     def personal(self, stored: StoredList, owned: Set[str]) -> Iterator[Candidate]:
         """Yield the items of a personal list, best first; the reader stops after a page."""
+        items = self._by_model(stored, owned)
+        return iter(sunk(items, self.shown, self.often)) if self.shown else items
+
+    def _by_model(self, stored: StoredList, owned: Set[str]) -> Iterator[Candidate]:
         origin = Origin("cf", stored.model_version, stored.generated_at)
         game_of, reasons, hidden = self.view.listed(self.now).get, self.view.reasons, self.hidden
         tags = self.tags if self.tags and self.view.live is None else None  # else they were ranked by their tags

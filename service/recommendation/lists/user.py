@@ -1,6 +1,6 @@
 """All that is kept of one user, as one statement read it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -43,6 +43,8 @@ class UserState:
     lists: dict[str, StoredList] = field(default_factory=dict)
     rows: list[Sequence[Any]] = field(default_factory=list)
     """What the store said, where the user was read from it: all of the above comes from there."""
+    shown: Mapping[str, int] = field(default_factory=dict)
+    """How often each game was shown, of those that were shown often, where that was read."""
 
     @property
     def games(self) -> int:
@@ -52,11 +54,13 @@ class UserState:
     def stamp(self) -> bytes:
         """Return what tells the user's rows from any others; a microsecond for each kilobyte of them."""
         found = blake2b(digest_size=16)
-        for _, source, number, first, second, third, times, moment, items, events_seen in self.rows:
+        for _, source, number, first, second, third, times, moment, items, events_seen, *shown in self.rows:
             # No text holds a NUL: where one ends is plain. Items come last, behind their length.
             length = -1 if items is None else len(items)
             told = f"{source}\0{number}\0{first}\0{second}\0{third}\0{times}\0{moment}\0{events_seen}\0{length}\0"
             found.update(told.encode())
+            if shown:
+                found.update(f"{shown[0]}\0".encode())
             if items is not None:
                 found.update(items)
         return found.digest()
@@ -65,6 +69,12 @@ class UserState:
     def owned(self) -> frozenset[str]:
         """Games that the user owns."""
         return self._flagged("13")
+
+    @property
+    def shown_in_vain(self) -> Mapping[str, int]:
+        """Those of the games shown often that the user never touched."""
+        touched = set(self.game_ids) if self.shown else _NOTHING
+        return {game_id: times for game_id, times in self.shown.items() if game_id not in touched}
 
     @property
     def dismissed(self) -> frozenset[str]:

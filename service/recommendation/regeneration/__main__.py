@@ -19,7 +19,7 @@ def main(regeneration_id: str) -> int:
     """Remake the lists of every shard; 0 done, 1 not."""
     settings = load_settings()
     database = Database(settings.database_url, pool_size=3, announces=settings.announces)
-    lists = ListSettings(settings.list_length, settings.half_life_days)
+    lists = ListSettings.of(settings)
     try:
         with database.reading() as connection:
             found = get_regeneration(connection, regeneration_id)

@@ -53,6 +53,7 @@ def _list_by(parts: Parts, version: str, user_id: str, page: PageRequest) -> byt
     except ArtifactRefused as error:
         raise Problem(409, "model_refused", f"{version} cannot be loaded: {error}") from None
     with parts.database.reading() as connection:
-        state = read_users(connection, [user_id], parts.list_settings.needs_times(view))[user_id]
+        how = parts.list_settings
+        state = read_users(connection, [user_id], how.needs_times(view), how.often)[user_id]
     active = active_list(state, view, page, parts.list_settings, parts.settings.fresh_reads, parts.clock())
     return list_body(active, page.limit, view.catalogue)

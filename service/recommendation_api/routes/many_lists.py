@@ -50,11 +50,11 @@ def _read(
     parts: Parts, view: StoreView, users: Sequence[str], page: PageRequest
 ) -> list[tuple[UserState, ActiveList, bytes]]:
     """Read users by one statement and put their lists together; in a thread, as each may take a millisecond."""
-    settings = parts.settings
+    settings, how = parts.settings, parts.list_settings
     with parts.database.reading() as connection:
-        states = read_users(connection, sorted(users), parts.list_settings.needs_times(view))
+        states = read_users(connection, sorted(users), how.needs_times(view), how.often)
     now = parts.clock()
-    lists = [active_list(states[user], view, page, parts.list_settings, settings.fresh_reads, now) for user in users]
+    lists = [active_list(states[user], view, page, how, settings.fresh_reads, now) for user in users]
     return [
         (states[user], active, list_body(active, page.limit, view.catalogue))
         for user, active in zip(users, lists, strict=True)

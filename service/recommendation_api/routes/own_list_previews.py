@@ -52,7 +52,8 @@ def _list_with(parts: Parts, user_id: str, source: str, item: FirstPartyItem) ->
     now, present = parts.clock(), parts.views.view
     view = replace(present, everyone=with_item(present.everyone, source, item, now))
     with parts.database.reading() as connection:
-        state = read_users(connection, [user_id], parts.list_settings.needs_times(view))[user_id]
+        how = parts.list_settings
+        state = read_users(connection, [user_id], how.needs_times(view), how.often)[user_id]
     page = PageRequest()
     active = active_list(state, view, page, parts.list_settings, parts.settings.fresh_reads, now)
     return list_body(active, page.limit, view.catalogue)
