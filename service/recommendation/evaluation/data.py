@@ -55,6 +55,14 @@ class Split:
         """Rows of the users of whom pairs were held out."""
         return np.flatnonzero(self.held_out.pairs_per_user())
 
+    @property
+    def is_in_time(self) -> bool:
+        """Whether all that is held out came after all that is known, so that a trend of the last days has a say."""
+        known, later = self.train.times, self.held_out.times
+        if known is None or later is None or not self.train.pairs or not self.held_out.pairs:
+            return False
+        return bool(later.min() > known.max())
+
     def only_for(self, user_ids: Container[str]) -> Split:
         """The same split for some users; the held-out pairs of all others go back into `train`."""
         chosen = np.array([user in user_ids for user in self.held_out.users.all_ids], bool)

@@ -39,6 +39,8 @@ class Engine:
     settings: EngineSettings
     unfitted: frozenset[str] = field(default=frozenset(), repr=False)
     """Users who are folded in, but whose pairs enter no fit."""
+    in_time: bool = False
+    """As `Fitted` takes it."""
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
         return self.fitted(train).rank(train, users, n)
@@ -46,7 +48,7 @@ class Engine:
     def fitted(self, train: InteractionMatrix) -> Fitted:
         """Fit a model to what it may learn from."""
         learnt = np.array([user not in self.unfitted for user in train.users.all_ids], bool)
-        return Fitted(fit(train.only_pairs(learnt[train.user_rows]), self.settings))
+        return Fitted(fit(train.only_pairs(learnt[train.user_rows]), self.settings), self.in_time)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +56,14 @@ class Fitted:
     """
     A model that was fitted before, perhaps to other data.
 
-    It ranks without its trend: held-out pairs lie anywhere in the past, and the trend is of the last days.
+    It ranks without its trend where held-out pairs lie anywhere in the past, as the trend is of the last days.
     """
 
     model: Model
+    in_time: bool = False
+    """Whether the held-out pairs came after all that the model was fitted to: then the trend has its say."""
 
     def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
         own = train.of_users(users)
-        return unseen_lists(self.model.without_trend(), own, popular_lists(train.pairs_per_game(), own, n))
+        model = self.model if self.in_time else self.model.without_trend()
+        return unseen_lists(model, own, popular_lists(train.pairs_per_game(), own, n))

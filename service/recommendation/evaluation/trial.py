@@ -40,7 +40,7 @@ class Trial:
 
     def engine(self, settings: EngineSettings) -> Engine:
         """The product's engine, fitted to what it may learn from."""
-        return Engine(settings, self.unfitted)
+        return Engine(settings, self.unfitted, self.split.is_in_time)
 
     def lists(self, ranker: Ranker) -> Lists:
         """Lists for the users of whom pairs were held out."""

@@ -11,10 +11,12 @@ from recommendation.engine.model import BY_TREND, Model
 from recommendation.engine.rank_one import contributions, recommend, score
 from recommendation.engine.releases import Release, extended
 from recommendation.engine.settings import EngineSettings
-from recommendation.engine.timeline import Timeline
+from recommendation.engine.timeline import DAY, Timeline
 from recommendation.errors import ArtifactRefused, SettingsError
+from recommendation.evaluation.data import Split, random_split
 from recommendation.evaluation.gate import judge
 from recommendation.evaluation.report import decision_text
+from recommendation.evaluation.trial import Trial
 from stores import fashions, set_aside
 
 GIVEN = EngineSettings(8, 2, weighting="binary", recency=0.0, ridge=10.0, link_share=0.0, neighbours=0)
@@ -101,6 +103,19 @@ def test_releases_come_in_and_games_keep_their_trend(model: Model) -> None:
 def test_the_gate_judges_pairs_of_all_times_without_the_trend(model: Model) -> None:
     split = set_aside(WEEKLY)
     assert judge(model, None, split, 0.05).candidate == judge(model.without_trend(), None, split, 0.05).candidate
+
+
+def test_an_evaluation_keeps_the_trend_only_where_all_that_is_held_out_came_later() -> None:
+    assert WEEKLY.times is not None
+    late = WEEKLY.times >= 209 * DAY  # the last day of a week
+    split = Split(WEEKLY.only_pairs(~late), WEEKLY.only_pairs(late))
+    at_random = random_split(WEEKLY, 0)
+    assert (split.is_in_time, at_random.is_in_time) == (True, False)
+    trend, none = (replace(GIVEN, trend=one, trend_days=7) for one in (2.0, 0.0))
+    reached = [Trial(split, 10).reached(Trial(split, 10).engine(one))["ndcg@10"] for one in (trend, none)]
+    assert reached[0] > 1.2 * reached[1]
+    lists = [Trial(at_random, 10).lists(Trial(at_random, 10).engine(one)).tolist() for one in (trend, none)]
+    assert lists[0] == lists[1]
 
 
 def test_the_trend_of_the_data_ends_with_its_newest_pair(model: Model) -> None:
