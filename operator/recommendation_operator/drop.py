@@ -71,6 +71,12 @@ class ContentDrop:
         return bool(self.spec.get("dryRun", False))
 
     @property
+    def holdout_percent(self) -> int | None:
+        """Percent of the users whose lists hold no place of the drop; None: of none."""
+        holdout = self.spec.get("holdout")
+        return int(holdout["percent"]) if holdout else None
+
+    @property
     def shards(self) -> int:
         return int(self.spec["shards"])
 
@@ -94,11 +100,18 @@ class ContentDrop:
         return self.is_true("Finished")
 
 
+def is_lift(value: object) -> bool:
+    """Tell whether a stored lift says when it was measured, and until when it is."""
+    times = [value.get(name) for name in ("measuredTime", "lastLookTime")] if isinstance(value, Mapping) else [None]
+    return all(isinstance(text, str) and is_time(text) for text in times)
+
+
 _WRITTEN_BY_US = {
     "jobName": names.is_regeneration_job_name,
     "regeneration": names.is_safe_id,
     "trainingRun": names.is_safe_id,
     "startTime": is_time,
+    "lift": is_lift,
 }
 
 
@@ -136,6 +149,8 @@ def registration_body(drop: ContentDrop) -> Json:
     }
     if drop.release is not None:
         body["release_time"] = drop.release.isoformat()
+    if drop.holdout_percent is not None:
+        body["holdout"] = {"percent": drop.holdout_percent}
     return body
 
 

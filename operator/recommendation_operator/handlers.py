@@ -19,6 +19,7 @@ import kopf
 
 from recommendation_operator import names
 from recommendation_operator.cluster import Cluster
+from recommendation_operator.lifts import Lifts
 from recommendation_operator.logs import use_json
 from recommendation_operator.loop import ReconcileLoop, utc_now
 from recommendation_operator.metrics import OperatorMetrics
@@ -63,10 +64,12 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo.cluster = Cluster(credentials, namespace, ours.request_timeout_seconds)
     memo.service = ServiceClient(ours.api_url, ours.operator_key_file, ours.request_timeout_seconds)
     memo.patience = ours.heartbeat_seconds
-    memo.loop = ReconcileLoop(Reconciler(memo.cluster, memo.service, ours, metrics, utc_now), ours, metrics)
+    reconciler = Reconciler(memo.cluster, memo.service, ours, metrics, utc_now)
+    memo.loop = ReconcileLoop(reconciler, ours, metrics)
     memo.generations = {}
     port = metrics.serve(ours.metrics_port)
-    memo.tasks = [asyncio.create_task(memo.loop.run())]
+    lifts = Lifts(memo.cluster, memo.service, ours, utc_now, lambda: reconciler.served)
+    memo.tasks = [asyncio.create_task(task) for task in (memo.loop.run(), lifts.run())]
     if ours.training_cronjob is not None and ours.queue_wait_seconds:
         memo.tasks.append(asyncio.create_task(QueuedRuns(memo.service, ours, memo.loop.wake).run()))
     logger.info("serving namespace %s; metrics on port %d", namespace, port)

@@ -129,9 +129,10 @@ def _dry_run(drop: ContentDrop, seen: Seen, now: datetime) -> Plan:
         return _act(drop, seen, now, actions.AskPreview(), verdicts.pending())
     found = seen.preview
     displaced = ", ".join(f"{verdicts.quoted(game)} from {lists}" for game, lists in found.displaced) or "nothing"
+    held_back = f"; {found.users_held_back} others are held back" if drop.holdout_percent is not None else ""
     message = (
-        f"nothing was written; the drop would reach {found.users_targeted} users and touch {found.lists_touched} "
-        f"lists, displacing {displaced}"
+        f"nothing was written; the drop would reach {found.users_targeted - found.users_held_back} users and touch "
+        f"{found.lists_touched} lists, displacing {displaced}{held_back}"
     )
     verdict = Verdict(reasons.DRY_RUN, message, succeeded=True)
     accepted = verdicts.accepted(found.unknown_similar, reasons.DRY_RUN, "previewed, not made known")

@@ -55,6 +55,8 @@ class Reconciler:
         self._performer = Performer(cluster, service, settings.job_template)
         self._hindered = Hindered(cluster, settings, clock)
         self._remaking = Remaking(cluster, service, settings, self._hindered, clock)
+        self.served: list[ContentDrop] = []
+        """The drops as they stood at the end of the last look."""
         self._failures: dict[str, int] = {}
         self._defective: set[str] = set()
         """Drops that brought a defect to light at their last look; none of them holds the turn from the others."""
@@ -84,6 +86,7 @@ class Reconciler:
             after, wait = await self._serve(drop, drop.uid == turn, jobs)
             served.append(after)
             waits.append(wait)
+        self.served = served
         waits.append(await self._serve_training(jobs))
         waits.append(await tidy(self._cluster, views, served, self._clock(), self._settings))
         self._metrics.counted(served, self._clock())

@@ -33,11 +33,52 @@ class Preview:
     lists_touched: int
     displaced: tuple[tuple[str, int], ...] = ()
     unknown_similar: tuple[str, ...] = ()
+    users_held_back: int = 0
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Preview:
-        displaced = tuple((row["game_id"], row["lists"]) for row in body.get("displaced", ()))
-        return cls(body["users_targeted"], body["lists_touched"], displaced, tuple(body.get("unknown_similar", ())))
+        return cls(
+            body["users_targeted"],
+            body["lists_touched"],
+            tuple((row["game_id"], row["lists"]) for row in body.get("displaced", ())),
+            tuple(body.get("unknown_similar", ())),
+            body.get("users_held_back", 0),
+        )
+
+
+@dataclass(frozen=True)
+class LiftView:
+    """What the service measured of a drop with a holdout; numbers are of one user, None while too few count."""
+
+    state: str
+    exposed: int
+    placed: int
+    held_back: int
+    """Users who count, in each group."""
+    window_days: int
+    difference: float | None
+    low: float | None
+    high: float | None
+    lacks_users: bool
+    counted_until: datetime
+    last_look_at: datetime
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> LiftView:
+        placed, held_back = body["placed"], body["held_back"]
+        return cls(
+            state=body["state"],
+            exposed=placed["exposed"] + held_back["exposed"],
+            placed=placed["counted"],
+            held_back=held_back["counted"],
+            window_days=body["window_days"],
+            difference=body["difference"],
+            low=body["low"],
+            high=body["high"],
+            lacks_users=body["sample_ratio"]["mismatch"],
+            counted_until=parse_time(body["counted_until"]),
+            last_look_at=parse_time(body["last_look_at"]),
+        )
 
 
 @dataclass(frozen=True)

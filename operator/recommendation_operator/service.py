@@ -13,9 +13,11 @@ import aiohttp
 from recommendation_operator import names, reasons
 from recommendation_operator.drop import ContentDrop, audience_body, registration_body
 from recommendation_operator.problems import Refused, TryAgain, retry_after
-from recommendation_operator.records import Preview, RegenerationView, Registration, TrainingRunView
+from recommendation_operator.records import LiftView, Preview, RegenerationView, Registration, TrainingRunView
 
 Json = dict[str, Any]
+LIFT_WAIT_SECONDS = 60.0
+"""Beyond the usual time-out: one report is worked out at a time, and nothing waits for a lift."""
 
 MOST_REGENERATIONS = 100
 """Regenerations that the service lists at a time; more are not under way at once."""
@@ -53,6 +55,10 @@ class ServiceClient:
         body = registration_body(drop) | {"audience": audience_body(drop)}
         key = names.idempotency_key(drop.uid, drop.generation, "preview")
         return Preview.from_json(await self._call("POST", f"/drops/{_part(drop.uid)}/preview", body, key))
+
+    async def lift(self, uid: str) -> LiftView:
+        """What a drop's places earned so far; the service may have to count for long."""
+        return LiftView.from_json(await self._call("GET", f"/drops/{_part(uid)}/lift", wait_seconds=LIFT_WAIT_SECONDS))
 
     async def train(self, drop: ContentDrop, generation: int) -> TrainingRunView:
         key = names.idempotency_key(drop.uid, generation, "train")

@@ -165,6 +165,13 @@ class OperatorSettings:
             "liveness does not notice [a watch that ends](https://github.com/nolar/kopf/issues/1276)."
         ),
     )
+    lift_seconds: float = field(
+        default=3600.0,
+        metadata=seconds(
+            "between questions for the lift of a drop with a holdout, until its last window is over. Counting costs "
+            "the service, and a user counts a week after the first list, so nothing changes faster."
+        ),
+    )
     metrics_port: int = field(
         default=9090,
         metadata=described(

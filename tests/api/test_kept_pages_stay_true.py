@@ -150,13 +150,18 @@ class Machine(RuleBasedStateMachine):
     def delete_a_game(self, second: bool, game: str) -> None:
         assert self.call(second, "DELETE", f"/games/{game}").status_code in (200, 404)
 
-    @rule(second=REPLICA, games=st.lists(GAMES, min_size=1, max_size=3, unique=True), released=SOON)
-    def drop(self, second: bool, games: list[str], released: int | None) -> None:
+    @rule(
+        second=REPLICA,
+        games=st.lists(GAMES, min_size=1, max_size=3, unique=True),
+        released=SOON,
+        holdout=st.none() | st.just({"percent": 50}),
+    )
+    def drop(self, second: bool, games: list[str], released: int | None, holdout: Any) -> None:
         self.count += 1
         uid, now = f"drop-{self.count}", rfc3339(self.now)
         placement = {"slots": 2, "first_position": 1, "duration_days": 1}
         body = {"name": uid, "games": [{"game_id": game} for game in games], "created_at": now, "placement": placement}
-        body["release_time"] = self.in_minutes(released) or now
+        body |= {"release_time": self.in_minutes(released) or now, "holdout": holdout}
         assert self.call(second, "PUT", f"/drops/{uid}", body).status_code == 200
         self.drops.append(uid)
 

@@ -27,6 +27,7 @@ FULL = a_drop(
     shards=4,
     suspend=False,
     dryRun=False,
+    holdout={"percent": 10},
 )
 OTHER: Json = {
     "games": [{"id": "g-2"}],
@@ -36,6 +37,7 @@ OTHER: Json = {
     "placement": {"slots": 1, "firstPosition": 3, "durationDays": 14},
     "shards": 5,
     "dryRun": True,
+    "holdout": {"percent": 11},
 }
 
 
@@ -141,7 +143,7 @@ def test_no_field_but_suspend_can_be_changed(field: str, toggle: bool) -> None:
     refusal(old | {field: OTHER[field]} | ({"suspend": True} if toggle else {}), old)
 
 
-@pytest.mark.parametrize("field", ["releaseTime", "audience"])
+@pytest.mark.parametrize("field", ["releaseTime", "audience", "holdout"])
 @pytest.mark.parametrize("toggle", [False, True])
 def test_no_optional_field_can_be_added_or_taken_away(field: str, toggle: bool) -> None:
     toggled = {"suspend": True} if toggle else {}
@@ -185,6 +187,7 @@ def test_a_field_of_a_later_version_is_immutable_without_a_rule_of_its_own() -> 
         *({"placement": {"slots": s, "firstPosition": p}} for s, p in ((0, 3), (2, 0), (2, 100), (100, 2))),
         *({"placement": {"durationDays": d}} for d in (0, 91)),
         {"audience": {"activeWithinDays": 0}},
+        *({"holdout": held} for held in ({}, {"percent": 0}, {"percent": 51}, {"percent": "10"})),
         {"releaseTime": "0001-01-01T00:00:00Z"},
         {"releaseTime": "tomorrow"},
     ],
@@ -203,6 +206,7 @@ def test_refused(spec: Json) -> None:
             {"placement": {"slots": 1, "firstPosition": 100}},
             {"placement": {"slots": 100, "firstPosition": 1, "durationDays": 90}},
             {"shards": 64},
+            *({"holdout": {"percent": percent}} for percent in (1, 50)),
         )
     ],
 )
@@ -234,7 +238,7 @@ def test_its_names_are_its_own() -> None:
     shown = [[column["name"] for column in columns if column.get("priority", 0) == wide] for wide in (0, 1)]
     assert shown == [
         ["Succeeded", "Reason", "Users", "Of", "Coverage", "Age"],
-        ["Release", "Model", "Message"],
+        ["Release", "Lift", "Model", "Message"],
     ]
 
 

@@ -259,6 +259,12 @@ def test_a_dry_run_reports_and_writes_nothing(tmp_path: Path) -> None:
         assert world.service.regenerations == {}
         assert world.regeneration_jobs() == []
         assert world.status()["usersTargeted"] == 700
+        assert "held back" not in message
+        world.apply(a_drop("held", dryRun=True, holdout={"percent": 10}))
+        await world.finished("held")
+        assert world.condition("held", "Succeeded")["message"].endswith("; 70 others are held back")
+        assert "would reach 630 users" in world.condition("held", "Succeeded")["message"]
+        assert "lift" not in world.status("held")
 
     play(tmp_path, scene)
 

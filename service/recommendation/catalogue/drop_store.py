@@ -1,6 +1,7 @@
 """Drops in the store."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,7 @@ def put_drop(connection: Connection, drop: Drop, now: datetime) -> Drop:
         return known
     if known is not None and known.ended_at is not None:
         return known
+    drop = replace(drop, measured_from=_measured_from(drop, known, now))
     names = [game.game_id for game in drop.games]
     new = [*revive_games(connection, names, now), *ensure_games(connection, names, now, ())]
     by_drops = {name for name, said in said_by_drops(connection).items() if any(one.released_at for one in said)}
@@ -39,6 +41,12 @@ def put_drop(connection: Connection, drop: Drop, now: datetime) -> Drop:
     connection.execute(statement.on_conflict_do_update(index_elements=["uid"], set_=values))
     _bump(connection, now)
     return drop
+
+
+def _measured_from(drop: Drop, known: Drop | None, now: datetime) -> datetime | None:
+    if drop.holdout_percent is None:
+        return None
+    return max(drop.released_at, known.measured_from if known and known.measured_from else now)
 
 
 def _as_given(game: Game, made: bool) -> dict[str, Any]:
@@ -74,11 +82,18 @@ def ended_drops(connection: Connection, now: datetime, limit: int) -> list[Drop]
     return _read(connection, drops.c.ended_at.is_not(None) | (drops.c.ends_at <= now), latest=limit)
 
 
+def drops_with_holdout(connection: Connection) -> list[Drop]:
+    """Read the drops that hold users back, also those that have ended."""
+    return _read(connection, drops.c.holdout_percent.is_not(None))
+
+
 def standing_drops(connection: Connection, now: datetime) -> Iterable[StandingDrop]:
     """Read what readers need to know of drops."""
     for drop in current_drops(connection, now):
         names = frozenset(game.game_id for game in drop.games)
-        yield StandingDrop(drop.uid, names, drop.released_at, drop.ends_at, drop.slots, drop.first_position)
+        yield StandingDrop(
+            drop.uid, names, drop.released_at, drop.ends_at, drop.slots, drop.first_position, drop.holdout_percent
+        )
 
 
 def _read(connection: Connection, condition: ColumnElement[bool], latest: int | None = None) -> list[Drop]:

@@ -7,7 +7,9 @@ from recommendation.catalogue.games import Game, parse_game
 from recommendation.ids import is_id
 from recommendation.rows import MAX_WHOLE, RowError, as_fields, optional_time, required_time, whole_number
 
-DROP_FIELDS = frozenset({"name", "generation", "games", "release_time", "created_at", "placement", "audience"})
+DROP_FIELDS = frozenset(
+    {"name", "generation", "games", "release_time", "created_at", "placement", "audience", "holdout"}
+)
 
 
 MAX_GAMES = 200
@@ -18,6 +20,10 @@ LAST_PLACE = 100
 
 
 MAX_DAYS = 90
+
+
+MOST_HELD_BACK = 50
+"""Percent of the users; more than half would say no more, and hide the release from most."""
 
 
 MAX_NAME = 253
@@ -47,6 +53,10 @@ class Drop:
     slots: int
     first_position: int
     ended_at: datetime | None = None
+    holdout_percent: int | None = None
+    """Percent of the users whose lists hold no place of it; None: of none."""
+    measured_from: datetime | None = None
+    """Where there is a holdout: since when places differ, as the release may have passed before the drop was known."""
 
     def state(self, now: datetime) -> str:
         """Return `scheduled` before its release, `standing` while it has places in lists, `ended` after that."""
@@ -89,7 +99,15 @@ def parse_drop(uid: str, body: object) -> Drop:
         ends_at=released_at + timedelta(days=whole_number(placement, "duration_days", 1, MAX_DAYS, absent=14)),
         slots=slots,
         first_position=first_position,
+        holdout_percent=_held_back(fields.get("holdout")),
     )
+
+
+def _held_back(value: object) -> int | None:
+    if value is None:
+        return None
+    fields = as_fields(value, frozenset({"percent"}), required=("percent",))
+    return whole_number(fields, "percent", 1, MOST_HELD_BACK, absent=None)
 
 
 def _games(value: object, released_at: datetime) -> tuple[Game, ...]:
@@ -132,6 +150,7 @@ class StandingDrop:
     ends_at: datetime
     slots: int
     first_position: int
+    holdout_percent: int | None = None
 
     def with_slots(self, slots: int) -> "StandingDrop":
         """Return the drop with so many slots, as far as there are places from its first position on."""

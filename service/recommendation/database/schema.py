@@ -27,6 +27,7 @@ REVISIONS = (
     "0020",
     "0021",
     "0022",
+    "0023",
 )
 """Every migration this code knows, oldest first; a test holds it against the migrations folder."""
 

@@ -352,9 +352,12 @@ drops = Table(
     Column("first_position", Integer, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("given", JSON),
+    Column("holdout_percent", Integer),
+    Column("measured_from", UtcDateTime),
 )
 """Releases that the operator made known: which games, and the places they get in lists until they end. `given` is what
-the drop says of each game, and whether it was known before (`catalogue.drop_store`)."""
+the drop says of each game, and whether it was known before (`catalogue.drop_store`). Who is in a holdout is a hash,
+and stands in no table."""
 
 
 experiments = Table(

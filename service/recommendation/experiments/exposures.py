@@ -6,7 +6,7 @@ experiment's type: feedback, or an interaction whose id is remembered. Feedback 
 once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -31,7 +31,13 @@ class Exposed(NamedTuple):
     """Outcomes in the days before the start of the experiment."""
 
 
-def exposed_users(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> Iterator[Exposed]:
+def exposed_users(
+    connection: Connection,
+    experiment: Experiment,
+    outcome: str,
+    now: datetime,
+    games: Collection[str] | None = None,
+) -> Iterator[Exposed]:
     """
     Yield the users who were exposed, in no order.
 
@@ -42,11 +48,15 @@ def exposed_users(connection: Connection, experiment: Experiment, outcome: str, 
         connection: of a snapshot, as it streams.
         outcome: event type that is counted.
         now: what happens later is not looked at.
+        games: only outcomes with these count in windows; None: with any. Before the start all do: a game that is
+            released then was not there before.
     """
     exposed, outcomes = _exposed(connection, experiment, now), _outcomes(connection, experiment, outcome, now)
     window = timedelta(days=experiment.window_days) // TICK
     since = exposed.c.first
     in_window = (outcomes.c.at >= since) & (outcomes.c.at < since + window)
+    if games is not None:
+        in_window &= outcomes.c.game_id.in_(sorted(games))
     query = (
         select(
             exposed.c.user_id,
@@ -60,6 +70,12 @@ def exposed_users(connection: Connection, experiment: Experiment, outcome: str, 
     present = _microseconds_of(now)
     for user_id, first, after, before in connection.execution_options(yield_per=10_000).execute(query):
         yield Exposed(user_id, first + window <= present, int(after), int(before))
+
+
+def exposed_ids(connection: Connection, experiment: Experiment, now: datetime) -> Iterator[str]:
+    """Yield only the ids of the users who were exposed, in no order; of a snapshot, as it streams."""
+    query = select(_exposed(connection, experiment, now).c.user_id)
+    yield from connection.execution_options(yield_per=10_000).execute(query).scalars()
 
 
 def _exposed(connection: Connection, experiment: Experiment, now: datetime) -> Subquery:
@@ -82,11 +98,11 @@ def _exposed(connection: Connection, experiment: Experiment, now: datetime) -> S
 def _outcomes(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> Subquery:
     since = experiment.starts_at - timedelta(days=experiment.before_days)
     told, kept = feedback.c, event_ids.c
-    as_feedback: Select[tuple[str, int]] = select(
-        told.user_id, microseconds(connection, told.occurred_at).label("at")
+    as_feedback: Select[tuple[str, str, int]] = select(
+        told.user_id, told.game_id, microseconds(connection, told.occurred_at).label("at")
     ).where(told.action == outcome, told.occurred_at >= since, told.occurred_at <= now)
     twice = exists().where(told.user_id == kept.user_id, told.event_id == kept.event_id)
-    as_events = select(kept.user_id, microseconds(connection, kept.occurred_at)).where(
+    as_events = select(kept.user_id, kept.game_id, microseconds(connection, kept.occurred_at)).where(
         kept.event_type == outcome,
         kept.occurred_at >= since,
         kept.occurred_at <= now,

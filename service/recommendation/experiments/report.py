@@ -1,7 +1,7 @@
 """Whether it worked: an experiment's variants, what each earned, and how sure that is."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -18,6 +18,10 @@ from recommendation.experiments.exposures import Exposed, exposed_users
 
 SAMPLE_RATIO_ALARM = 0.001
 """Below this p-value users are missing from a variant. Small, as it is looked at often."""
+
+
+LEAST_EXPECTED = 5
+"""Users to be expected in the smallest variant before the chi-square test is believed (Cochran, 1954)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,6 @@ def report(connection: Connection, experiment: Experiment, named: str | None, no
     outcome = named or experiment.outcome
     counted = count(experiment, exposed_users(connection, experiment, outcome, now))
     control = counted[0]
-    p_value = sample_ratio_p_value([one.exposed for one in counted], [one.variant.share for one in counted])
     return {
         "experiment": experiment.name,
         "state": experiment.state(now),
@@ -51,10 +54,22 @@ def report(connection: Connection, experiment: Experiment, named: str | None, no
         "starts_at": rfc3339(experiment.starts_at),
         "ends_at": experiment.ends_at and rfc3339(experiment.ends_at),
         "counted_until": rfc3339(now),
-        "sample_ratio": {"p_value": p_value, "mismatch": p_value < SAMPLE_RATIO_ALARM},
+        "sample_ratio": sample_ratio([one.exposed for one in counted], [one.variant.share for one in counted]),
         "planned": _planned(connection, experiment, outcome, now) if experiment.state(now) == "scheduled" else None,
-        "variants": [_variant(experiment, control, one, now) for one in counted],
+        "variants": [told_of(experiment, control, one, now) for one in counted],
     }
+
+
+def sample_ratio(exposed: Sequence[int], shares: Sequence[int]) -> dict[str, Any]:
+    """
+    Say whether as many users were exposed in each variant as its share lets expect; with too few there is no telling.
+
+    Example:
+        850 and 150 users of shares 90 and 10 are a mismatch: the first variant lacks some fifty.
+    """
+    p_value = sample_ratio_p_value(exposed, shares)
+    enough = sum(exposed) * min(shares) >= LEAST_EXPECTED * sum(shares)
+    return {"p_value": p_value, "mismatch": enough and p_value < SAMPLE_RATIO_ALARM}
 
 
 def _planned(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> dict[str, Any] | None:
@@ -111,7 +126,8 @@ def count(experiment: Experiment, exposed: Iterable[Exposed]) -> list[Counted]:
     ]
 
 
-def _variant(experiment: Experiment, control: Counted, one: Counted, now: datetime) -> dict[str, Any]:
+def told_of(experiment: Experiment, control: Counted, one: Counted, now: datetime) -> dict[str, Any]:
+    """Say how a variant does beside the first one, `control`."""
     counted = len(one.group.after)
     told: dict[str, Any] = {
         "variant": one.variant.name,

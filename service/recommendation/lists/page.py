@@ -78,8 +78,8 @@ def active_list(
     personal = _personal(state, stored, sources, request, settings) if stored and request.wants("cf") else ()
     placements: list[Placement] = []
     if view.drops and given.drop_slots != 0 and stored is not None and request.wants("drop"):
-        personal_items = list(sources.personal(stored, state.owned))
-        placements = _placements(personal_items, view, request, given.drop_slots, now)
+        personal_items, drops = list(sources.personal(stored, state.owned)), view.drops_for(state.user_id)
+        placements = _placements(personal_items, drops, request, given.drop_slots, now)
     rest = sources.rest() if request.wants("popular") else ()
     items = order([*first_party, personal, rest], placements, request.limit, len(request.before))
     return ActiveList(
@@ -160,10 +160,14 @@ def _is_stale(
 
 
 def _placements(
-    personal: Sequence[Candidate], view: StoreView, request: PageRequest, slots: int | None, now: datetime
+    personal: Sequence[Candidate],
+    drops: Sequence[StandingDrop],
+    request: PageRequest,
+    slots: int | None,
+    now: datetime,
 ) -> list[Placement]:
     """
-    Return the places of standing drops.
+    Return the places of drops, of those that stand.
 
     A drop's game is placed only where the personal list holds it, so where the model ranks it among the user's best
     hundred or so: a drop moves a release up in a list that has it anyway, and puts it into no other.
@@ -172,7 +176,7 @@ def _placements(
         slots: in place of each drop's own; None: its own.
     """
     placements = []
-    for standing in view.drops:
+    for standing in drops:
         if not standing.released_at <= now < standing.ends_at:
             continue
         drop = standing if slots is None else standing.with_slots(slots)

@@ -7,7 +7,7 @@ A row is left out where there is too little to fill it, or nothing that would be
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice, takewhile
 from math import fsum
@@ -52,8 +52,8 @@ class FrontPage:
     taste: TagTaste
     length: int
     """Most games in a row."""
-    with_drops: bool
-    """Whether drops have places; else their games stand only in rows for which they need none."""
+    drops: Sequence[StandingDrop]
+    """Those that may have places; games of others stand only in rows for which they need none."""
     shown: set[str] = field(default_factory=set)
     """Games of the rows so far."""
     shown_tags: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -142,15 +142,11 @@ class FrontPage:
         """Yield the row of new games that stand in the user's list: of drops, and released not long ago."""
         now = self.sources.now
         since = this_hour(now) - NEW_FOR
-        drops: dict[str, StandingDrop] = {}
-        for drop in self.sources.view.drops:
-            if drop.released_at <= now < drop.ends_at:
-                drops = dict.fromkeys(drop.games, drop) | drops
-        best = [item for item in self.pool.best if self.with_drops or item.game_id not in drops]
+        placed, of_drops = (_by_game(drops, now) for drops in (self.drops, self.sources.view.drops))
         items = (
-            as_drop(item, drops[item.game_id]) if item.game_id in drops else item
-            for item in best
-            if item.game_id in drops or (item.game.released_at is not None and item.game.released_at > since)
+            as_drop(item, placed[item.game_id]) if item.game_id in placed else item
+            for item in self.pool.best
+            if item.game_id in placed or (item.game_id not in of_drops and _is_younger(item, since))
         )
         text = f"Announced, or released in the last {NEW_FOR.days} days, and among the best for you"
         return self._put(Shelf("New for you", Reason("new_release", text), self._first(items)))
@@ -195,6 +191,19 @@ class FrontPage:
             item._replace(reason=Reason("newest", f"Released on {item.game.released_at:%Y-%m-%d}")) for item in released
         )
         return self._put(Shelf("Newest games", reason, self._first(items)))
+
+
+def _by_game(drops: Iterable[StandingDrop], now: datetime) -> dict[str, StandingDrop]:
+    """Return the first standing drop of each game."""
+    found: dict[str, StandingDrop] = {}
+    for drop in drops:
+        if drop.released_at <= now < drop.ends_at:
+            found = dict.fromkeys(drop.games, drop) | found
+    return found
+
+
+def _is_younger(item: Candidate, since: datetime) -> bool:
+    return item.game.released_at is not None and item.game.released_at > since
 
 
 def _popular_title(days: int | None) -> str:

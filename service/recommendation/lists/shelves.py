@@ -83,7 +83,8 @@ def shelves(
         taste = taste_of(state, view, scores)
         # Only rows of tags look further down than a list.
         pool = pool_of(state, view, sources, scores, settings, DEPTH if taste.outstanding else 0)
-    page = FrontPage(state, sources, pool, taste, request.length, given.drop_slots != 0)
+    drops = () if given.drop_slots == 0 else view.drops_for(state.user_id)
+    page = FrontPage(state, sources, pool, taste, request.length, drops)
     rows = list(islice(page.rows(), request.rows))
     return Shelves(
         user_id=state.user_id,

@@ -25,6 +25,7 @@ from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
 from recommendation.engine.releases import Release, extended, is_new
 from recommendation.experiments.experiment import Experiment
+from recommendation.experiments.holdout import holdout_of, is_held_back
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
 from recommendation.lists.shops_own import ShopsOwn
@@ -115,6 +116,20 @@ class StoreView:
         if self.live is None or self.live.model.trend is None:
             return None
         return self.live.created_at + timedelta(days=self.live.model.trend_days)
+
+    def drops_for(self, user_id: str) -> Sequence[StandingDrop]:
+        """Return the drops that may have places in a user's list: all but those in whose holdout the user is."""
+        if not self._has_holdouts:
+            return self.drops
+        return [drop for drop, held in self._holdouts if held is None or not is_held_back(held, user_id)]
+
+    @cached_property
+    def _has_holdouts(self) -> bool:
+        return any(drop.holdout_percent is not None for drop in self.drops)
+
+    @cached_property
+    def _holdouts(self) -> Sequence[tuple[StandingDrop, Experiment | None]]:
+        return [(drop, holdout_of(drop)) for drop in self.drops]
 
     def listed(self, now: datetime) -> Mapping[int, Game]:
         """

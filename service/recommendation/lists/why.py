@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from recommendation.catalogue.drops import StandingDrop
 from recommendation.engine import rank_one
 from recommendation.lists.own_view import own_view
 from recommendation.lists.page import ActiveList, active_list
@@ -15,6 +14,7 @@ from recommendation.lists.stored import unpack
 from recommendation.lists.tags import ANY_TAGS, TagFilter
 from recommendation.lists.user import UserState
 from recommendation.lists.view import StoreView
+from recommendation.lists.why_drops import EXPERIMENT, drop_of, no_place, no_slot
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,6 @@ _Explained = tuple[float | None, float, list[dict[str, Any]]]
 NOT_REMADE = "not_remade_yet"
 
 
-EXPERIMENT = "experiment"
-"""An experiment leaves it out."""
-
-
 _NOT_PERSONAL = "An experiment puts popular games in the place of a personal list: {}"
 
 
@@ -87,7 +83,7 @@ def explain(
     place = next((i for i, item in enumerate(active.items, 1) if item.game_id == game_id), None)
     item = active.items[place - 1] if place else None
     if item is not None:
-        code, text = item.reason.code, item.reason.text + _no_slot(view, game_id, item.source, now)
+        code, text = item.reason.code, item.reason.text + no_slot(active.treatment, state.user_id, view, item, now)
     else:
         code, text = _why_not(state, view, game_id, now, explained[0], tags)
         if code == "below_cut":
@@ -125,14 +121,14 @@ def explain_shelves(
                 return _explanation(state, view, game_id, shown, explained, most)
     code, text = _why_not(state, view, game_id, now, explained[0], ANY_TAGS)
     if code == "below_cut":
-        code, text = _why_in_no_row(page)
+        code, text = _why_in_no_row(page, view, game_id, now)
     return _explanation(state, view, game_id, _Shown(code, text), explained, most)
 
 
-def _why_in_no_row(page: Shelves) -> tuple[str, str]:
+def _why_in_no_row(page: Shelves, view: StoreView, game_id: str, now: datetime) -> tuple[str, str]:
     if not page.treatment.personal:
         return EXPERIMENT, _NOT_PERSONAL.format(page.treatment.told)
-    return "below_cut", "The rows hold other games"
+    return no_place(page.treatment, page.user_id, view, game_id, now) or ("below_cut", "The rows hold other games")
 
 
 class _Shown(NamedTuple):
@@ -218,7 +214,7 @@ def _why_not(
 def _why_below(
     state: UserState, view: StoreView, settings: ListSettings, active: ActiveList, game_id: str, now: datetime
 ) -> tuple[str, str]:
-    """Tell games apart that an experiment takes away, or that the stored list lacks as it is older than they are."""
+    """Tell games apart that an experiment or a holdout takes away, or that an older stored list lacks."""
     given = active.treatment
     if not given.personal:
         return EXPERIMENT, _NOT_PERSONAL.format(given.told)
@@ -227,22 +223,12 @@ def _why_below(
         key = view.catalogue.by_id[game_id].key
         if made is not None and any(listed == key for listed, _, _ in unpack(made.items)):
             return NOT_REMADE, "The user's list is older than what is known of this game, and is not remade yet"
-    drop = _drop_of(view, game_id, now)
+    without = no_place(given, state.user_id, view, game_id, now)
+    if without is not None:
+        return without
+    drop = drop_of(view.drops, game_id, now)
     if drop is None:
         return "below_cut", "Other games score higher for this user"
-    if given.drop_slots == 0:
-        return EXPERIMENT, f"An experiment gives drops no places in this user's list: {given.told}"
     slots = drop.slots if given.drop_slots is None else drop.with_slots(given.drop_slots).slots
     where = f"which moves up at most {slots} games of the user's personal list"
     return "no_drop_slot", f"It is in no slot of its drop, {where}; other games score higher for this user"
-
-
-def _no_slot(view: StoreView, game_id: str, source: str, now: datetime) -> str:
-    """Say of a game of a drop that stands in the list by itself that it has no slot."""
-    if source != "cf" or _drop_of(view, game_id, now) is None:
-        return ""
-    return ". It is in no slot of its drop: other games take them"
-
-
-def _drop_of(view: StoreView, game_id: str, now: datetime) -> StandingDrop | None:
-    return next((drop for drop in view.drops if game_id in drop.games and drop.released_at <= now < drop.ends_at), None)

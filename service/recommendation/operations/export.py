@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
+from recommendation.catalogue.drop_store import standing_drops
 from recommendation.catalogue.games import Catalogue
 from recommendation.clock import rfc3339
 from recommendation.database.tables import event_ids, exposures, feedback, outbox, user_game_interactions
+from recommendation.experiments.holdout import groups_in_holdouts
 from recommendation.experiments.store import unended
 from recommendation.experiments.treatment import treatment, variants_json
 from recommendation.interactions.erasures import erased_until
@@ -25,7 +27,7 @@ from recommendation.weights import MILLION
 def export_user(connection: Connection, user_id: str, catalogue: Catalogue, now: datetime) -> dict[str, Any]:
     """
     Return a person's interactions, feedback, remembered events, lists, the variants that they get in experiments,
-    the first lists that they read in some, and what waits to be announced of them.
+    the holdouts of drops, the first lists that they read in some experiments, and what waits to be announced of them.
 
     An account has its visitors' with its own; a visitor has nothing left but the account. `erased_at` is the time up to
     which no event counts, for as long as an erasure is remembered.
@@ -49,6 +51,7 @@ def export_user(connection: Connection, user_id: str, catalogue: Catalogue, now:
             {"experiment": row.experiment, "first_at": rfc3339(row.first_at)}
             for row in _rows(connection, exposures, [user_id], "experiment")
         ],
+        "holdouts": groups_in_holdouts(standing_drops(connection, now), user_id),
         "announcements": [
             {"type": row.type, "created_at": rfc3339(row.created_at), "data": json.loads(row.data)}
             for row in _rows(connection, outbox, [user_id, *(visitor for visitor, _ in visitors)], "outbox_id")

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from recommendation.announcements.announcement import DROP_FINISHED, REGENERATION_FINISHED, Announcement, announce
 from recommendation.announcements.outbox import is_announcing, put
 from recommendation.catalogue.drop_store import end_drop, get_drop
+from recommendation.catalogue.drops import Drop
 from recommendation.catalogue.store import AVAILABLE_GAMES
 from recommendation.database.tables import regeneration_shards, regenerations
 from recommendation.regeneration.coverage import catalogue_coverage_after
@@ -57,7 +58,7 @@ def withdraw_drop(connection: Connection, drop_uid: str, now: datetime) -> None:
     told = _stopped(connection, of_drop, now)
     had_any = connection.execute(select(regenerations.c.regeneration_id).where(of_drop).limit(1)).first()
     if drop is not None and was_current and had_any is None:
-        data = {"drop_uid": drop_uid, "name": drop.name, "state": "withdrawn", "finished_at": now}
+        data = {**_named(drop, "withdrawn"), "finished_at": now}
         told = [announce(DROP_FINISHED, drop_uid, now, data)]
     put(connection, told)
 
@@ -106,6 +107,10 @@ def _of_its_drop(
     if drop is None:
         return []
     state = "withdrawn" if found.state == "failed" and drop.ended_at else found.state
-    named = {"drop_uid": drop.uid, "name": drop.name, "state": state, "regeneration_id": found.regeneration_id}
+    named = {**_named(drop, state), "regeneration_id": found.regeneration_id}
     release = {"release_coverage": found.release_coverage(drop)}
     return [announce(DROP_FINISHED, drop.uid, now, named | results | release)]
+
+
+def _named(drop: Drop, state: str) -> dict[str, object]:
+    return {"drop_uid": drop.uid, "name": drop.name, "state": state, "holdout_percent": drop.holdout_percent}

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from recommendation.catalogue.drops import Drop
 from recommendation.catalogue.games import Catalogue, Said, completed
 from recommendation.errors import no_model
+from recommendation.experiments.holdout import is_held_back, measured
 from recommendation.interactions.stream import count_users, stream_users
 from recommendation.lists.personal import ListSettings
 from recommendation.lists.personal_each import RankEach
@@ -32,6 +33,8 @@ def preview(
     """
     Rank the audience with the drop's games released, and compare with how their lists stand without.
 
+    Users of the drop's holdout are counted, and nothing is displaced in their lists.
+
     Raises:
         ModelMissing: there is no live model to rank with.
     """
@@ -41,14 +44,17 @@ def preview(
     released = _with_drop(view, drop, now)
     lists = RankEach(released, settings)
     keys = {released.catalogue.by_id[name].key for name in names}
-    targeted, looked, touched = count_users(connection, since), 0, 0
+    targeted, looked, touched, held_back = count_users(connection, since), 0, 0, 0
+    holdout = measured(drop)
     displaced: Counter[int] = Counter()
     last = drop.first_position + drop.slots - 1
     with_times = settings.needs_times(released)
     for block in stream_users(connection, USERS_AT_ONCE, active_since=since, with_times=with_times):
         looked += len(block.user_ids)
-        for order in lists.keys_of(block, now):
-            if keys.intersection(order):
+        for user_id, order in zip(block.user_ids, lists.keys_of(block, now), strict=True):
+            if holdout is not None and is_held_back(holdout, user_id):
+                held_back += 1
+            elif keys.intersection(order):
                 touched += 1
                 others = [key for key in order if key not in keys]
                 displaced.update(others[drop.first_position - 1 : last])
@@ -58,6 +64,7 @@ def preview(
     return {
         "users_targeted": targeted,
         "lists_touched": round(touched * scale),
+        "users_held_back": round(held_back * scale),
         "exact": looked >= targeted,
         "displaced": [
             {"game_id": released.catalogue.by_key[key].game_id, "lists": round(count * scale)}

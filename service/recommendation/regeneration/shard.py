@@ -25,6 +25,8 @@ from recommendation.database.database import Database
 from recommendation.database.locks import share_with_erasure
 from recommendation.errors import InvalidInput
 from recommendation.evaluation.exposure import Exposure
+from recommendation.experiments.experiment import Experiment
+from recommendation.experiments.holdout import is_held_back, measured
 from recommendation.interactions.erasures import erased_after, wait_for_erasures
 from recommendation.interactions.history import UserBlock
 from recommendation.interactions.stream import stream_users
@@ -79,6 +81,8 @@ class Work:
     lists: ListMaker
     release: frozenset[int]
     """Keys of the drop's games; none where the regeneration is for no drop."""
+    holdout: Experiment | None
+    """Users in whose lists the drop has no places: games in these are not its doing."""
     with_times: bool
     """Whether the lists need the time of each pair, because scores fade or their order counts."""
     clock: Clock
@@ -110,11 +114,11 @@ def regenerate_shard(
         regeneration, view = _prepare(database, regeneration_id, shard_number, max_bytes, clock)
         shard = regeneration.progress[shard_number]
         if shard.state != "succeeded":
-            release = _release_keys(database, regeneration.drop_uid, view.catalogue)
+            release, holdout = _release(database, regeneration.drop_uid, view.catalogue)
             with_times = settings.needs_times(view)
             lists = make_lists(view, settings)
             try:
-                _finish(Work(database, regeneration, lists, release, with_times, clock, report), shard)
+                _finish(Work(database, regeneration, lists, release, holdout, with_times, clock, report), shard)
             except Overtaken:
                 continue
         with database.writing() as connection:
@@ -208,13 +212,16 @@ def _written(writing: Future[Shard] | None, shard: Shard, report: Report) -> Sha
     return after
 
 
-def _release_keys(database: Database, drop_uid: str | None, catalogue: Catalogue) -> frozenset[int]:
+def _release(
+    database: Database, drop_uid: str | None, catalogue: Catalogue
+) -> tuple[frozenset[int], Experiment | None]:
     if drop_uid is None:
-        return frozenset()
+        return frozenset(), None
     with database.reading() as connection:
         drop = get_drop(connection, drop_uid)
     names = [game.game_id for game in drop.games] if drop else []
-    return frozenset(catalogue.by_id[name].key for name in names if name in catalogue.by_id)
+    release = frozenset(catalogue.by_id[name].key for name in names if name in catalogue.by_id)
+    return release, measured(drop) if drop else None
 
 
 def _write(work: Work, shard: Shard, users: list[str], lists: list[StoredList], now: datetime) -> Shard:
@@ -240,12 +247,20 @@ def _write(work: Work, shard: Shard, users: list[str], lists: list[StoredList], 
             users_personal=shard.users_personal + len(kept),
             users_overtaken=shard.users_overtaken + len(overtaken),
             exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(standing, TOP_PLACES))),
-            release_seen=shard.release_seen
-            | work.release.intersection(_keys(standing).tolist() if work.release else ()),
+            release_seen=shard.release_seen | _seen(work, standing),
         )
         if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
             raise Overtaken
     return after
+
+
+def _seen(work: Work, standing: Iterable[StoredList]) -> frozenset[int]:
+    """Keys of the drop's games that stand in lists in which it may have places."""
+    if not work.release:
+        return frozenset()
+    held = work.holdout
+    placed = standing if held is None else (one for one in standing if not is_held_back(held, one.user_id))
+    return work.release.intersection(_keys(placed).tolist())
 
 
 def _keys(lists: Iterable[StoredList], places: int | None = None) -> npt.NDArray[np.int32]:

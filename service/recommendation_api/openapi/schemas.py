@@ -273,6 +273,12 @@ class AudienceIn(Strict):
     active_within_days: int | None = Field(None, ge=1, le=drops.MAX_ACTIVE_DAYS)
 
 
+class HoldoutIn(Strict):
+    """Users whose lists hold no place of the drop, so that its lift can be measured."""
+
+    percent: int = Field(ge=1, le=drops.MOST_HELD_BACK)
+
+
 class DropIn(Strict):
     """A release."""
 
@@ -283,6 +289,7 @@ class DropIn(Strict):
     generation: int | None = Field(1, ge=1, le=MAX_WHOLE)
     placement: PlacementIn | None = None
     audience: AudienceIn | None = None
+    holdout: HoldoutIn | None = None
 
 
 class RegenerationIn(Strict):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Query
@@ -15,6 +15,8 @@ from recommendation.catalogue.drops import Drop, active_since, parse_drop
 from recommendation.catalogue.store import games_named
 from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
+from recommendation.experiments.holdout import measured
+from recommendation.experiments.lift import lift
 from recommendation.lists.personal import ListSettings
 from recommendation.operations.drop_feedback import feedback_of
 from recommendation.regeneration import ending as endings
@@ -26,7 +28,10 @@ from recommendation_api.http.retries import answered, once_and_shown
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.drops import DropsOut, DropTakenOut, PreviewOut
+from recommendation_api.openapi.answers.experiments import LiftOut
 from recommendation_api.parts import parts_of
+from recommendation_api.problems import Problem
+from recommendation_api.routes.experiments import refuse_unknown_outcome
 from recommendation_api.routes.training import live_model_document
 
 WithFeedback = Annotated[bool, Query(description="count what users did with each drop's games since its release")]
@@ -109,6 +114,35 @@ async def preview_drop(request: Request, uid: schemas.UserId) -> Response:
     return json_response(result)
 
 
+@router.get("/drops/{uid}/lift", responses=answer(LiftOut))
+async def get_drop_lift(
+    request: Request,
+    uid: schemas.UserId,
+    outcome: Annotated[str, Query(max_length=32)] = "purchased",
+    games: Annotated[Literal["drop", "all"], Query(description="games whose events are counted")] = "drop",
+) -> Response:
+    """
+    Say what a drop's places earned: events with its games per user, in its holdout and among all others.
+
+    Users count who were exposed, by `shown` feedback of any game while the drop stood, and whose window is over.
+    `games=all` counts what they bought otherwise too, of which the drop may take some away. It is worked out anew for
+    each call, and can be asked for until the last window is over and 90 days longer.
+    """
+    parts = parts_of(request)
+    refuse_unknown_outcome(parts, outcome)
+
+    def work() -> dict[str, Any]:
+        now = parts.clock()
+        with parts.database.snapshot() as connection:
+            drop = drops.get_drop(connection, uid)
+            holdout = measured(drop) if drop is not None else None
+            if drop is None or holdout is None:
+                raise Problem(404, "unknown_holdout", "no drop has this uid, or the one that has it holds no user back")
+            return lift(connection, drop, holdout, outcome, games == "drop", now)
+
+    return json_response(await parts.reports.run(work))
+
+
 def _previewer(
     request: Request, drop: Drop, since: datetime | None, settings: ListSettings
 ) -> Callable[[], dict[str, Any]]:
@@ -136,6 +170,7 @@ def drop_document(drop: Drop, now: datetime) -> dict[str, Any]:
         "created_at": rfc3339(drop.created_at),
         "ended_at": drop.ended_at and rfc3339(drop.ended_at),
         "placement": {"slots": drop.slots, "first_position": drop.first_position},
+        "holdout": None if drop.holdout_percent is None else {"percent": drop.holdout_percent},
     }
 
 

@@ -14,6 +14,7 @@ from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
 from recommendation.experiments import store
 from recommendation.experiments.experiment import Experiment, parse_experiment
+from recommendation.experiments.holdout import groups_in_holdouts
 from recommendation.experiments.read_settings import ReadSettings
 from recommendation.experiments.report import report
 from recommendation.lists.own_view import own_view
@@ -31,7 +32,7 @@ from recommendation_api.openapi.answers.experiments import (
     ExperimentsOut,
     UserExperimentsOut,
 )
-from recommendation_api.parts import parts_of
+from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem
 
 changing = APIRouter(tags=["experiments"], dependencies=[needs("admin")])
@@ -116,9 +117,7 @@ async def get_experiment_report(
     statement may, `recs experiment report` has the time.
     """
     parts = parts_of(request)
-    if outcome is not None and outcome not in parts.settings.weights:
-        known = ", ".join(parts.settings.weights.names)
-        raise Problem(422, "unknown_outcome", f"outcome should be one of {known}")
+    refuse_unknown_outcome(parts, outcome)
 
     moment = None if at is None else required_time({"at": at}, "at")
 
@@ -134,15 +133,29 @@ async def get_experiment_report(
 @reading.get("/user/{user_id}/experiments", responses=answer(UserExperimentsOut))
 async def get_user_experiments(request: Request, user_id: schemas.UserId) -> Response:
     """
-    Read which variants a user gets now: those that the user's list names.
+    Read which variants a user gets now, those that the user's list names, and in which drops' holdouts they are.
 
     `fallback` is `live_model` where this process does not hold the model that the variant names: the live one ranks
     the user's list then.
     """
     parts = parts_of(request)
     await parts.views.catch_up()
-    _, given = own_view(parts.views.view, user_id, parts.clock())
-    return json_response({"user_id": user_id, "experiments": given.as_json()})
+    view = parts.views.view
+    _, given = own_view(view, user_id, parts.clock())
+    holdouts = groups_in_holdouts(view.drops, user_id)
+    return json_response({"user_id": user_id, "experiments": given.as_json(), "holdouts": holdouts})
+
+
+def refuse_unknown_outcome(parts: Parts, outcome: str | None) -> None:
+    """
+    Let an event type pass that can be counted.
+
+    Raises:
+        Problem: 422 that names those that can.
+    """
+    if outcome is not None and outcome not in parts.settings.weights:
+        known = ", ".join(parts.settings.weights.names)
+        raise Problem(422, "unknown_outcome", f"outcome should be one of {known}")
 
 
 def experiment_named(connection: Connection, name: str) -> Experiment:

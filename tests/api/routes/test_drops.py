@@ -1,6 +1,7 @@
 """Drops and regenerations, as the operator asks for them."""
 
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -108,6 +109,58 @@ def test_a_preview_says_whom_a_drop_would_reach_and_writes_nothing(trained: Any)
     assert trained.get("/regenerations") == before
     assert trained.get("/drops") == {"drops": []}
     assert trained.call("GET", "/user/u00/why", params={"game_id": "g-new"}).status_code == 404
+
+
+@pytest.mark.parametrize("holdout", [{}, {"percent": 0}, {"percent": 51}, {"percent": 1.5}, {"users": 3}, 10])
+def test_a_holdout_is_some_percent_of_the_users(store: Any, holdout: Any) -> None:
+    assert store.call("PUT", "/drops/uid-1", json={**DROP, "holdout": holdout}).status_code == 422
+
+
+def test_who_is_held_back_has_no_place_of_the_drop_wherever_lists_are_read(trained: Any) -> None:
+    assert put(trained, holdout={"percent": 50})["holdout"] == {"percent": 50}
+    opened = trained.post("/regenerations", {"drop_uid": "uid-1"})
+    remake(trained, opened)
+    users = [f"u{number:02}" for number in range(0, 16, 2)]
+    held = {user for user in users if trained.get(f"/user/{user}/experiments")["holdouts"][0]["held_back"]}
+    assert 0 < len(held) < 8
+    batch = trained.post("/lists/read", {"users": users})["lists"]
+    for user, together in zip(users, batch, strict=True):
+        alone = trained.get(f"/user/{user}")
+        new = next(item for item in alone["items"] if item["game_id"] == "g-new")
+        assert new["source"] == ("cf" if user in held else "drop")
+        assert [(item["game_id"], item["source"]) for item in together["items"]] == [
+            (item["game_id"], item["source"]) for item in alone["items"]
+        ]
+        shelves = trained.get(f"/user/{user}/shelves")["rows"]
+        assert ("drop" in {item["source"] for row in shelves for item in row["items"]}) is (user not in held)
+        exported = trained.get(f"/user/{user}/export")["holdouts"]
+        assert exported == [{"drop_uid": "uid-1", "held_back": user in held}]
+    assert trained.call("DELETE", "/drops/uid-1").status_code == 204
+    assert trained.get("/user/u00/experiments")["holdouts"] == []
+
+
+def test_games_in_the_lists_of_those_held_back_are_not_the_drops_doing(trained: Any) -> None:
+    body = {**DROP, "audience": {}, "holdout": {"percent": 50}}
+    without = trained.post("/drops/uid-1/preview", {**body, "holdout": None})
+    preview = trained.post("/drops/uid-1/preview", body)
+    assert without["users_held_back"] == 0
+    assert 0 < preview["users_held_back"] < 16
+    assert 0 < preview["lists_touched"] < without["lists_touched"]
+    # A drop that holds half of all back, but of those whose lists would hold its game all, reaches nothing.
+    even = [f"u{number:02}" for number in range(0, 16, 2)]
+    uid = next(uid for uid in map(str, range(10_000)) if all(is_held_back(uid, user) for user in even))
+    put(trained, uid, holdout={"percent": 50}, games=[{"game_id": "g-new", "similar_to": ["g02"]}])
+    opened = trained.post("/regenerations", {"drop_uid": uid})
+    remake(trained, opened)
+    done = trained.get(f"/regenerations/{opened['id']}")
+    assert (done["users_targeted"], done["users_regenerated"]) == (16, 16)
+    assert done["release_coverage"] == float(any("g-new" in trained.listed(f"u{n:02}") for n in range(1, 16, 2)))
+
+
+def is_held_back(uid: str, user: str) -> bool:
+    """Tell by hashes alone whether a user is in the half that a drop holds back."""
+    key = blake2b(f"variant:drop/{uid}".encode(), digest_size=32, person=b"experiment key").digest()
+    return int.from_bytes(blake2b(user.encode(), digest_size=8, key=key).digest(), "big") % 100 < 50
 
 
 def test_a_regeneration_reports_what_was_done_and_ends_when_every_shard_is_through(trained: Any) -> None:
@@ -253,3 +306,25 @@ def test_a_drop_beside_which_others_wrote_counts_what_it_wrote(trained: Any) -> 
         1.0,
         trained.get(f"/regenerations/{beside['id']}")["catalogue_coverage_after"],
     )
+
+
+def test_the_lift_of_a_drop_is_told_to_the_operator_and_only_where_it_has_a_holdout(trained: Any) -> None:
+    put(trained, "uid-1", holdout={"percent": 10})
+    put(trained, "uid-2")
+    told = trained.get("/drops/uid-1/lift")
+    assert (told["state"], told["percent"], told["outcome"], told["games"]) == ("Collecting", 10, "purchased", "drop")
+    assert told["placed"] == told["held_back"] == {"exposed": 0, "counted": 0, "mean": None}
+    trained.post("/feedback", {"user_id": "u00", "game_id": "g02", "action": "shown"})
+    told = trained.get("/drops/uid-1/lift", params={"outcome": "wishlisted", "games": "all"})
+    assert (told["outcome"], told["games"]) == ("wishlisted", "all")
+    assert told["placed"]["exposed"] + told["held_back"]["exposed"] == 1
+    for path, status, code in (
+        ("/drops/uid-2/lift", 404, "unknown_holdout"),
+        ("/drops/none/lift", 404, "unknown_holdout"),
+        ("/drops/uid-1/lift?outcome=sold", 422, "unknown_outcome"),
+        ("/drops/uid-1/lift?games=own", 422, "invalid_parameter"),
+    ):
+        answer = trained.call("GET", path)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), path
+    assert trained.call("DELETE", "/drops/uid-1").status_code == 204
+    assert trained.get("/drops/uid-1/lift")["placed"]["exposed"] <= 1

@@ -145,7 +145,7 @@ def test_a_regeneration_of_a_drop_tells_of_both_when_it_is_through(announcing: D
     checkerboard(announcing)
     trained(announcing, tmp_path)
     with announcing.writing() as connection:
-        put_drop(connection, drop(), START)
+        put_drop(connection, replace(drop(), holdout_percent=10), START)
         opened = regenerations.open_regeneration(connection, "d-1", None, 1, START)
     remade(announcing, opened.regeneration_id)
     remade(announcing, opened.regeneration_id)
@@ -165,6 +165,7 @@ def test_a_regeneration_of_a_drop_tells_of_both_when_it_is_through(announcing: D
         opened.regeneration_id,
     )
     assert 0.0 <= dropped["release_coverage"] <= 1.0
+    assert dropped["holdout_percent"] == 10
 
 
 def test_a_failed_regeneration_and_a_withdrawn_drop_are_told_once(announcing: Database) -> None:

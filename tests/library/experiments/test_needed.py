@@ -1,11 +1,15 @@
 """Events that an experiment counts are remembered for as long as it counts them, and no longer."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from shop import event, send
 from sqlalchemy import select
 
+from recommendation.catalogue.drop_store import put_drop
+from recommendation.catalogue.drops import Drop
+from recommendation.catalogue.games import Game
 from recommendation.database.database import Database
 from recommendation.database.tables import event_ids
 from recommendation.experiments.experiment import Experiment, Variant
@@ -31,7 +35,7 @@ def bought(database: Database, day: int, kind: str = "purchased", user: str = "a
 
 def remembered(database: Database, day: int) -> set[str]:
     """Forget as on a day; return the ids that are left."""
-    names = [f"{kind}{day}" for kind in ("purchased", "played") for day in range(-20, 101)]
+    names = [f"{kind}{day}" for kind in ("purchased", "played") for day in range(-30, 101)]
     with database.writing() as connection:
         forget_old(connection, START + day * DAY, 7 * DAY, 3)
         left = {row.event_id for row in connection.execute(select(event_ids.c.event_id))}
@@ -58,6 +62,18 @@ def test_one_without_an_end_needs_the_last_90_days(database: Database) -> None:
     bought(database, 1)
     bought(database, 50)
     assert remembered(database, 100) == {"purchased50"}
+
+
+def test_what_a_drop_with_a_holdout_counts_is_remembered_from_four_weeks_before_it(database: Database) -> None:
+    drop = Drop("uid", "autumn", 1, (Game("new"),), START, START, START + 14 * DAY, 2, 3, holdout_percent=10)
+    with database.writing() as connection:
+        put_drop(connection, drop, START)
+        put_drop(connection, replace(drop, uid="plain", holdout_percent=None), START)
+    for day in (-29, -28, 20, 21):
+        bought(database, day)
+    bought(database, 1, "played")
+    assert remembered(database, 50) == {"purchased-28", "purchased20"}
+    assert remembered(database, 21 + 90) == set()
 
 
 def test_without_an_experiment_ids_go_with_their_retention(database: Database) -> None:

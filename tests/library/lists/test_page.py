@@ -239,9 +239,14 @@ def test_a_reason_names_a_game_that_the_user_has_or_one_they_were_interested_in(
 
 
 def drop(
-    uid: str, names: set[str], slots: int = 1, first_position: int = 1, begins: datetime = LONG_AGO
+    uid: str,
+    names: set[str],
+    slots: int = 1,
+    first_position: int = 1,
+    begins: datetime = LONG_AGO,
+    holdout: int | None = None,
 ) -> StandingDrop:
-    return StandingDrop(uid, frozenset(names), begins, NOW + HOUR, slots, first_position)
+    return StandingDrop(uid, frozenset(names), begins, NOW + HOUR, slots, first_position, holdout)
 
 
 def test_a_drop_stands_from_its_release_until_it_ends_and_says_so() -> None:
@@ -260,6 +265,40 @@ def test_a_drop_moves_up_only_what_stands_in_the_personal_list() -> None:
     active = page(state, view_of(drops=[drop("d", {"g003", "g006"}, slots=2)]))
     assert games(active, "drop") == ["g003"]
     assert games(active)[:2] == ["g003", "g001"]
+
+
+def named(user_id: str) -> UserState:
+    return replace(user_of(TWO, NOW - 3 * HOUR, stored("g001", "g003", "g006")), user_id=user_id)
+
+
+def test_a_tenth_of_the_users_have_no_place_of_a_drop_with_a_holdout_and_its_games_where_they_rank() -> None:
+    users = [f"u{number}" for number in range(1000)]
+    view, plain = view_of(drops=[drop("d", {"g006"}, holdout=10)]), view_of()
+    held = [user for user in users if not games(page(named(user), view), "drop")]
+    assert 70 <= len(held) <= 130
+    for user in held:
+        assert games(page(named(user), view)) == games(page(named(user), plain))
+        assert page(named(user), view, PageRequest(2, frozenset({"g001"}))).items[0].game_id == "g003"
+        told = explain(named(user), view, LIST, "g006", NOW, True)
+        assert told is not None
+        assert told.text.endswith("the holdout of this game's drop, which has no places in their lists")
+    unlike = view_of(drops=[drop("d", {"g007"}, holdout=10)], popular=[])
+    absent = explain(named(held[0]), unlike, LIST, "g007", NOW, True)
+    assert absent is not None
+    assert (absent.shown, absent.code) == (False, "holdout")
+
+
+def test_a_user_held_back_from_one_drop_has_the_places_of_another() -> None:
+    drops = [drop("d", {"g006"}, holdout=50), drop("e", {"g003"}, holdout=50)]
+    found = {tuple(games(page(named(f"u{number}"), view_of(drops=drops)), "drop")) for number in range(100)}
+    assert found == {(), ("g006",), ("g003",)}  # both in one list have one slot together, which the earlier takes
+    both = [drop("d", {"g006"}, holdout=50), drop("e", {"g006"})]
+    assert all(games(page(named(f"u{number}"), view_of(drops=both)), "drop") for number in range(20))
+
+
+def test_a_basket_is_held_back_from_nothing() -> None:
+    view = view_of(drops=[drop(f"d{number}", {"g006"}, holdout=50) for number in range(9)])
+    assert len(view.drops_for("")) == 9
 
 
 # What no page ever holds

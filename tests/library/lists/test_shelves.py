@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from random import Random
 
 import pytest
@@ -229,6 +230,29 @@ def test_an_experiment_without_places_of_drops_keeps_their_games_out_of_the_row_
     found = page(owner(), view_of(drops=[drop], experiments=(running,)), ShelvesRequest(20, 2))
     assert "new_release" not in codes(found)
     assert "drop" not in {item.source for item in found.items}
+
+
+def test_a_user_in_the_holdout_of_a_drop_has_its_games_in_no_row_of_new_ones_and_is_told_why() -> None:
+    listed = [item.game_id for item in active_list(owner(), view_of(), PageRequest(20), LIST, True, NOW).items]
+    games = {name: Game(name, KEYS[name], released_at=NOW - DAY) for name in listed}
+    drop = StandingDrop("uid", frozenset(listed), NOW - DAY, NOW + DAY, 1, 9, 50)
+    view = view_of(catalogue=catalogue(**games), drops=[drop])
+    users = [replace(owner(), user_id=f"u{number}") for number in range(20)]
+    held = [user for user in users if user_of_holdout(user.user_id)]
+    assert 3 <= len(held) <= 17
+    for user in users:
+        found = page(user, view, ShelvesRequest(20, 2))
+        assert ("new_release" in codes(found)) is (user not in held)
+        assert ("drop" in {item.source for item in found.items}) is (user not in held)
+    told = explain_shelves(held[0], view, LIST, ShelvesRequest(1, 1), listed[-1], NOW)
+    assert told is not None
+    assert (told.shown, told.code) == (False, "holdout")
+
+
+def user_of_holdout(user_id: str) -> bool:
+    """Tell by hashes alone whether a user is in the half that the drop `uid` holds back."""
+    key = blake2b(b"variant:drop/uid", digest_size=32, person=b"experiment key").digest()
+    return int.from_bytes(blake2b(user_id.encode(), digest_size=8, key=key).digest(), "big") % 100 < 50
 
 
 # Calibration

@@ -16,6 +16,23 @@ KEY = "operator-key"
 PREFIX = "/api/v1/recommendation"
 
 
+def a_lift(state: str = "Collecting", held_back: int = 0, **more: Any) -> Json:
+    """What the service answers about a drop's lift: before its first user counts, or with numbers."""
+    numbers = {"difference": 0.0214, "low": 0.00491, "high": 0.0379} if held_back else {}
+    return {
+        "state": state,
+        "window_days": 7,
+        "held_back": {"exposed": 120, "counted": held_back},
+        "placed": {"exposed": 1080, "counted": 9 * held_back},
+        "sample_ratio": {"p_value": 0.6, "mismatch": False},
+        "counted_until": "2026-12-12T09:00:00.5Z",
+        "last_look_at": "2026-12-16T18:00:00.25Z",
+        **dict.fromkeys(("difference", "low", "high")),
+        **numbers,
+        **more,
+    }
+
+
 class FakeService:
     def __init__(self, ticker: Ticker, faults: Faults) -> None:
         self.ticker = ticker
@@ -30,6 +47,9 @@ class FakeService:
         self.refuse_drops: Json | None = None
         self.training_ends = "succeeded"
         self.users = 1000
+        self.lift: Json = a_lift()
+        self.tells_lifts = asyncio.Event()
+        self.tells_lifts.set()
         self.keys: dict[str, tuple[Json, int, Json]] = {}
         self._numbers = itertools.count(1)
 
@@ -40,6 +60,7 @@ class FakeService:
             ("PUT", "/drops/{uid}", self._put_drop),
             ("DELETE", "/drops/{uid}", self._end_drop),
             ("POST", "/drops/{uid}/preview", self._preview),
+            ("GET", "/drops/{uid}/lift", self._lift),
             ("POST", "/train", self._once(self._train)),
             ("GET", "/train", self._list_runs),
             ("GET", "/train/{id}", self._get_run),
@@ -144,10 +165,17 @@ class FakeService:
             {
                 "users_targeted": 700,
                 "lists_touched": 650,
+                "users_held_back": 700 * (body.get("holdout") or {"percent": 0})["percent"] // 100,
                 "displaced": [{"game_id": "g-17", "lists": 12}],
                 "unknown_similar": self._unknown(body),
             }
         )
+
+    async def _lift(self, request: web.Request) -> web.Response:
+        if request.match_info["uid"] not in self.drops:
+            return _problem(404, "unknown_holdout", "no drop has this uid")
+        await self.tells_lifts.wait()
+        return web.json_response(self.lift)
 
     def queue_run(self) -> Json:
         """What an admin does with `POST /train`."""

@@ -8,7 +8,7 @@ import functools
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,18 @@ async def a_real_service(world: World, database_url: str) -> AsyncIterator[RealS
             world.kill_operators()
 
 
+@contextlib.asynccontextmanager
+async def a_later_service(world: World, database_url: str, days_ahead: Path) -> AsyncIterator[RealService]:
+    """As `a_real_service`, with a clock that is ahead by the days in a file; operators outlive it."""
+    variables = service_variables(world.directory, database_url)
+    _use_batch_commands(world, variables)
+    ahead = {"DAYS_AHEAD": str(days_ahead)}
+    app = ("later:app", "--app-dir", str(Path(__file__).parent))
+    async with a_service_process(world.directory, variables | ahead, app) as service:
+        world.urls["service"] = service.url
+        yield service
+
+
 def service_variables(directory: Path, database_url: str) -> dict[str, str]:
     """Environment of the service and of its batch commands."""
     return {
@@ -61,12 +73,14 @@ def service_variables(directory: Path, database_url: str) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def a_service_process(directory: Path, variables: dict[str, str]) -> AsyncIterator[RealService]:
+async def a_service_process(
+    directory: Path, variables: dict[str, str], app: Sequence[str] = ("recommendation_api.main:app",)
+) -> AsyncIterator[RealService]:
     """The real API on a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = ["-m", "uvicorn", "recommendation_api.main:app", "--host", "127.0.0.1", "--port", str(port)]
+    command = ["-m", "uvicorn", *app, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--http", "recommendation_api.http.connections:Connection"]
     with (directory / "service.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(

@@ -14,6 +14,12 @@ class PlacementOut(BaseModel):
     first_position: int
 
 
+class HoldoutOut(BaseModel):
+    """Users whose lists hold no place of a drop."""
+
+    percent: int
+
+
 class DropOut(BaseModel):
     """A drop."""
 
@@ -27,6 +33,7 @@ class DropOut(BaseModel):
     created_at: Moment
     ended_at: Moment | None = Field(description="when it was ended before its time")
     placement: PlacementOut
+    holdout: HoldoutOut | None
 
 
 class LiveModelOut(BaseModel):
@@ -77,6 +84,7 @@ class PreviewOut(BaseModel):
 
     users_targeted: int
     lists_touched: int
+    users_held_back: int = Field(description="users of the audience who are in the holdout")
     exact: bool
     displaced: list[DisplacedOut]
     unknown_similar: list[str]

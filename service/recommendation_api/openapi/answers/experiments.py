@@ -54,11 +54,19 @@ class ExperimentsOut(BaseModel):
     experiments: list[ExperimentOut]
 
 
+class HeldBackOut(BaseModel):
+    """Whether a user is in the holdout of a drop that stands or waits."""
+
+    drop_uid: str
+    held_back: bool
+
+
 class UserExperimentsOut(BaseModel):
     """The variants that a user gets now."""
 
     user_id: str
     experiments: list[AssignedOut]
+    holdouts: list[HeldBackOut] = Field(description="of the drops that have one, in the order in which they are served")
 
 
 class ComparedOut(BaseModel):
@@ -123,3 +131,31 @@ class ExperimentReportOut(BaseModel):
     sample_ratio: SampleRatioOut
     planned: PlannedOut | None = Field(description="before the start, where enough users were shown anything lately")
     variants: list[CountedOut]
+
+
+class GroupOut(BaseModel):
+    """The users of a drop's holdout, or all others."""
+
+    exposed: int
+    counted: int = Field(description="users whose window is over")
+    mean: float | None
+
+
+class LiftOut(ComparedOut):
+    """What a drop's places earned: those who may have them beside those held back."""
+
+    drop_uid: str
+    name: str
+    percent: int = Field(description="of the users are held back")
+    outcome: str
+    games: Literal["drop", "all"]
+    window_days: int
+    before_days: int
+    starts_at: Moment
+    ends_at: Moment
+    last_look_at: Moment = Field(description="when the last window is over")
+    is_final: bool = Field(description="the last window is over: no more users come")
+    counted_until: Moment
+    sample_ratio: SampleRatioOut
+    held_back: GroupOut
+    placed: GroupOut

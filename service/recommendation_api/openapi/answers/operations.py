@@ -62,6 +62,7 @@ class ExportOut(BaseModel):
     lists: list[dict[str, JsonValue]]
     experiments: list[dict[str, JsonValue]]
     exposures: list[dict[str, JsonValue]]
+    holdouts: list[dict[str, JsonValue]]
     announcements: list[dict[str, JsonValue]]
 
 
