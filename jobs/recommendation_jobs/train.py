@@ -3,13 +3,14 @@
 import argparse
 import logging
 
-from recommendation.clock import SteadyClock
+from recommendation.clock import SteadyClock, utc_now
 from recommendation.database.database import Database
+from recommendation.experiments.sample_ratios import count_sample_ratios, keep_sample_ratios
 from recommendation.interactions import owning
 from recommendation.settings import Settings
 from recommendation.training.runs import STOPPED
 from recommendation.training.source import source_of_pairs
-from recommendation.training.train import train
+from recommendation.training.train import Outcome, train
 from recommendation_jobs import exits, prune, regenerate
 
 log = logging.getLogger(__name__)
@@ -51,12 +52,31 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
         outcome = train(database, settings, SteadyClock(), options.run, _stage, options.accept, source)
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
-    if outcome.state != "skipped":
-        prune.forget(settings, database)  # no other job runs every hour
+    if outcome.state == "skipped":
+        return _remake(outcome, options.regenerate, settings, database)
+    prune.forget(settings, database)  # no other job runs every hour
+    code = _remake(outcome, options.regenerate, settings, database)
+    _count_sample_ratios(database)  # nor this; lists go first, as counting may take long
+    return code
+
+
+def _remake(outcome: Outcome, is_asked: bool, settings: Settings, database: Database) -> int:
+    """Remake the lists where that is asked for and there is a reason to; return the exit code."""
     if outcome.state == "failed" and outcome.reason != STOPPED:
         return exits.DO_NOT_TRY_AGAIN
-    if not options.regenerate:
+    if not is_asked:
         return exits.DONE
     if outcome.state == "succeeded":
         return regenerate.remake_after_training(settings, database)
     return regenerate.carry_on(settings, database) if outcome.reason == "ended" else exits.DONE
+
+
+def _count_sample_ratios(database: Database) -> None:
+    """Count whether experiments and holdouts lack users of a variant: a metric tells it until the next training."""
+    with database.snapshot() as snapshot:
+        found = count_sample_ratios(snapshot, utc_now())
+    with database.writing() as connection:
+        keep_sample_ratios(connection, found)
+    for one in found:
+        if one.mismatch:
+            log.warning("users of a variant are missing (sample ratio mismatch): %s %s", one.kind, one.name)

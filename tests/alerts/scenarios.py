@@ -53,6 +53,8 @@ HEALTHY = {
     'recommendation_reads_total{namespace="games",pod="api-0",made="popular"}': "0+6x2000",
     'recommendation_reads_total{namespace="games",pod="api-0",made="newcomer"}': "0+6000x2000",
     'recommendation_training_last_result{namespace="games",pod="api-0",result="insufficient_data"}': "0x2000",
+    'recommendation_sample_ratio_mismatches{namespace="games",pod="api-0",kind="experiment"}': "0x2000",
+    'recommendation_sample_ratio_mismatches{namespace="games",pod="api-0",kind="drop"}': "0x2000",
     'recommendation_ingest_errors_total{namespace="games",pod="api-0",cause="unavailable"}': "0x2000",
     f'{COUNT}{READ},status="200"}}': "0+600x2000",
     f'{COUNT}{READ},status="503"}}': "0x2000",
@@ -96,6 +98,12 @@ def counts(**series: str) -> dict[str, str]:
     return {**HEALTHY, **{names[name]: values for name, values in series.items()}}
 
 
+def missing(**kinds: str) -> dict[str, str]:
+    """Return the healthy store with experiments or drops that lack users of a variant."""
+    name = 'recommendation_sample_ratio_mismatches{{namespace="games",pod="api-0",kind="{}"}}'
+    return {**HEALTHY, **{name.format(kind): values for kind, values in kinds.items()}}
+
+
 def alert(*names: str, **labels: Labels) -> dict[str, Labels]:
     """Return alerts by name, with the namespace, or with labels of their own."""
     return {**{f"Recommendation{name}": NAMESPACE for name in names}, **labels}
@@ -114,6 +122,8 @@ FRESH = with_pod(
 ) | {
     'recommendation_training_last_result{namespace="games",pod="api-0",result="insufficient_data"}': "0x60 1x2000",
     'recommendation_reads_total{namespace="games",pod="api-0",made="popular"}': "0+600x2000",
+    'recommendation_sample_ratio_mismatches{namespace="games",pod="api-0",kind="experiment"}': "0x2000",
+    'recommendation_sample_ratio_mismatches{namespace="games",pod="api-0",kind="drop"}': "0x2000",
     'recommendation_reads_total{namespace="games",pod="api-0",made="stored"}': "0x2000",
     'recommendation_content_drops{namespace="games",pod="api-0",condition="failed"}': "0x2000",
 }
@@ -232,6 +242,16 @@ SCENARIOS = [
         | {"recommendation_outbox_oldest_age_seconds" + OTHER_POD_TEXT: "0x5 0+60x999"},
         "20m",
         alert("OutboxNotDraining"),
+    ),
+    Scenario("an experiment lacks users", missing(experiment="0x5 1x99"), "20m", alert("SampleRatioMismatch")),
+    Scenario("two drops lack users held back", missing(drop="0x5 2x99"), "20m", alert("SampleRatioMismatch")),
+    Scenario("an experiment lacked users until the next training", missing(experiment="1x60 0x60"), "70m"),
+    Scenario(
+        "one of two replicas has not read it yet",
+        missing(drop="1x99")
+        | {'recommendation_sample_ratio_mismatches{namespace="games",pod="api-1",kind="drop"}': "0x99"},
+        "20m",
+        alert("SampleRatioMismatch"),
     ),
     Scenario("a drop waits though none is at work", drops(queued="1x99"), "40m", alert("DropStuck")),
     Scenario("a drop waits behind another", drops(queued="1x99", progressing="1x99"), "40m"),

@@ -6,10 +6,18 @@ from pathlib import Path
 import pytest
 from shop import event, send
 
+from recommendation.catalogue.drop_store import put_drop
+from recommendation.catalogue.drops import Drop
+from recommendation.catalogue.games import Game
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
+from recommendation.experiments.holdout import is_held_back, measured
+from recommendation.experiments.sample_ratios import mismatches
 from recommendation.interactions.event_ids import claim_event_ids
+from recommendation.interactions.feedback import parse_feedback
+from recommendation.interactions.store import store_feedback
 from recommendation.settings import Settings
+from recommendation.weights import parse_weights
 from recommendation_jobs import exits, train
 from recommendation_jobs.__main__ import parse
 
@@ -25,6 +33,26 @@ def test_a_training_forgets_what_is_old_and_says_how_much_once(
     assert said[0].startswith("training failed: ")
     assert [line for line in said if line.startswith("forgotten: ")] == [said[1]]
     assert said[1].startswith("forgotten: 1 event ids, ")
+
+
+def test_a_training_counts_whether_users_of_a_holdout_are_missing(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = utc_now() - timedelta(hours=1)
+    drop = Drop("uid", "autumn", 1, (Game("new"),), now, now, now + timedelta(days=14), 2, 3, holdout_percent=50)
+    holdout = measured(drop)
+    assert holdout is not None
+    users = [user for user in (f"u{n}" for n in range(100)) if not is_held_back(holdout, user)]
+    at = now + timedelta(minutes=1)
+    row = {"game_id": "g1", "action": "shown", "occurred_at": at.isoformat()}
+    with database.writing() as connection:
+        put_drop(connection, drop, now)
+        store_feedback(connection, [parse_feedback({**row, "user_id": user}, parse_weights(""), at) for user in users])
+    settings = Settings(model_path=tmp_path / "cf.pkl")
+    assert train.run(parse(["train"]), settings, database) == exits.DO_NOT_TRY_AGAIN
+    assert "users of a variant are missing (sample ratio mismatch): drop uid" in caplog.text
+    with database.reading() as connection:
+        assert mismatches(connection, utc_now()) == {"experiment": 0, "drop": 1}
 
 
 @pytest.mark.parametrize(("event_type", "warned"), [("viewed", True), ("played", False)])

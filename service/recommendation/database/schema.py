@@ -28,6 +28,7 @@ REVISIONS = (
     "0021",
     "0022",
     "0023",
+    "0024",
 )
 """Every migration this code knows, oldest first; a test holds it against the migrations folder."""
 

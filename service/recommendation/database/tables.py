@@ -393,6 +393,20 @@ exposures = Table(
 apart. What belongs to a deleted experiment goes with the next clearing (`experiments.first_reads`)."""
 
 
+sample_ratios = Table(
+    "sample_ratios",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", id_type(), primary_key=True),
+    Column("users", big, nullable=False),
+    Column("p_value", Float, nullable=False),
+    Column("mismatch", Boolean, nullable=False),
+    Column("counted_at", UtcDateTime, nullable=False),
+)
+"""Whether each running experiment, and each holdout of a standing drop, lacks users of a variant: `kind` is
+`experiment` or `drop`, `name` its name or uid. Counted as a whole after each training."""
+
+
 erasures = Table(
     "erasures",
     metadata,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from recommendation.announcements.outbox import backlog
 from recommendation.database.tables import regenerations, training_runs
+from recommendation.experiments.sample_ratios import KINDS, mismatches
 from recommendation.regeneration.coverage import last_full_results
 from recommendation.training.models import live_row
 
@@ -57,12 +58,14 @@ class Facts:
     regeneration_duration_seconds: float | None = None
     regeneration_last_finished: datetime | None = None
     regeneration_last_failed: bool = False
+    mismatches: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    """Experiments and holdouts of drops that lack users of a variant, by kind."""
     outbox_rows: int = 0
     outbox_oldest: datetime | None = None
 
 
-def read_facts(connection: Connection) -> Facts:
-    """Read them, in a handful of statements that an index or a small table answers."""
+def read_facts(connection: Connection, now: datetime) -> Facts:
+    """Read them as of a moment, in a handful of statements that an index or a small table answers."""
     coverage = last_full_results(connection)
     rows, oldest = backlog(connection)
     return Facts(
@@ -71,6 +74,7 @@ def read_facts(connection: Connection) -> Facts:
         **_regeneration(connection),
         catalogue_coverage=coverage.get("catalogue_coverage"),
         user_coverage=coverage.get("user_coverage"),
+        mismatches=mismatches(connection, now),
         outbox_rows=rows,
         outbox_oldest=oldest,
     )

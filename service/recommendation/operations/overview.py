@@ -76,6 +76,12 @@ def troubles(
         yield Trouble("model_refused", f"This process cannot load the live model: {refused}.", "model-not-loaded")
     yield from _training(facts, pause, now)
     yield from _lists(facts, lately)
+    missing = sum(facts.mismatches.values())
+    if missing:
+        text = (
+            f"Experiments or holdouts of drops that lack users of a variant: {missing}. What they show tells nothing."
+        )
+        yield Trouble("users_missing", text, "sample-ratio-mismatch")
     if facts.outbox_oldest is not None and now - facts.outbox_oldest > LONGEST_IN_OUTBOX:
         waits = (
             f"{facts.outbox_rows} announcements wait for the broker, the oldest for {_long(now - facts.outbox_oldest)}."

@@ -50,7 +50,7 @@ def get_overview(request: Request) -> Response:
 
 
 def _overview(parts: Parts, connection: Connection, now: datetime) -> dict[str, Any]:
-    facts, pause = read_facts(connection), usual_pause(connection)
+    facts, pause = read_facts(connection, now), usual_pause(connection)
     minutes = read_minutes(connection, now - TOLD)
     states = [drop.state(now) for drop in current_drops(connection, now)]
     full = last_full(connection)

@@ -72,7 +72,7 @@ class FactsReader:
 
     def _read(self) -> Facts:
         with self._database.reading() as connection:
-            return read_facts(connection)
+            return read_facts(connection, datetime.now(UTC))
 
 
 class StoreCollector(Collector):
@@ -89,6 +89,7 @@ class StoreCollector(Collector):
             yield from _training(facts)
             yield from _model(facts, datetime.now(UTC))
             yield from _lists(facts)
+            yield _mismatches(facts)
             yield from _outbox(facts, datetime.now(UTC))
 
     def describe(self) -> Iterable[Metric]:
@@ -176,6 +177,17 @@ def _lists(facts: Facts) -> Iterator[Metric]:
     yield _gauge(
         "regeneration_last_failed", "1 if the last regeneration failed.", float(facts.regeneration_last_failed)
     )
+
+
+def _mismatches(facts: Facts) -> Metric:
+    found = GaugeMetricFamily(
+        "recommendation_sample_ratio_mismatches",
+        "Running experiments, and drops with a holdout, that lacked users of a variant after the last training.",
+        labels=["kind"],
+    )
+    for kind, count in facts.mismatches.items():
+        found.add_metric([kind], float(count))
+    return found
 
 
 def _outbox(facts: Facts, now: datetime) -> Iterator[Metric]:

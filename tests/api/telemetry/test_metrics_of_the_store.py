@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 def facts_of(database: Database) -> Facts:
     with database.reading() as connection:
-        return read_facts(connection)
+        return read_facts(connection, NOW)
 
 
 def ran(database: Database, state: str, ended: datetime, reason: str | None = None, seconds: float = 60.0) -> None:
