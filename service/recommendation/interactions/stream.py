@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from recommendation.database.dialects.columns import BETWEEN, Joined, joined_numbers_of_groups, joined_times_of_groups
-from recommendation.database.dialects.reading import shard_condition
+from recommendation.database.dialects.reading import rows_by_key, shard_condition
 from recommendation.database.tables import user_game_interactions
 from recommendation.interactions.flags import flag_digit
 from recommendation.interactions.history import UserBlock, digits
@@ -33,9 +33,6 @@ def count_users(connection: Connection, active_since: datetime | None) -> int:
     return int(connection.execute(count).scalar_one())
 
 
-_PAIRS = user_game_interactions.c
-
-
 def stream_users(
     connection: Connection,
     users_at_once: int,
@@ -44,6 +41,7 @@ def stream_users(
     after_user: str = "",
     active_since: datetime | None = None,
     with_times: bool = False,
+    to_the_end: bool = False,
 ) -> Generator[UserBlock, None, None]:
     """
     Yield users of one shard in UTF-8 order, `users_at_once` in a block.
@@ -53,26 +51,28 @@ def stream_users(
         after_user: only users behind this one; '' for all.
         active_since: only users with an event since then; all of their rows.
         with_times: whether the times of the last events are wanted.
+        to_the_end: whether all blocks will be taken: then the first comes later, and all of them sooner.
     """
-    millionths = joined_numbers_of_groups(connection, _PAIRS.score_millionths)
-    moments = joined_times_of_groups(connection, _PAIRS.last_event_at) if with_times else None
+    pairs: Any = (rows_by_key(connection, user_game_interactions) if to_the_end else user_game_interactions).c
+    millionths = joined_numbers_of_groups(connection, pairs.score_millionths)
+    moments = joined_times_of_groups(connection, pairs.last_event_at) if with_times else None
     query = select(
-        _PAIRS.user_id,
+        pairs.user_id,
         func.count(),
-        cast(func.sum(_PAIRS.events), BigInteger),
-        func.aggregate_strings(_PAIRS.game_id, BETWEEN),
+        cast(func.sum(pairs.events), BigInteger),
+        func.aggregate_strings(pairs.game_id, BETWEEN),
         millionths.expression,
-        func.aggregate_strings(flag_digit(), ""),
+        func.aggregate_strings(flag_digit(pairs), ""),
         *([moments.expression] if moments else []),
     )
-    query = query.group_by(_PAIRS.user_id).order_by(_PAIRS.user_id)
+    query = query.group_by(pairs.user_id).order_by(pairs.user_id)
     if after_user:
-        query = query.where(_PAIRS.user_id > after_user)
+        query = query.where(pairs.user_id > after_user)
     if shards > 1:
-        query = query.where(shard_condition(connection, _PAIRS.user_id, shard, shards))
+        query = query.where(shard_condition(connection, pairs.user_id, shard, shards))
     if active_since is not None:
-        active = select(_PAIRS.user_id).where(_PAIRS.last_event_at >= active_since)
-        query = query.where(_PAIRS.user_id.in_(active))
+        active = select(user_game_interactions.c.user_id).where(user_game_interactions.c.last_event_at >= active_since)
+        query = query.where(pairs.user_id.in_(active))
     for rows in connection.execute(query.execution_options(yield_per=users_at_once)).partitions():
         yield _block(millionths, moments, *zip(*rows, strict=True))
 

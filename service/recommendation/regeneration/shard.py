@@ -161,6 +161,7 @@ def _finish(work: Work, shard: Shard) -> None:
             shard.after_user,
             regeneration.active_since,
             work.with_times,
+            to_the_end=True,
         )
         # Closed here, not when it is collected: an error that is kept would keep the statement open too.
         with closing(blocks):
