@@ -23,8 +23,8 @@ class Explanation:
     Why a game stands in a user's list, or why it does not.
 
     `score` is that of the model that ranks the user's list, None where it does not know the game or the user.
-    `contributions` are what each of the user's games adds to it, most first; with what is left out, and the trend, they
-    sum to it.
+    `contributions` are what each of the user's games adds to it, most first, and the trend among them, which is of no
+    game; with what is left out they sum to it.
     """
 
     user_id: str
@@ -38,8 +38,6 @@ class Explanation:
     contributions: list[dict[str, Any]]
     left_out: dict[str, Any]
     """How many `games` have contributions that are not told, and what they add together."""
-    trend: float
-    """What the game's popularity of late adds to its score; 0 where there is no score."""
     model_version: str | None
 
     def as_json(self) -> dict[str, Any]:
@@ -47,8 +45,8 @@ class Explanation:
         return dict(vars(self))
 
 
-_Explained = tuple[float | None, float, list[dict[str, Any]]]
-"""A score, what the trend adds to it, and what each of the user's games does."""
+_Explained = tuple[float | None, list[dict[str, Any]]]
+"""A score, and what each of the user's games and the trend add to it."""
 
 
 NOT_REMADE = "not_remade_yet"
@@ -146,7 +144,7 @@ def _explanation(
     explained: _Explained,
     most: int,
 ) -> Explanation:
-    score, trend, contributions = explained
+    score, contributions = explained
     return Explanation(
         user_id=state.user_id,
         game_id=game_id,
@@ -158,10 +156,9 @@ def _explanation(
         score=score,
         contributions=contributions[:most],
         left_out={
-            "games": len(contributions[most:]),
+            "games": sum(part["game_id"] is not None for part in contributions[most:]),
             "contribution": sum(part["contribution"] for part in contributions[most:]),
         },
-        trend=trend,
         model_version=view.live.version if view.live else None,
     )
 
@@ -169,22 +166,24 @@ def _explanation(
 def _score(state: UserState, view: StoreView, settings: ListSettings, game_id: str, aged_at: datetime) -> _Explained:
     """Return the score and what adds to it, computed together so that the sum is the score."""
     if view.live is None:
-        return None, 0.0, []
+        return None, []
     model = view.live.model
     row = int(model.games.rows([game_id])[0])
     rows = model.games.rows(state.game_ids)
     scores = state.scores(settings.half_life_days, aged_at)
     if row < 0 or not ((rows >= 0) & (scores > 0)).any():
-        return None, 0.0, []
+        return None, []
     added = rank_one.contributions(model, rows, scores, row, state.last_event_at).tolist()
     parts = [
         {"game_id": own_id, "title": view.catalogue.by_id[own_id].title, "contribution": value}
         for own_id, value in zip(state.game_ids, added, strict=True)
         if value and own_id in view.catalogue.by_id
     ]
-    parts.sort(key=lambda part: (-part["contribution"], part["game_id"]))
-    trend = rank_one.trend_of(model, row)
-    return sum(part["contribution"] for part in parts) + trend, trend, parts
+    if trend := rank_one.trend_of(model, row):
+        title = f"Popular in the {model.trend_days} days before the model was made"
+        parts.append({"game_id": None, "title": title, "contribution": trend})
+    parts.sort(key=lambda part: (-part["contribution"], part["game_id"] or ""))
+    return sum(part["contribution"] for part in parts), parts
 
 
 def _why_not(

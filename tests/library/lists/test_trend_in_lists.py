@@ -88,11 +88,15 @@ def test_why_tells_the_trend_apart_and_all_parts_sum_to_the_score() -> None:
         assert told is not None
         row = int(MODEL.games.rows([game])[0])
         assert MODEL.trend is not None
-        assert told.trend == MODEL.trend[row]
-        assert told.score == sum(part["contribution"] for part in told.contributions) + told.trend
+        trend = [part["contribution"] for part in told.contributions if part["game_id"] is None]
+        assert trend == ([MODEL.trend[row]] if MODEL.trend[row] else [])
+        assert told.score == sum(part["contribution"] for part in told.contributions)
     plain = explain(state, replace(VIEW, live=replace(LIVE, model=PLAIN)), LIST, "g003", NOW, True)
     assert plain is not None
-    assert plain.trend == 0.0
+    assert None not in {part["game_id"] for part in plain.contributions}
+    short = explain(state, VIEW, LIST, "g007", NOW, True, most=0)
+    assert short is not None
+    assert short.left_out["games"] == 2
 
 
 def test_a_stranger_gets_no_list_from_the_trend_alone() -> None:

@@ -105,9 +105,9 @@ class SimilarOut(BaseModel):
 
 
 class ContributionOut(BaseModel):
-    """What one of the user's games adds to a score."""
+    """What one of the user's games adds to a score, or the trend."""
 
-    game_id: str
+    game_id: str | None = Field(description="null where it is the game's popularity of late that adds, for every user")
     title: str | None
     contribution: float
 
@@ -127,7 +127,7 @@ class RemadeOut(BaseModel):
 
 
 class ExplanationOut(BaseModel):
-    """Why a game is shown to a user, or why not; contributions, with those left out and the trend, sum to the score."""
+    """Why a game is shown to a user, or why not; the contributions, with those left out, sum to the score."""
 
     user_id: str
     game_id: str
@@ -139,11 +139,10 @@ class ExplanationOut(BaseModel):
     score: float | None
     contributions: list[ContributionOut]
     left_out: LeftOutOut
-    trend: float = Field(description="what the game's popularity of late adds, the same for every user")
     model_version: str | None
 
 
 class WhyOut(ExplanationOut):
-    """Why a game is in a list, or why not; contributions, with those left out and the trend, sum to the score."""
+    """Why a game is in a list, or why not; the contributions, with those left out, sum to the score."""
 
     remade: RemadeOut | None = Field(description="where the list is older than what is known of the game")

@@ -79,7 +79,7 @@ export function ask(id, label, value, button, go, more = {}) {
 export function contributions(parts, score) {
   const most = Math.max(1e-9, ...parts.map((part) => Math.abs(part.contribution)));
   return el("div", {class: "contributions"},
-    parts.map((part) => el("div", {class: "part"}, game(part.game_id, part.title), bar(Math.abs(part.contribution), most, `adds ${small(part.contribution)}`, `${part.contribution < 0 ? "−" : "+"}${small(Math.abs(part.contribution))}`))),
+    parts.map((part) => el("div", {class: "part"}, part.game_id === null ? el("span", {}, part.title) : game(part.game_id, part.title), bar(Math.abs(part.contribution), most, `adds ${small(part.contribution)}`, `${part.contribution < 0 ? "−" : "+"}${small(Math.abs(part.contribution))}`))),
     score != null && el("p", {class: "sum"}, el("span", {}, "Score, the sum of all"), el("strong", {}, small(score))));
 }
 

@@ -74,7 +74,6 @@ function explain(why, items) {
   return [
     el("p", {}, game(why.game_id, items.find((item) => item.game_id === why.game_id)?.title), why.shown ? ` stands at place ${why.rank} (${why.source}): ` : " is not shown: ", el("strong", {}, why.text)),
     why.contributions.length > 0 && contributions(why.contributions, why.score),
-    why.trend > 0 && el("p", {class: "soft"}, `and the game's popularity of late, which adds ${part(why.trend)} for everybody`),
     why.left_out?.games > 0 && el("p", {class: "soft"}, `and ${number(why.left_out.games)} smaller ones, together ${part(why.left_out.contribution)}`),
   ];
 }
