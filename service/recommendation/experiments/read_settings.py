@@ -15,6 +15,10 @@ SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE = 0.01, 36_500.0
 """Days, as `INTERACTION_HALF_LIFE_DAYS`; 0 switches it off."""
 
 
+MOST_PER_TAG = 20
+"""Games, as `RECOMMENDATION_MOST_PER_TAG`."""
+
+
 @dataclass(frozen=True)
 class ReadSettings:
     """What a variant changes; None: it is as the service is set."""
@@ -25,6 +29,10 @@ class ReadSettings:
     """Whether a list is folded in anew after each event of its user."""
     half_life_days: float | None = None
     """Days after which a pair counts half; 0: never. Such lists are always folded in."""
+    diversity: float | None = None
+    """How unlike by their tags the first games are to be; 0: not at all."""
+    most_per_tag: int | None = None
+    """Games of one tag among the first; 0: any number."""
 
     @property
     def changed(self) -> Mapping[str, Any]:
@@ -69,6 +77,19 @@ def _flag(fields: dict[str, Any], name: str) -> bool | None:
     return value
 
 
+def _share(fields: dict[str, Any], name: str) -> float | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise RowError(f"invalid_{name}", f"{name} should be a number from 0 to 1")
+    return float(value)
+
+
+def _few(fields: dict[str, Any], name: str) -> int | None:
+    return whole_number(fields, name, 0, MOST_PER_TAG, absent=None)
+
+
 def _days(fields: dict[str, Any], name: str) -> float | None:
     value = fields.get(name)
     if value is None:
@@ -84,4 +105,6 @@ _PARSERS: Mapping[str, Callable[[dict[str, Any], str], Any]] = {
     "drop_slots": _slots,
     "fresh_reads": _flag,
     "half_life_days": _days,
+    "diversity": _share,
+    "most_per_tag": _few,
 }

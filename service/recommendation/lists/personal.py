@@ -68,9 +68,16 @@ class ListSettings:
 
     def changed_by(self, given: Treatment) -> "ListSettings":
         """Return how the list of a user is made whose variant changes something of that."""
-        if given.settings is None or given.settings.half_life_days is None:
+        changes = given.settings
+        if changes is None:
             return self
-        return replace(self, half_life_days=given.settings.half_life_days or None)
+        half_life = self.half_life_days if changes.half_life_days is None else changes.half_life_days or None
+        return replace(
+            self,
+            half_life_days=half_life,
+            diversity=self.diversity if changes.diversity is None else changes.diversity,
+            most_per_tag=self.most_per_tag if changes.most_per_tag is None else changes.most_per_tag,
+        )
 
 
 class RankFromView:

@@ -14,7 +14,7 @@ from recommendation.catalogue import drops
 from recommendation.catalogue.games import IMAGE_URL, MAX_IMAGE_URL, MAX_SIMILAR, MAX_TAGS, MAX_TITLE
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS
 from recommendation.experiments.experiment import MAX_DAYS, MAX_DESCRIPTION, MOST_VARIANTS
-from recommendation.experiments.read_settings import LONGEST_HALF_LIFE
+from recommendation.experiments.read_settings import LONGEST_HALF_LIFE, MOST_PER_TAG
 from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id
 from recommendation.interactions.events import MAX_BATCH
 from recommendation.lists import asked, first_party
@@ -322,6 +322,10 @@ class ReadSettingsIn(Strict):
     fresh_reads: bool | None = Field(None, description="whether lists are folded in anew after each event")
     half_life_days: float | None = Field(
         None, ge=0, le=LONGEST_HALF_LIFE, description="age at which a pair counts half, 0.01 at least; 0: never"
+    )
+    diversity: float | None = Field(None, ge=0, le=1, description="how unlike by their tags the first games are to be")
+    most_per_tag: int | None = Field(
+        None, ge=0, le=MOST_PER_TAG, description="of one tag among the first; 0: any number"
     )
 
 

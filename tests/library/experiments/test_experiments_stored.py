@@ -156,6 +156,11 @@ def test_so_many_run_at_a_time_and_no_more(database: Database) -> None:
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "model_version": 12}]}, "invalid_model_version"),
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {}}]}, "same_variants"),
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": []}]}, "invalid_settings"),
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"diversity": 2}}]}, "invalid_diversity"),
+        (
+            {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"most_per_tag": 21}}]},
+            "invalid_most_per_tag",
+        ),
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"slots": 1}}]}, "unknown_setting"),
         (
             {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"drop_slots": 101}}]},

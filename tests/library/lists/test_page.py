@@ -499,6 +499,23 @@ def test_a_variant_may_have_a_half_life_of_its_own_and_why_knows_it() -> None:
     assert [item.score for item in never.items] == [item.score for item in plain.items]
 
 
+def test_a_variant_may_mix_its_lists_by_tags() -> None:
+    state = user_of(TWO, NOW - HOUR, stored("g004", "g006", "g001", "g003"))
+    tagged = {"g004": ("rpg",), "g006": ("rpg",), "g001": ("puzzle",), "g003": ("rpg",)}
+    catalogue = Catalogue.of(Game(name, key, tags=tagged.get(name, ())) for name, key in KEYS.items())
+
+    def listed(how: ListSettings = LIST, **settings: Any) -> list[str]:
+        experiments = changing(**settings) if settings else ()
+        return games(page(state, view_of(catalogue=catalogue, experiments=experiments), how=how), "cf")
+
+    mixed = replace(LIST, most_per_tag=1)
+    assert listed() != listed(mixed)
+    assert listed(most_per_tag=1) == listed(mixed)
+    assert listed(mixed, most_per_tag=0) == listed()
+    assert listed(diversity=1.0) == listed(replace(LIST, diversity=1.0)) != listed()
+    assert listed(mixed, drop_slots=1) == listed(mixed)
+
+
 def test_a_stored_list_does_not_serve_a_variant_with_a_half_life() -> None:
     state = user_of(TWO, NOW - HOUR, stored("g001", "g003"))
     assert not page(state, view_of()).was_folded_in

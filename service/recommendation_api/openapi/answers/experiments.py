@@ -16,6 +16,8 @@ class ReadSettingsOut(BaseModel):
     drop_slots: int | None
     fresh_reads: bool | None
     half_life_days: float | None
+    diversity: float | None
+    most_per_tag: int | None
 
 
 class VariantOut(BaseModel):
