@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-choices bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -118,10 +118,13 @@ format: setup ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 bench-gate: setup ## Say how often the gate rejects candidates of known loss, by users, on a dense and a sparse set
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/gate.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.gate
 
-bench-quality: setup $(PEERS) ## Compare the lists' quality with peers (about 12 minutes; downloads MovieLens-100k)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/quality.py
+bench-choices: setup ## Say whether ten seeds choose alike, and what another choice would have cost
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.choices
+
+bench-quality: setup $(PEERS) ## Compare the lists' quality with peers (17 minutes for the small sets, Apps longer; downloads MovieLens-100k)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.quality
 
 clean: ## Remove what the other targets made, except .tools and models
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo .demo.new .demo.lock

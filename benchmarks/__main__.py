@@ -22,6 +22,7 @@ MODULES = {
     "generate": "generate",
     "topn": "topn",
     "fit": "fit",
+    "fit-search": "fit",
     "import": "importing",
 }
 

@@ -1,4 +1,7 @@
-"""The fit of a given choice, without the search for it, beside implicit's ALS, which is given its settings too."""
+"""
+The fit of a given choice, without the search for it, beside implicit's ALS, which is given its settings too; then the
+fit with its search beside the fit of what the search chose.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from benchmarks import data
 from benchmarks.harness import Result, Sizes, compare, seconds
 from recommendation.engine.choice import Choice
 from recommendation.engine.fit import fit
+from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
@@ -41,7 +45,23 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
         lambda: _als(weights, sizes),
     )
     result.further["pairs"] = matrix.pairs
-    return [result]
+    return [result, _with_search(matrix, sizes, rounds)]
+
+
+def _with_search(matrix: InteractionMatrix, sizes: Sizes, rounds: int) -> Result:
+    decision = choose(matrix, EngineSettings())
+    chosen = EngineSettings(**asdict(decision.choice))
+    result = compare(
+        "fit-search",
+        "<= 3",
+        "s",
+        sizes,
+        rounds,
+        lambda: seconds(lambda: fit(matrix, EngineSettings())),
+        lambda: seconds(lambda: fit(matrix, chosen)),
+    )
+    result.further.update(tried=len(decision.tried), chosen=asdict(decision.choice))
+    return result
 
 
 def _als(weights: csr_matrix, sizes: Sizes) -> float:

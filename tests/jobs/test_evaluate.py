@@ -46,10 +46,15 @@ def test_the_results_have_the_agreed_shape_and_the_model_beats_popularity(store,
     out = tmp_path / "out.json"
     assert evaluate.main(["--csv", str(store), *NAMES, "--components", "4", "--json", str(out)]) == 0
     results = json.loads(out.read_text())
-    assert set(results) == {"model", "decision", "popularity", "peers"}
+    assert set(results) == {"model", "decision", "popularity", "peers", "intervals", "against"}
     assert set(results["model"]) == set(results["popularity"]) == MEASURES
     assert results["peers"] == {}
     assert results["model"]["ndcg@10"] > results["popularity"]["ndcg@10"]
+    low, high = results["intervals"]["model"]
+    assert low < results["model"]["ndcg@10"] < high
+    found = results["against"]["popularity"]
+    assert found["share"] == pytest.approx(results["model"]["ndcg@10"] / results["popularity"]["ndcg@10"] - 1)
+    assert 0 < found["low"] < found["share"] < found["high"]
 
 
 def test_what_was_tried_and_chosen_is_printed_and_a_number_is_meant_exactly(store, tmp_path, capsys) -> None:
@@ -107,10 +112,43 @@ def test_plots_are_drawn(store, tmp_path) -> None:
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
 
 
+def test_the_report_is_one_page_with_all_figures_and_plots(store, tmp_path) -> None:
+    out, report = tmp_path / "out.json", tmp_path / "report.html"
+    asked = ["--csv", str(store), *NAMES, "--components", "4", "--sweep", "--json", str(out), "--report", str(report)]
+    assert evaluate.main(asked) == 0
+    page, results = report.read_text(), json.loads(out.read_text())
+    for who in ("model", "popularity"):
+        assert f"<th scope=row>{who}</th><td>{results[who]['ndcg@10']:.4f}</td>" in page
+    assert f"{results['against']['popularity']['share']:+.1%}" in page
+    assert page.count("src='data:image/png;base64,") == page.count("<img ") == 3
+    assert "alt='Quality by length of the list, mean over 200 users'" in page
+    assert "http" not in page
+    assert "<th scope=row>ridge 30.0</th>" in page
+    assert "Of each user with at least 5 pairs a fifth is held out, at random." in page
+
+
+def test_by_time_holds_out_what_all_users_did_since_one_moment(store, tmp_path) -> None:
+    out, rankings = tmp_path / "out.json", tmp_path / "rankings.csv"
+    by_time = ["--csv", str(store), *NAMES, "--time-column", "at", "--by", "time"]
+    assert evaluate.main([*by_time, "--json", str(out), "--rankings", str(rankings)]) == 0
+    with store.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    times = sorted(int(row["at"]) for row in rows)
+    moment = times[math.ceil(0.8 * (len(times) - 1))]
+    earlier = {(row["who"], row["what"]) for row in rows if int(row["at"]) < moment}
+    late = {row["who"] for row in rows if int(row["at"]) >= moment} & {who for who, _ in earlier}
+    with rankings.open(newline="") as file:
+        listed = [(row["user_id"], row["game_id"]) for row in csv.DictReader(file)]
+    assert {user for user, _ in listed} == late
+    assert not set(listed) & earlier
+    assert json.loads(out.read_text())["model"]["ndcg@10"] > 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         [],
+        ["--csv", "a.csv", "--by", "time", "--split", "random"],
         ["--live", "--csv", "a.csv"],
         ["--database", "--csv", "a.csv"],
         ["--csv", "a.csv", "--k", "0"],
@@ -124,6 +162,11 @@ def test_unusable_arguments_are_refused_with_a_word(arguments, capsys) -> None:
     assert capsys.readouterr().err
 
 
+def test_by_time_is_refused_where_times_do_not_tell(store, capsys) -> None:
+    assert evaluate.main(["--csv", str(store), *NAMES, "--by", "time"]) == 42
+    assert "--time-column" in capsys.readouterr().err
+
+
 def test_a_store_in_which_no_user_has_enough_games_is_refused(tmp_path, capsys) -> None:
     path = tmp_path / "few.csv"
     path.write_text("user_id,game\nu,a\nv,b\n")
@@ -135,7 +178,9 @@ def test_ease_takes_part_in_peers_where_it_fits_in_memory(store, tmp_path) -> No
     out = tmp_path / "out.json"
     assert evaluate.main(["--csv", str(store), *NAMES, "--components", "4", "--peers", "--json", str(out)]) == 0
     results = json.loads(out.read_text())
-    assert results["peers"]["ease"]["ndcg@10"] > results["popularity"]["ndcg@10"]
+    for peer in ("ease", "rp3beta"):
+        assert results["peers"][peer]["ndcg@10"] > results["popularity"]["ndcg@10"]
+        assert results["against"][peer]["low"] < results["against"][peer]["high"]
     assert ease_fits(10_000, free_bytes=8 * 10**9)
     assert not ease_fits(20_000, free_bytes=8 * 10**9)
 

@@ -33,12 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peers",
         action="store_true",
-        help="compare with EASE, and with implicit's ALS and BM25 where it is installed (all searched)",
+        help="compare with RP3beta and EASE, and with implicit's ALS and BM25 where it is installed (all searched)",
     )
     parser.add_argument("--sweep", action="store_true", help="try other components, weightings and ridges")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the results there")
     parser.add_argument("--rankings", type=Path, metavar="OUT", help="write the lists: user_id,rank,game_id")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw PNG plots there (needs matplotlib)")
+    parser.add_argument(
+        "--report", type=Path, metavar="OUT", help="write one HTML page with all figures and plots (needs matplotlib)"
+    )
 
 
 def _setting(name: str) -> Callable[[str], Any]:
@@ -75,8 +78,14 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         choices=("random", "temporal"),
-        default="random",
-        help="random: a fifth of the pairs of users with 5 or more; temporal: each user's last pair",
+        help="random, the default: a fifth of the pairs of users with 5 or more; temporal: each user's last pair",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("users", "time"),
+        default="users",
+        help="users: hold out of each user what --split says; time: what all users did since one moment, the latest "
+        "fifth of all pairs",
     )
 
 
@@ -92,5 +101,7 @@ def check_arguments(options: argparse.Namespace) -> None:
         raise InvalidInput("give one of: --csv FILE; --train FILE and --test FILE; --database")
     if options.live and not options.database:
         raise InvalidInput("--live needs --database: the live model is the one of a database")
+    if options.by == "time" and (options.split or options.train):
+        raise InvalidInput("--by time holds out by one moment: leave --split, --train and --test out")
     if options.k < 1:
         raise InvalidInput(f"--k must be at least 1, not {options.k}")

@@ -10,7 +10,7 @@ from recommendation.clock import utc_now
 from recommendation.database.database import Database
 from recommendation.engine.model import LiveModel
 from recommendation.errors import InvalidInput, ModelMissing
-from recommendation.evaluation.data import Split, given_split, leave_last_out, random_split
+from recommendation.evaluation.data import Split, given_split, leave_last_out, must_split_by_time, random_split
 from recommendation.evaluation.trial import Trial, gate_trial
 from recommendation.matrix.extract import read_matrix
 from recommendation.matrix.matrix import InteractionMatrix
@@ -76,7 +76,9 @@ def _live(database: Database, settings: Settings) -> LiveModel:
 
 
 def _split(data: InteractionMatrix, options: argparse.Namespace) -> Split:
-    return random_split(data, options.seed) if options.split == "random" else leave_last_out(data)
+    if options.by == "time":
+        return must_split_by_time(data)
+    return leave_last_out(data) if options.split == "temporal" else random_split(data, options.seed)
 
 
 def _columns(options: argparse.Namespace) -> Columns:

@@ -1,4 +1,4 @@
-"""The files that `evaluate` writes: results, lists and plots."""
+"""The files that `evaluate` writes: results, lists, plots and the page that shows all of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import argparse
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from recommendation.engine.ndcg import Lists
-from recommendation.evaluation.plots import write_plots
-from recommendation.evaluation.report import SweepPoint
+from recommendation.evaluation.page import Page
+from recommendation.evaluation.plots import Plot, all_plots
 from recommendation.evaluation.trial import Trial
 
 
@@ -20,17 +21,35 @@ def write(
     trial: Trial,
     lists: Mapping[str, Lists],
     results: dict[str, Any],
-    points: Sequence[SweepPoint],
+    page: Page,
 ) -> None:
-    """Write the files that the arguments ask for; `lists` are those of `model` and of `popularity`."""
+    """
+    Write the files that the arguments ask for.
+
+    Args:
+        lists: of each ranker; `model` and `popularity` are among them.
+        page: without its plots.
+    """
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if options.rankings:
         _write_rankings(options.rankings, trial, lists["model"])
+    if not (options.plots or options.report):
+        return
+    curves = {name: trial.by_length(made) for name, made in lists.items()}
+    drawn = list(all_plots(curves, lists, trial.games, page.sweep, trial.k))
     if options.plots:
-        curves = {name: trial.by_length(made) for name, made in lists.items()}
-        for path in write_plots(options.plots, curves, lists, trial.games, points, trial.k):
-            print(f"drawn: {path}")
+        _write_plots(options.plots, drawn)
+    if options.report:
+        shown = [(plot.figure.axes[0].get_title().replace("\n", ", "), plot) for _, plot in drawn]
+        options.report.write_text(replace(page, plots=shown).html(), encoding="utf-8")
+        print(f"written: {options.report}")
+
+
+def _write_plots(folder: Path, drawn: Sequence[tuple[str, Plot]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, plot in drawn:
+        print(f"drawn: {plot.save(folder / name)}")
 
 
 def _write_rankings(path: Path, trial: Trial, lists: Lists) -> None:

@@ -100,6 +100,35 @@ def leave_last_out(matrix: InteractionMatrix, at_least: int = MIN_PAIRS) -> Spli
     return Split(*matrix.hold_out(-matrix.times.astype(np.float64), wanted))
 
 
+def split_by_time(matrix: InteractionMatrix, share: float = HELD_OUT_SHARE) -> Split | None:
+    """
+    Hold out what all users did since one moment: about a share of all pairs, the latest. None where times do not tell.
+
+    Pairs of one time stay together. Of the times 1, 2, 2, 3, 9 and 9 the last two pairs are held out. Users who did
+    nothing before that moment are left out: any list for them is one of popular games.
+    """
+    if matrix.times is None or not matrix.pairs:
+        return None
+    moment = np.quantile(matrix.times, 1.0 - share, method="higher")
+    is_late = matrix.times >= moment
+    if is_late.all():  # most pairs came at once, as from an import
+        is_late = matrix.times > moment
+    train = matrix.only_pairs(~is_late)
+    held_out = matrix.only_pairs(is_late & (train.pairs_per_user() > 0)[matrix.user_rows])
+    return Split(train, held_out) if held_out.pairs else None
+
+
+def must_split_by_time(matrix: InteractionMatrix) -> Split:
+    """As `split_by_time`; InvalidInput where times do not tell."""
+    split = split_by_time(matrix)
+    if split is None:
+        raise InvalidInput(
+            "holding out by time needs times that differ, and users who did something before and after: "
+            "name their column with --time-column"
+        )
+    return split
+
+
 def given_split(train: InteractionMatrix, held_out: InteractionMatrix) -> Split:
     """Give two matrices common vocabularies; pairs of the first are left out of the second."""
     users = Vocabulary.from_ids([*train.users.all_ids, *held_out.users.all_ids])

@@ -1,28 +1,30 @@
 """
-Peers to compare with: implicit's ALS and BM25 neighbours, and EASE in a few lines.
+Peers to compare with: implicit's ALS and BM25 neighbours, and EASE and RP3beta in a few lines.
 
-They serve evaluation only; nothing that is published comes from them.
+They serve evaluation only; nothing that is published comes from them. `peer_search` tunes them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.linalg.lapack import spotrf, spotri
+from scipy.sparse import csr_matrix, diags_array, vstack
 
-from recommendation.engine.ndcg import Lists, hits_of, ndcg
+from recommendation.engine.ndcg import Lists
+from recommendation.engine.residual import GROUP, best_first, reached
 from recommendation.engine.weighting import pair_weights
-from recommendation.evaluation.data import random_split
-from recommendation.evaluation.rankers import Ranker
 from recommendation.matrix.matrix import InteractionMatrix
+
+BLOCK_CELLS = 4_000_000
+"""Entries of games x games that are computed at a time: 16 MB."""
 
 
 def implicit_is_installed() -> bool:
@@ -106,60 +108,40 @@ class Ease:
         weights = _weighted(train, self.weighting)
         gram = (weights.T @ weights).toarray().astype(np.float32)
         gram[np.diag_indices_from(gram)] += np.float32(self.ridge)
-        inverse = np.linalg.inv(gram)
+        inverse = _inverted(gram)
         inverse /= -np.diag(inverse)
         np.fill_diagonal(inverse, 0.0)
-        lists = [
-            _best(weights[part] @ inverse, weights[part], n) for part in np.array_split(users, len(users) // 512 + 1)
-        ]
-        return np.concatenate(lists)
+        return _by_games(weights, inverse, users, n)
 
 
-ALS_ANCHORS = ((350.0, 50.0, "log"), (165.0, 19.0, "binary"), (107.0, 8.6, "binary"), (30.0, 5.0, "binary"))
-"""Few random draws can miss the narrow range of good settings, and beating badly tuned peers proves nothing."""
+@dataclass(frozen=True)
+class Rp3Beta:
+    """Walks of three steps, user to game to user to game, fewer to hits (Paudel et al., ACM TiiS 7(1), 2016)."""
 
+    neighbours: int = 100
+    """Games kept for each game."""
+    alpha: float = 1.0
+    """Power of each step's probability."""
+    beta: float = 0.6
+    """A game's share is divided by its number of users to this power."""
 
-def als_candidates(count: int, seed: int, factors: Sequence[int] = (64, 128)) -> Iterator[Als]:
-    """Yield settings that did well on play hours and on ratings, then random ones from a wide range around them."""
-    for regularization, alpha, weighting in ALS_ANCHORS:
-        yield Als(factors[0], regularization, alpha, weighting)
-    rng = np.random.default_rng(seed)
-    for _ in range(count):
-        yield Als(
-            factors=int(rng.choice(factors)),
-            regularization=float(10 ** rng.uniform(-1, 2.8)),
-            alpha=float(10 ** rng.uniform(0, 2)),
-            weighting=str(rng.choice(["log", "binary"])),
-        )
+    def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
+        weights = _weighted(train, "binary")
+        to_game, to_user = (_steps(matrix, self.alpha) for matrix in (weights, weights.T.tocsr()))
+        fading = (np.maximum(train.pairs_per_game(), 1) ** -self.beta).astype(np.float32)
+        games = len(train.games)
+        step = max(1, BLOCK_CELLS // max(games, 1))
+        walks = [self._strongest(to_user[at : at + step] @ to_game, fading, at) for at in range(0, games, step)]
+        return _by_games(weights, vstack(walks, format="csr"), users, n, above=0.0)
 
-
-def ease_candidates() -> Iterator[Ease]:
-    """Yield a grid of ridges for both weightings."""
-    for weighting in ("log", "binary"):
-        for ridge in (100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0):
-            yield Ease(ridge, weighting)
-
-
-def bm25_candidates() -> Iterator[Bm25Neighbours]:
-    """Yield a grid of neighbour counts and length normalisations."""
-    for neighbours in (50, 200, 800):
-        for b in (0.2, 0.5, 0.8):
-            yield Bm25Neighbours(neighbours, b=b)
-
-
-R = TypeVar("R", bound=Ranker)
-
-
-def searched(candidates: Iterator[R], train: InteractionMatrix, seed: int, k: int = 10) -> R:
-    """Return the candidate with the best NDCG on an inner holdout of the training data."""
-    inner = random_split(train, seed)
-    sizes = inner.held_out.pairs_per_user()[inner.users]
-
-    def quality(candidate: R) -> float:
-        lists = candidate.rank(inner.train, inner.users, k)
-        return float(np.mean(ndcg(hits_of(lists, inner.users, inner.held_out), sizes, k)))
-
-    return max(candidates, key=quality)
+    def _strongest(self, walks: Any, fading: NDArray[np.float32], first: int) -> Any:
+        """Keep the games that most walks from each game of a block end at, without the game itself."""
+        shares = walks.toarray() * fading
+        shares[np.arange(len(shares)), np.arange(first, first + len(shares))] = 0.0
+        best = _best(shares, self.neighbours, above=0.0)
+        rows, places = np.nonzero(best >= 0)
+        columns = best[rows, places]
+        return csr_matrix((shares[rows, columns], (rows, columns)), shape=shares.shape)
 
 
 def _weighted(train: InteractionMatrix, weighting: str) -> Any:
@@ -177,10 +159,39 @@ def _implicit_lists(model: Any, weights: Any, users: NDArray[np.int64], n: int) 
     return lists
 
 
-def _best(scores: NDArray[np.float32], seen: Any, n: int) -> Lists:
-    scores[seen.nonzero()] = -np.inf
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :n]
-    ranked = np.where(np.isfinite(np.take_along_axis(scores, order, axis=1)), order, -1).astype(np.int32)
-    lists = np.full((len(scores), n), -1, np.int32)
-    lists[:, : ranked.shape[1]] = ranked
-    return lists
+def _by_games(weights: Any, between: Any, users: NDArray[np.int64], n: int, above: float = -np.inf) -> Lists:
+    """Rank by what each user's games give to others: `between` has shape (games, games)."""
+    lists = []
+    for part in np.array_split(users, len(users) // 512 + 1):
+        scores = weights[part] @ between
+        dense = scores if isinstance(scores, np.ndarray) else scores.toarray()
+        dense[weights[part].nonzero()] = -np.inf
+        lists.append(_best(dense, n, above))
+    return np.concatenate(lists)
+
+
+def _best(scores: NDArray[np.float32], n: int, above: float) -> Lists:
+    """Return the columns of the `n` largest scores above a bound, largest first, short rows end in -1."""
+    rows, columns = scores.shape
+    width = -(-columns // GROUP) * GROUP
+    padded = np.full((rows, width), -np.inf, np.float32)
+    padded[:, :columns] = scores
+    row, column = np.divmod(np.flatnonzero((padded >= reached(padded, n)[:, None]) & (padded > above)), width)
+    return best_first(rows, n, row, column, padded[row, column])
+
+
+def _steps(weights: Any, alpha: float) -> Any:
+    """Chances of a step from each row to a column, to a power; float32, CSR."""
+    each = np.maximum(np.asarray(weights.sum(axis=1)).ravel(), 1.0)
+    chances = (diags_array(1.0 / each).tocsr() @ weights).astype(np.float32)
+    chances.data **= np.float32(alpha)
+    return csr_matrix(chances)
+
+
+def _inverted(gram: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Invert a positive definite matrix by Cholesky, in half the time of a general inverse."""
+    factor, failed = spotrf(gram, lower=False, clean=True, overwrite_a=True)
+    upper, failed_too = spotri(factor, lower=False, overwrite_c=True)
+    if failed or failed_too:
+        raise np.linalg.LinAlgError("games x games is not positive definite")
+    return np.asarray(np.triu(upper) + np.triu(upper, 1).T)

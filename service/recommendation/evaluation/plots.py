@@ -36,11 +36,15 @@ class Plot:
         self.figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
         return Path(path)
 
-    def _repr_png_(self) -> bytes:
-        """Give a notebook what it shows (ipython.readthedocs.io, "Rich display")."""
+    def png(self) -> bytes:
+        """Return it as a PNG file."""
         png = io.BytesIO()
         self.figure.savefig(png, dpi=DOTS_PER_INCH, format="png")
         return png.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        """Give a notebook what it shows (ipython.readthedocs.io, "Rich display")."""
+        return self.png()
 
 
 def insist_on_matplotlib() -> None:
@@ -99,28 +103,24 @@ def quality_by_components(points: Sequence[SweepPoint], baseline: float, k: int)
     return _finished(figure, axes, "components", f"NDCG@{k} (1 is best)")
 
 
-def write_plots(
-    directory: Path,
+def all_plots(
     curves: Mapping[str, Sequence[float]],
     lists: Mapping[str, Lists],
     games: int,
     points: Sequence[SweepPoint],
     k: int,
-) -> Iterator[Path]:
+) -> Iterator[tuple[str, Plot]]:
     """
-    Draw every plot that there are figures for into a folder; yield each file.
+    Draw every plot that there are figures for; yield each with the name of its file.
 
     Raises:
         InvalidInput: matplotlib is not installed.
     """
     insist_on_matplotlib()
-    directory.mkdir(parents=True, exist_ok=True)
-    users = len(next(iter(lists.values())))
-    yield quality_by_length(curves, users).save(directory / "list-length.png")
-    yield shares_of_places(lists, games, k).save(directory / "coverage.png")
+    yield "list-length.png", quality_by_length(curves, len(next(iter(lists.values()))))
+    yield "coverage.png", shares_of_places(lists, games, k)
     if any(point.what == "components" for point in points):
-        baseline = curves["popularity"][k - 1]
-        yield quality_by_components(points, baseline, k).save(directory / "components.png")
+        yield "components.png", quality_by_components(points, curves["popularity"][k - 1], k)
 
 
 def _shares(lists: Lists, games: int) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recommendation.engine.fit import fit
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import Lists
-from recommendation.engine.popular import popular_lists
+from recommendation.engine.popular import filled, popular_lists
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.unseen import unseen_lists
 from recommendation.matrix.matrix import InteractionMatrix
@@ -67,3 +67,16 @@ class Fitted:
         own = train.of_users(users)
         model = self.model if self.in_time else self.model.without_trend()
         return unseen_lists(model, own, popular_lists(train.pairs_per_game(), own, n))
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A peer whose short lists are filled with popular games, as the engine's are."""
+
+    peer: Ranker
+
+    def rank(self, train: InteractionMatrix, users: NDArray[np.int64], n: int) -> Lists:
+        lists = self.peer.rank(train, users, n)
+        short = np.flatnonzero((lists < 0).any(axis=1))
+        lists[short] = filled(lists[short], popular_lists(train.pairs_per_game(), train.of_users(users[short]), n))
+        return lists

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import Lists, hits_of, ndcg
@@ -49,6 +50,11 @@ class Trial:
     def measures(self, lists: Lists) -> dict[str, float]:
         """How good lists are."""
         return measure(lists, self.split.users, self.split.train, self.split.held_out, self.k)
+
+    def of_each(self, lists: Lists) -> NDArray[np.float64]:
+        """NDCG of each user's list, for a paired comparison; shape (users,)."""
+        sizes = self.split.held_out.pairs_per_user()[self.split.users]
+        return ndcg(hits_of(lists, self.split.users, self.split.held_out), sizes, self.k)
 
     def by_length(self, lists: Lists) -> list[float]:
         """Mean NDCG of lists cut at 1, 2, 3 and so on places."""

@@ -10,13 +10,13 @@ from recommendation.engine.ndcg import Lists
 from recommendation.engine.settings import EngineSettings
 from recommendation.errors import InvalidInput
 from recommendation.evaluation import plots
-from recommendation.evaluation.data import Dataset, Split, leave_last_out, random_split
+from recommendation.evaluation.data import Dataset, Split, leave_last_out, must_split_by_time, random_split
 from recommendation.evaluation.rankers import Fitted, Popularity, Ranker
 from recommendation.evaluation.report import Measures, decision_text, table
 from recommendation.evaluation.trial import Trial, gate_trial
 from recommendation.notebook.trained import TrainedModel
 
-SPLITS = ("random", "temporal")
+SPLITS = ("random", "temporal", "time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,8 @@ def evaluate(
     Args:
         settings: of the fit; what is left out is chosen by the data, as a training does.
         k: places of a list that count.
-        split: `random` holds out a fifth of each user's games, drawn by `seed`; `temporal` each user's last one.
+        split: `random` holds out a fifth of each user's games, drawn by `seed`; `temporal` each user's last one;
+            `time` what all users did since one moment.
         live: a model that was trained on this store. Then everything is measured on gate users only, who entered no
             fit; with fewer than 100 of them the figures are mostly noise.
 
@@ -90,5 +91,7 @@ def _trial(split: Split, k: int, live: TrainedModel | None) -> Trial:
 
 def _split(data: Dataset, split: str, seed: int) -> Split:
     if split not in SPLITS:
-        raise InvalidInput(f"a split is {' or '.join(SPLITS)}, not {split!r}")
+        raise InvalidInput(f"a split is one of {', '.join(SPLITS)}, not {split!r}")
+    if split == "time":
+        return must_split_by_time(data.matrix)
     return random_split(data.matrix, seed) if split == "random" else leave_last_out(data.matrix)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from recommendation.errors import InvalidInput
-from recommendation.evaluation.data import Split, given_split, leave_last_out, random_split
+from recommendation.evaluation.data import (
+    Split,
+    given_split,
+    leave_last_out,
+    must_split_by_time,
+    random_split,
+    split_by_time,
+)
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation_jobs.evaluation.reading import Columns, read_csv
 
@@ -107,3 +114,40 @@ def test_a_given_split_is_brought_under_common_ids() -> None:
     assert pairs(split.train) == {("u", "a"), ("v", "b")}
     assert pairs(split.held_out) == {("u", "c"), ("w", "a")}
     assert split.train.games == split.held_out.games
+
+
+def timed(*rows: tuple[str, str, int]) -> InteractionMatrix:
+    users, games, times = zip(*rows, strict=True)
+    return InteractionMatrix.from_pairs(users, games, np.ones(len(rows)), np.array(times))
+
+
+def test_by_time_the_latest_fifth_is_held_out_and_pairs_of_one_time_stay_together() -> None:
+    matrix = timed(*(("u", f"g{number}", when) for number, when in enumerate([1, 2, 2, 3, 9, 9])))
+    split = split_by_time(matrix)
+    assert split is not None
+    assert pairs(split.held_out) == {("u", "g4"), ("u", "g5")}
+    assert split.is_in_time
+    assert pairs(split.train) == pairs(matrix) - pairs(split.held_out)
+
+
+def test_by_time_a_user_who_did_nothing_before_is_left_out() -> None:
+    split = split_by_time(timed(("u", "a", 1), ("u", "b", 1), ("u", "c", 1), ("u", "d", 8), ("new", "a", 8)))
+    assert split is not None
+    assert pairs(split.held_out) == {("u", "d")}
+
+
+def test_by_time_what_came_at_once_is_what_was_before() -> None:
+    """Most pairs come from one import; what came later is held out, however little it is."""
+    rows = [("u", f"g{number}", 5) for number in range(20)]
+    split = split_by_time(timed(*rows, ("u", "late", 6)))
+    assert split is not None
+    assert pairs(split.held_out) == {("u", "late")}
+
+
+def test_by_time_nothing_is_held_out_where_times_do_not_tell() -> None:
+    one_time = timed(("u", "a", 5), ("v", "b", 5))
+    assert split_by_time(one_time) is None
+    assert split_by_time(InteractionMatrix.from_pairs(["u"], ["a"], [1.0])) is None
+    assert split_by_time(timed(("u", "a", 1), ("v", "b", 2))) is None  # no one did something before and after
+    with pytest.raises(InvalidInput, match="--time-column"):
+        must_split_by_time(one_time)
