@@ -12,7 +12,17 @@ SMALLEST, LARGEST = (320, 640), (2560, 1440)
 SCREENSHOTS = os.environ.get("RECOMMENDATION_SCREENSHOTS")
 """A folder to keep pictures in, for the docs."""
 
-VIEWS = ("overview", "lists", "games", "pins", "releases", "models", "runs", "people", "settings", "design")
+VIEWS = (
+    "overview", "lists", "games", "pins", "releases", "models", "experiments", "runs", "people", "settings", "design",
+)  # fmt: skip
+
+
+PLACES = (
+    *VIEWS, "lists/u00?game=g06", "lists/u00?beside=v1", "lists/u00?page=front", "lists?find=u",
+    "games/g02?owners=time", "people/u00", "experiments/drop-places?user=u00&over=time", "releases?games=g02&name=next",
+    "pins?game=g07&position=1&user=u00", "models?version=v2&beside=v1",
+)  # fmt: skip
+"""Addresses that together show every view with everything in it."""
 
 
 class Console:

@@ -85,6 +85,10 @@ def fill(site: Site) -> None:
         "placement": {"slots": 2, "first_position": 3, "duration_days": 14},
     }
     site.send("PUT", "/drops/drop-1", drop)
+    long_ago = {"name": "winter", "release_time": "2026-01-01T00:00:00Z", "games": [{"game_id": "g09"}]}
+    site.send("PUT", "/drops/drop-0", {**drop, **long_ago})
+    sides = [{"name": "with", "share": 50}, {"name": "without", "share": 50, "settings": {"drop_slots": 0}}]
+    site.send("PUT", "/experiments/drop-places", {"variants": sides})
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,7 @@ def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         model_path=folder / "models" / "cf.pkl",
         training="queued",
         drain_seconds=0,
+        console_images=("https://pictures.invalid",),
     )
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(settings), http=Connection, log_level="warning"))

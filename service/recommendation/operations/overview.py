@@ -114,7 +114,8 @@ def _lists(facts: Facts, lately: Counts) -> Iterator[Trouble]:
         text = f"{share:.0f} % of the lists read lately hold popular games only, though their users did something."
         yield Trouble("fallback_high", text, "fallback-high")
     if lately.failed:
-        yield Trouble("requests_failed", f"{_times(lately.failed, 'request')} failed lately.", "reads-failing")
+        failed = "One request" if lately.failed == 1 else f"{lately.failed} requests"
+        yield Trouble("requests_failed", f"{failed} failed lately.", "reads-failing")
     for name, value, least, runbook in (
         ("user", facts.user_coverage, LEAST_USER_COVERAGE, "user-coverage-low"),
         ("catalogue", facts.catalogue_coverage, LEAST_CATALOGUE_COVERAGE, "catalogue-coverage-low"),

@@ -48,6 +48,9 @@ INGEST_ROUTES = ("/interactions", "/feedback", "/batch", "/games")
 READ_ROUTE = "/user/{user_id}"
 
 
+READINESS = "/readyz"
+
+
 _INGEST_ERROR_OF = {408: "too_slow", 429: "shed", 503: "unavailable"}
 
 
@@ -264,8 +267,9 @@ class Durations(Collector):
             self.reads[bucket] += 1
 
     def failures(self) -> int:
-        """Return how many answers of any route were faults."""
-        return sum(int(sum(seen[:-1])) for (_, status), seen in list(self._seen.items()) if status >= 500)
+        """Return how many answers were faults; readiness answers 503 by right while a replica starts or drains."""
+        counts = (seen for (route, status), seen in list(self._seen.items()) if status >= 500 and route != READINESS)
+        return sum(int(sum(seen[:-1])) for seen in counts)
 
     def collect(self) -> Iterable[Metric]:
         """Yield the histogram."""

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from recommendation.catalogue.games import Catalogue
+from recommendation.engine.model import LiveModel
+from recommendation.lists.view import with_releases
 from recommendation_api.background.other_models import KEPT_SECONDS, OtherModels
 
 
@@ -67,6 +70,26 @@ def test_a_new_pin_shows_in_the_list_of_a_version_that_is_held(shop: Any) -> Non
     by(shop, "v1")
     assert shop.call("PUT", "/lists/editorial/g13", json={"position": 1}).status_code == 200
     assert by(shop, "v1")["items"][0]["game_id"] == "g13"
+
+
+def test_new_games_are_placed_once_for_a_catalogue_and_not_for_each_view(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed: list[int] = []
+
+    def counting(live: LiveModel, catalogue: Catalogue) -> LiveModel:
+        placed.append(len(catalogue.by_id))
+        return with_releases(live, catalogue)
+
+    monkeypatch.setattr("recommendation_api.background.other_models.with_releases", counting)
+    by(shop, "v1")
+    for position in (1, 3):
+        assert shop.call("PUT", "/lists/editorial/g13", json={"position": position}).status_code == 200
+        assert by(shop, "v1")["items"][position - 1]["game_id"] == "g13"
+    assert placed == [16]
+    shop.call("PUT", "/games", json={"game_id": "new", "similar_to": ["g02"]})
+    by(shop, "v1")
+    assert placed == [16, 17]
 
 
 @pytest.mark.parametrize("version", ["v0", "nonsense", "%C3%A9"])

@@ -94,3 +94,9 @@ def test_a_replay_and_a_refusal_leave_no_trail_and_a_write_of_a_shop_neither(sto
     store.interact(("ann", "g1", "played"))
     store.call("PUT", "/games", json={"game_id": "g1", "title": "One"})
     assert changes_of(store) == [("POST /train", None)]
+
+
+def test_a_replica_that_drains_is_no_failed_request(store: Any) -> None:
+    store.client.app.state.parts.is_draining = True
+    assert store.client.get("/readyz").status_code == 503
+    assert store.client.app.state.parts.metrics.totals().failed == 0

@@ -57,6 +57,8 @@ def test_what_was_answered_lately_is_told_where_it_is_bad() -> None:
     assert codes(lately=Counts(reads=1000, fallback=400)) == ["fallback_high"]
     assert codes(lately=Counts(reads=50, fallback=50)) == []  # too few to tell
     assert codes(lately=Counts(failed=1)) == ["requests_failed"]
+    one, more = (next(troubles(Facts(model_version="v1"), Counts(failed=n), None, None, NOW)).text for n in (1, 2))
+    assert (one, more) == ("One request failed lately.", "2 requests failed lately.")
     assert codes(refused="larger than 512 MiB") == ["model_refused"]
 
 

@@ -12,6 +12,7 @@ export const hasKey = () => key !== "";
 
 export function useKey(given, keep) {
   key = given.trim();
+  dispatchEvent(new Event("key")); // what was read with another one is forgotten
   if (keep && key) sessionStorage.setItem(KEPT, key);
   else sessionStorage.removeItem(KEPT);
 }
@@ -19,7 +20,7 @@ export function useKey(given, keep) {
 /** What went wrong, in words that say what to do. */
 export class Refused extends Error {
   constructor(status, detail, code) {
-    super(sentence(status, detail));
+    super(status === 0 && detail ? detail : sentence(status, detail));
     this.status = status;
     this.code = code;
   }
@@ -37,24 +38,26 @@ function sentence(status, detail) {
   return detail ? `${lead} (${detail})` : lead;
 }
 
-/** Ask, and return the decoded answer; throws Refused. Every given id is one segment of the path. */
-export async function ask(method, segments, parameters = {}, body = undefined) {
-  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value != null && value !== "")).toString();
+/** Ask, and return the decoded answer; throws Refused. Every given id is one segment of the path; arrays are repeated. */
+export async function ask(method, segments, parameters = {}, body = undefined, {longest = LONGEST_MS, isPatient = false} = {}) {
+  const pairs = Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+  const query = new URLSearchParams(pairs.filter(([, value]) => value != null && value !== "")).toString();
   const path = segments.map(encodeURIComponent).join("/");
   const headers = {Accept: "application/json"};
   if (key) headers.Authorization = `Bearer ${key}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["Idempotency-Key"] = random();
   const name = Symbol(path);
-  health.pending.set(name, Date.now());
+  if (!isPatient) health.pending.set(name, Date.now()); // else it is known to take long, and the page goes on meanwhile
   let answer, document;
   try {
     answer = await fetch(`${BASE}/${path}${query && `?${query}`}`, {
-      method, headers, credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(LONGEST_MS),
+      method, headers, credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(longest),
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     document = await answer.json().catch(() => ({}));
-  } catch {
+  } catch (error) {
+    if (error.name === "TimeoutError") throw new Refused(0, `No answer within ${longest / 1000} s; try again in a moment.`);
     health.unreachable = true;
     throw new Refused(0);
   } finally {
@@ -74,3 +77,11 @@ export const softly = (empty) => (error) => {
 
 // randomUUID exists in secure contexts only; a cluster-internal address is not one.
 const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+const slow = new Map();
+
+/** Do slow work once at a time, and return what it gives; where that takes longer than a second, that it is coming. */
+export function patiently(name, work) {
+  if (!slow.has(name)) slow.set(name, work().finally(() => slow.delete(name)));
+  return Promise.race([slow.get(name), new Promise((resolve) => setTimeout(resolve, 1000, {isComing: true}))]);
+}

@@ -2,16 +2,21 @@
 
 import {el, svg} from "./dom.js";
 
-const WIDTH = 380, HEIGHT = 170, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 26;
+export const WIDTH = 380, HEIGHT = 170, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 26;
 
 /** Round a span into at most five even steps, as people read them. */
-function ticks(low, high) {
+export function ticks(low, high) {
   const rough = (high - low) / 4 || 1, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((unit) => unit * power).find((unit) => unit >= rough);
   const found = [];
-  for (let tick = Math.floor(low / step) * step; tick < high + step * 0.999; tick += step) found.push(tick);
+  for (let tick = Math.floor(low / step); tick * step < high + step * 0.999; tick += 1) found.push(tick * step || 0); // no -0
   return found;
 }
+
+const LONG_MS = 4 * 86_400_000;
+
+/** Write a moment below an axis that spans so much. */
+export const day = (time, span) => new Date(time).toLocaleString([], {month: "short", day: "numeric", ...(span < LONG_MS && {hour: "2-digit", minute: "2-digit"})});
 
 const sorted = (points) => points.filter((point) => Number.isFinite(point.value)).sort((a, b) => a.at - b.at);
 
@@ -39,15 +44,14 @@ export function lineChart(caption, points, write, baselines = []) {
   const written = own.map((point) => point.value);
   const sentence = `${caption}: ${own.length} points, lowest ${write(Math.min(...written))}, highest ${write(Math.max(...written))}, newest ${write(newest.value)}.`
     + others.map(([name, found]) => ` ${name}: newest ${write(found[found.length - 1].value)}.`).join("");
-  const day = (time) => new Date(time).toLocaleString([], {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"});
   return el("figure", {"data-key": caption}, el("figcaption", {}, `${caption} · newest ${write(newest.value)}`),
     svg("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": sentence},
       marks.map((mark) => [
         svg("line", {class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark)}),
         svg("text", {x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end"}, write(mark)),
       ]),
-      svg("text", {x: LEFT, y: HEIGHT - 6}, day(first)),
-      last !== first && svg("text", {x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end"}, day(last)),
+      svg("text", {x: LEFT, y: HEIGHT - 6}, day(first, last - first)),
+      last !== first && svg("text", {x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end"}, day(last, last - first)),
       others.flatMap(([name, found], place) => found.length === 1 ? [svg("circle", {class: `dot b${place}`, cx: x(found[0].at), cy: y(found[0].value), r: 3}, svg("title", {}, `${name}: ${write(found[0].value)}`))] : []),
       others.map(([, found], place) => svg("polyline", {class: `series baseline b${place}`, points: path(found)})),
       svg("polyline", {class: "series", points: path(own)}),

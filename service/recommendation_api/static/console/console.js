@@ -1,21 +1,18 @@
-// The frame: addresses, who is signed in, refreshing. Each view loads its data and draws it; see `views`.
+// The frame: addresses, who is signed in, refreshing. Each view loads its data and draws it; see `VIEWS`.
 
 import {Refused, ask, hasKey, health, useKey} from "./api.js";
 import {el, patch, put} from "./dom.js";
 import {clock} from "./format.js";
-import * as design from "./view-design.js";
-import * as games from "./view-games.js";
-import * as lists from "./view-lists.js";
-import * as models from "./view-models.js";
 import * as overview from "./view-overview.js";
-import * as people from "./view-people.js";
-import * as pins from "./view-pins.js";
-import * as releases from "./view-releases.js";
-import * as runs from "./view-runs.js";
-import * as settings from "./view-settings.js";
 
-/** Each has a `title`, `load(where)` for its data, `draw(data, where)` for its nodes, and how often it is refreshed. */
-const VIEWS = {overview, lists, games, pins, releases, models, runs, people, settings, design};
+/**
+ * Titles, by the names in addresses. `view-<name>.js` has `load(where)` for a view's data, `draw(data, where, act)` for
+ * its nodes, and `every`, the seconds after which it is refreshed.
+ */
+const VIEWS = {
+  overview: "Overview", lists: "Lists", games: "Games", pins: "Pins", releases: "Releases", models: "Models",
+  experiments: "Experiments", runs: "Runs", people: "People", settings: "Settings", design: "Design",
+};
 const FIRST = "overview";
 const HIDDEN_FROM_MENU = new Set(["design"]);
 const SLOW_MS = 3000;
@@ -27,6 +24,7 @@ const status = document.getElementById("status");
 let turn = 0;
 let timer = 0;
 let drawnAt = null;
+let every = 0;
 
 /** Read the address: `#/lists/ann?game=g-1` is the view `lists`, the id `ann`, the parameters `{game: "g-1"}`. */
 function where() {
@@ -62,20 +60,25 @@ async function act(work) {
 /** Show the view of the address. A refresh keeps what stands there; an answer for an address that was left is dropped. */
 async function show(isRefresh = false) {
   clearTimeout(timer);
-  const mine = ++turn, here = where(), view = VIEWS[here.name];
+  const mine = ++turn, here = where(), title = VIEWS[here.name];
   mark(here.name);
   if (!isRefresh) {
     say();
     place.setAttribute("aria-busy", "true");
-    document.getElementById("title").textContent = view.title;
-    document.title = `${view.title} · Recommendation console`;
+    document.getElementById("title").textContent = title;
+    document.title = `${here.id ? `${here.id} · ` : ""}${title} · Recommendation console`;
     place.replaceChildren(el("p", {class: "soft"}, "Loading …"));
   }
   try {
+    const view = await module(here.name);
+    if (mine === turn) ({every} = view);
     const data = await view.load(here);
     if (mine !== turn) return;
     patch(place, [...put(el("div"), view.draw(data, here, act)).childNodes]);
-    if (!drawnAt) performance.mark("first view"); // since the navigation began; the tests measure it
+    if (!drawnAt) {
+      performance.mark("first view"); // since the navigation began; the tests measure it
+      fetchOthers();
+    }
     drawnAt = new Date();
     if (notice.querySelector("[data-load]")) say();
   } catch (error) {
@@ -87,9 +90,17 @@ async function show(isRefresh = false) {
     if (mine === turn) {
       place.setAttribute("aria-busy", "false");
       tellStatus();
-      if (view.every) timer = setTimeout(() => (document.hidden ? later() : show(true)), 1000 * view.every);
+      if (every) timer = setTimeout(() => (document.hidden ? later() : show(true)), 1000 * every);
     }
   }
+}
+
+/** Return the module of a view; that of the first is here already. One that cannot be fetched is asked for again. */
+const module = async (name) => (name === FIRST ? overview : import(`./view-${name}.js`).catch(() => { throw new Refused(0); }));
+
+/** Fetch the other views while nothing is to do: the first is drawn sooner without them, and they open at once. */
+function fetchOthers() {
+  (window.requestIdleCallback ?? setTimeout)(() => Object.keys(VIEWS).forEach((name) => module(name).catch(() => undefined)));
 }
 
 /** Ask nothing while the tab is hidden; look at once when it is seen again. */
@@ -99,8 +110,10 @@ function later() {
 
 function mark(name) {
   for (const link of document.querySelectorAll("#views a")) {
-    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.view === name) {
+      if (!link.hasAttribute("aria-current")) link.parentElement.scrollLeft = link.offsetLeft - 16; // on a phone, where the row is longer than the page
+      link.setAttribute("aria-current", "page");
+    } else link.removeAttribute("aria-current");
   }
 }
 
@@ -113,7 +126,7 @@ function tellStatus() {
   let text = asOf, tone = "";
   if (health.unreachable) [text, tone] = [`The service cannot be reached; ${asOf || "nothing was read yet"}`, "bad"];
   else if (waits > SLOW_MS) [text, tone] = [`No answer for ${Math.round(waits / 1000)} s; ${asOf || "nothing was read yet"}`, "bad"];
-  else if (VIEWS[where().name].every && age > STALE_MS + 1000 * VIEWS[where().name].every) [text, tone] = [`Stale: ${asOf}`, "warn"];
+  else if (every && age > STALE_MS + 1000 * every) [text, tone] = [`Stale: ${asOf}`, "warn"];
   if (status.textContent !== text) status.textContent = text;
   if (status.dataset.tone !== tone) status.dataset.tone = tone;
 }
@@ -132,8 +145,8 @@ function signIn(given, keep) {
   show();
 }
 
-for (const [name, view] of Object.entries(VIEWS)) {
-  if (!HIDDEN_FROM_MENU.has(name)) document.getElementById("views").append(el("a", {href: `#/${name}`, "data-view": name}, view.title));
+for (const [name, title] of Object.entries(VIEWS)) {
+  if (!HIDDEN_FROM_MENU.has(name)) document.getElementById("views").append(el("a", {href: `#/${name}`, "data-view": name}, title));
 }
 document.getElementById("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -145,5 +158,5 @@ document.getElementById("sign-out").addEventListener("click", () => signIn("", f
 document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); document.getElementById("main").focus(); });
 addEventListener("hashchange", () => (location.hash.startsWith("#/") ? show() : undefined));
 setInterval(() => document.hidden || tellStatus(), 500);
+show(); // first: its answer is what a reader waits for
 tellWho();
-show();

@@ -30,7 +30,7 @@ export function put(node, ...children) {
 
 // A title may hold characters that turn the text around it (such as U+202E) or are invisible.
 function printable(text) {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
 }
 
 // Handlers hang on their node, so that bringing a node up to date takes the newest ones over.
@@ -79,5 +79,5 @@ function update(node, next) {
   }
   for (const {name, value} of [...next.attributes]) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
   for (const [type, handler] of Object.entries(next[HANDLERS] ?? {})) listen(node, type, handler);
-  patch(node, [...next.childNodes]);
+  if (!node.hasAttribute("data-own")) patch(node, [...next.childNodes]); // else what is in it is its own affair
 }

@@ -33,10 +33,10 @@ export function seconds(value) {
 /** Write a time in the reader's own zone; UTC shows on hover and to machines. */
 export function when(text) {
   if (!text) return NONE;
-  const moment = new Date(text);
-  return el("time", {datetime: text, title: `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`},
-    moment.toLocaleString([], {dateStyle: "medium", timeStyle: "short"}));
+  return el("time", {datetime: text, title: utc(text)}, new Date(text).toLocaleString([], {dateStyle: "medium", timeStyle: "short"}));
 }
+
+export const utc = (text) => `${new Date(text).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 export const clock = (moment) => moment.toLocaleTimeString([], {hour: "2-digit", minute: "2-digit", second: "2-digit"});
 
@@ -46,5 +46,5 @@ export function ago(text) {
   const passed = (Date.now() - new Date(text)) / 1000;
   const written = passed < 90 ? `${Math.max(0, Math.round(passed))} s` : passed < 5400 ? `${Math.round(passed / 60)} min`
     : passed < 172800 ? `${Math.round(passed / 3600)} h` : `${Math.round(passed / 86400)} days`;
-  return el("time", {datetime: text, title: new Date(text).toLocaleString()}, passed < 0 ? "soon" : `${written} ago`);
+  return el("time", {datetime: text, title: `${new Date(text).toLocaleString()} (${utc(text)})`}, passed < 0 ? "soon" : `${written} ago`);
 }

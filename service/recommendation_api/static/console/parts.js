@@ -1,6 +1,7 @@
 // The parts that views are made of. What they look like is written down in the view "Design".
 
-import {el, put} from "./dom.js";
+import {ask as request, softly} from "./api.js";
+import {el, patch, put} from "./dom.js";
 import {part as small} from "./format.js";
 
 /** A card with a heading. */
@@ -9,24 +10,24 @@ export const card = (title, ...children) =>
 
 /** Figures in a row: [name, value, what stands below it]. */
 export const tiles = (figures) =>
-  el("dl", {class: "tiles"}, figures.map(([name, value, below]) =>
+  el("dl", {class: `tiles n${figures.length}`}, figures.map(([name, value, below]) =>
     el("div", {class: "tile", "data-key": name}, el("dt", {}, name), el("dd", {class: "figure"}, value), below != null && el("dd", {class: "soft"}, below))));
 
 const TONES = {
-  succeeded: "good", live: "good", standing: "good", yes: "good",
-  rejected: "warn", queued: "warn", running: "warn", scheduled: "warn", skipped: "warn",
-  failed: "bad", lost: "bad",
+  succeeded: "good", live: "good", standing: "good", yes: "good", passed: "good", Significant: "good",
+  rejected: "warn", queued: "warn", running: "warn", stopping: "warn", stopped: "warn", scheduled: "warn", skipped: "warn", Collecting: "warn",
+  failed: "bad", lost: "bad", mismatch: "bad",
 };
 
 /** A state with its colour; the word alone says it too. */
-export const state = (word) => el("span", {class: `state ${TONES[word] ?? ""}`}, word);
+export const state = (word, tone = TONES[word]) => el("span", {class: `state ${tone ?? ""}`}, word);
 
 /** Where there is nothing: what it would show, and the next thing to do. */
 export const empty = (text, command) => el("div", {class: "empty"}, el("p", {}, text), command && el("pre", {}, command));
 
-/** A game: its title first, its id below. */
-export const game = (id, title, to = `#/games/${encodeURIComponent(id)}`) =>
-  el("span", {class: "game"}, el("a", {href: to}, title || id), title && el("span", {class: "id"}, id));
+/** A game: its title first, its id below; before them its picture, where there is one that may be shown. */
+export const game = (id, title, picture) =>
+  el("span", {class: "game"}, picture, el("span", {class: "names"}, el("a", {href: `#/games/${encodeURIComponent(id)}`}, title || id), title && title !== id && el("span", {class: "id"}, id)));
 
 /** A part of a whole as a bar with its words. */
 export const bar = (value, most, label, words) =>
@@ -35,15 +36,16 @@ export const bar = (value, most, label, words) =>
 /**
  * A table that can be downloaded. On a phone each row becomes a small card.
  * @param name what it lists, also the name of its file
- * @param columns [heading, cell of a row, {number: it is one, plain: the cell as plain text for the file}]
+ * @param columns [heading, cell of a row, {number: it is one, plain: the cell as plain text for the file, file: only there, wide: not on a phone}]
  * @param rows what it lists
  * @param options key: what tells a row from others; none: what stands there if there is none
  */
 export function table(name, columns, rows, {key, none = "Nothing here yet."} = {}) {
   if (!rows.length) return none instanceof Node ? none : empty(none);
-  const head = columns.map(([title, , how = {}]) => el("th", {scope: "col", class: how.number && "number"}, title));
+  const shown = columns.filter(([, , how = {}]) => !how.file);
+  const head = shown.map(([title, , how = {}]) => el("th", {scope: "col", class: how.number && "number"}, title));
   const body = rows.map((row, place) => el("tr", {"data-key": key ? `row ${key(row)}` : `row ${place}`},
-    columns.map(([title, cell, how = {}]) => el("td", {"data-name": title, class: how.number && "number"}, el("div", {}, cell(row, place))))));
+    shown.map(([title, cell, how = {}]) => el("td", {"data-name": title, class: how.number ? "number" : how.wide && "wide"}, el("div", {}, cell(row, place))))));
   return el("div", {class: "scroll", role: "region", "aria-label": name, tabindex: "0"},
     el("table", {class: "stack", "aria-label": name}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)),
     el("p", {class: "after"}, el("button", {type: "button", class: "quiet", onclick: () => download(name, columns, rows)}, `Download ${name.toLowerCase()} (CSV)`)));
@@ -73,6 +75,21 @@ export function ask(id, label, value, button, go, more = {}) {
     el("label", {for: id}, label),
     el("input", {id, value, autocomplete: "off", spellcheck: "false", maxlength: 128, ...more}),
     el("button", {type: "submit"}, button));
+}
+
+/** A field for a game: it offers games whose title or id begins with what is typed. Needs a key with scope admin for that. */
+export function gameField(id, value, more = {}) {
+  const options = el("datalist", {id: `${id}-offered`, "data-own": true, "data-key": `offered ${id}`});
+  let waiting = 0;
+  const offer = (event) => {
+    const list = document.getElementById(`${id}-offered`), text = event.target.value.split(",").pop().trim(), before = event.target.value.slice(0, event.target.value.lastIndexOf(",") + 1);
+    clearTimeout(waiting);
+    if (text) waiting = setTimeout(async () => {
+      const found = await request("GET", ["games"], {query: text, limit: 8}).catch(softly(null)).catch(() => null);
+      if (found) patch(list, found.games.map((one) => el("option", {value: before + one.game_id}, one.title ?? "")));
+    }, 200);
+  };
+  return [el("input", {id, value, list: `${id}-offered`, autocomplete: "off", spellcheck: "false", maxlength: 128, oninput: offer, ...more}), options];
 }
 
 /** Contributions as bars that sum up to the score. */

@@ -1,15 +1,19 @@
 // The catalogue: search it, and look at one game.
 
 import {ask, softly} from "./api.js";
+import {lineChart} from "./chart.js";
 import {el} from "./dom.js";
 import {number, ratio, when} from "./format.js";
+import {lookUp, lookUpHosts, pictureOf} from "./known.js";
 import {bar, ask as field, card, game, state, table, tiles} from "./parts.js";
 
-export const title = "Games";
 export const every = 10;
 
 export async function load({id, given}) {
-  if (id) return ask("GET", ["games", id]);
+  if (id) {
+    const [found, owners] = await Promise.all([ask("GET", ["games", id]), given.owners ? ownersOf(id) : undefined, lookUpHosts().then((shown) => shown && lookUp([id]))]);
+    return {found, owners};
+  }
   const [games, popular, coverage] = await Promise.all([
     given.query ? ask("GET", ["games"], {query: given.query, limit: 50, cursor: given.cursor}).catch(softly(null)) : undefined,
     given.query ? undefined : ask("GET", ["popular"], {limit: 20}),
@@ -18,16 +22,25 @@ export async function load({id, given}) {
   return {games, popular, coverage};
 }
 
+let asked = {};
+
+/** Ask once, not with each refresh: it reads the whole store. */
+async function ownersOf(id) {
+  if (asked.id !== id) asked = {id, days: (await ask("GET", ["games", id, "owners"])).days};
+  return asked.days;
+}
+
 export function draw(data, {id, given}) {
   const search = field("query", "Beginning of a title or an id", given.query ?? "", "Search", (text) => { location.hash = text ? `#/games?query=${encodeURIComponent(text)}` : "#/games"; });
-  if (id) return [search, ...one(data, id)];
+  if (id) return [search, ...one(data.found, data.owners, id)];
   if (data.games !== undefined) return [search, matches(data.games, given)];
   return [search, popular(data.popular), exposure(data.coverage)];
 }
 
-function one(found, id) {
+function one(found, owners, id) {
   return [
     card(found.title ?? id,
+      pictureOf(id),
       el("p", {}, el("code", {}, id), " ", found.tags.map((tag) => el("span", {class: "chip"}, tag))),
       tiles([
         ["Owners", number(found.owners), found.popular_rank ? `popular: place ${found.popular_rank}` : null],
@@ -35,7 +48,10 @@ function one(found, id) {
         ["People in the model", number(found.users_in_model), found.model_version],
         ["In top tens", number(found.top_tens), "lists, last full regeneration"],
       ]),
-      found.drops.length > 0 && el("p", {}, "In drops: ", found.drops.map((name) => el("a", {class: "chip", href: "#/releases"}, name))),
+      owners ? el("div", {class: "charts"}, lineChart("Owners", owners.map((day) => ({at: new Date(`${day.day}T00:00:00Z`), value: day.owners, name: day.day})), number))
+        : el("p", {}, el("a", {class: "button", href: `#/games/${encodeURIComponent(id)}?owners=time`}, "Owners over time")),
+      found.drops.length > 0 && el("p", {}, el("a", {href: "#/releases"}, found.drops.length === 1 ? "In a drop that stands" : `In ${found.drops.length} drops that stand`)),
+      found.pinned_in.length > 0 && el("p", {}, "Recommended to everyone by ", found.pinned_in.map((name) => el("a", {class: "chip", href: `#/pins/${encodeURIComponent(name)}`}, name))),
     ),
     card("Nearest games", table("Nearest games", [
       ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],

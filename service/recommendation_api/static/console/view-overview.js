@@ -6,7 +6,6 @@ import {el} from "./dom.js";
 import {NONE, ago, number, ratio, seconds, when} from "./format.js";
 import {card, empty, state, table, tiles} from "./parts.js";
 
-export const title = "Overview";
 export const every = 5;
 
 export const load = () => ask("GET", ["overview"]);

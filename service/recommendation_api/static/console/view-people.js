@@ -2,10 +2,9 @@
 
 import {Refused, ask} from "./api.js";
 import {el} from "./dom.js";
-import {number} from "./format.js";
+import {number, when} from "./format.js";
 import {ask as field, card, confirmed, table} from "./parts.js";
 
-export const title = "People";
 export const every = 0;
 
 let receipt = null;
@@ -23,13 +22,16 @@ export async function load({id}) {
 export function draw(kept, {id}, act) {
   const search = field("person", "User id", id ?? "", "Show what is kept", (user) => { receipt = null; location.hash = `#/people/${encodeURIComponent(user)}`; }, {required: true});
   if (!id) return [search, el("p", {class: "soft"}, "Everything that is kept of a person can be read, downloaded and erased here. Needs a key with scope admin.")];
-  const kinds = Object.entries(kept ?? {}).filter(([, rows]) => Array.isArray(rows));
+  // Variants of experiments are a hash of the id: told in an export, and kept nowhere.
+  const kinds = Object.entries(kept ?? {}).filter(([name, rows]) => Array.isArray(rows) && name !== "experiments");
   const rows = kinds.reduce((sum, [, found]) => sum + found.length, 0);
   return [
     search,
-    receipt?.user === id && card("Receipt", el("p", {}, `Erased on ${receipt.at}. Late retries of what happened before are refused.`), table("Receipt", [["From", ([name]) => name], ["Rows", ([, count]) => number(count), {number: true}]], Object.entries(receipt.erased))),
+    receipt?.user === id && card("Receipt", el("p", {}, "Erased on ", when(receipt.at), ". Late retries of what happened before are refused."), table("Receipt", [["From", ([name]) => name], ["Rows", ([, count]) => number(count), {number: true}]], Object.entries(receipt.erased))),
     card(`Kept of ${id}`,
-      rows === 0 ? el("p", {}, "Nothing is kept of this person: never heard of, or erased.") : table("Kept", [["What", ([name]) => name], ["Rows", ([, found]) => number(found.length), {number: true}]], kinds, {key: ([name]) => name}),
+      kept?.erased_at && el("p", {class: "well erased"}, "This person was erased: nothing counts that happened before ", when(kept.erased_at), "."),
+      kept?.merged_into && el("p", {class: "well"}, "This visitor was merged into ", el("a", {href: `#/people/${encodeURIComponent(kept.merged_into)}`}, kept.merged_into), "."),
+      rows === 0 ? el("p", {}, kept?.erased_at ? "Nothing is kept of this person." : "Nothing is kept of this person: never heard of, or erased long ago.") : table("Kept", [["What", ([name]) => name], ["Rows", ([, found]) => number(found.length), {number: true}]], kinds, {key: ([name]) => name}),
       el("p", {class: "row"},
         el("button", {type: "button", onclick: () => save(id, kept), disabled: rows === 0}, "Download everything (JSON)"),
         el("a", {class: "button", href: `#/lists/${encodeURIComponent(id)}`}, "Show the list"),
@@ -49,7 +51,7 @@ async function erase(id, act) {
   if (!(await confirmed(`Erase ${id}?`, "Everything that is kept of this person goes at once and cannot be brought back. Events of before that come late are refused.", "Erase for good"))) return;
   await act(async () => {
     const {erased} = await ask("DELETE", ["user", id]);
-    receipt = {user: id, erased, at: new Date().toLocaleString()};
+    receipt = {user: id, erased, at: new Date().toISOString()};
     return `${id} is erased.`;
   });
 }

@@ -1,80 +1,104 @@
-// Releases: which drops stand, come and how far their lists are.
+// Releases: drops that stand, come and ended, how far their lists are, what users did; and a draft of the next one.
 
-import {ask} from "./api.js";
+import {Refused, ask} from "./api.js";
 import {el} from "./dom.js";
-import {number, ratio, when} from "./format.js";
-import {bar, card, game, state, table} from "./parts.js";
+import {NONE, number, ratio, seconds, when} from "./format.js";
+import {lookUp, titleOf} from "./known.js";
+import {bar, card, empty, game, state, table} from "./parts.js";
+import {draft, draftOf} from "./release-draft.js";
+import {timeline} from "./timeline.js";
 
-export const title = "Releases";
 export const every = 5;
 
-export async function load() {
-  const [{drops}, {regenerations}] = await Promise.all([ask("GET", ["drops"], {feedback: true}), ask("GET", ["regenerations"], {limit: 100})]);
-  return {drops, regenerations};
+/** `#/releases?games=g-1,g-2&slots=2` is a draft with its preview. */
+export async function load({given}) {
+  const [{drops}, {regenerations}, preview] = await Promise.all([
+    ask("GET", ["drops"], {feedback: true, ended: true}), ask("GET", ["regenerations"], {limit: 100}), given.games ? previewOf(given) : undefined]);
+  await lookUp([...drops.flatMap((drop) => drop.games.slice(0, 6)), ...(preview?.displaced ?? []).map((one) => one.game_id)]);
+  return {drops, regenerations, preview};
 }
 
-export function draw({drops, regenerations}) {
+const PREVIEW_MS = 300_000, WAIT_MS = 1000;
+let previewed = {};
+
+/** Ask for a preview once, not with each refresh: it ranks for thousands of users. Until it is there the page goes on. */
+function previewOf(given) {
+  const address = location.hash;
+  if (previewed.address !== address) {
+    const found = ask("POST", ["drops", "draft", "preview"], {}, draftOf(given), {longest: PREVIEW_MS, isPatient: true}).catch((error) => {
+      if (error instanceof Refused) return {refused: error.message};
+      throw error;
+    });
+    previewed = {address, found};
+  }
+  return Promise.race([previewed.found, new Promise((resolve) => setTimeout(resolve, WAIT_MS, {isComing: true}))]);
+}
+
+export function draw({drops, regenerations, preview}, {given}) {
   const newest = new Map();
   for (const one of [...regenerations].reverse()) if (one.drop_uid) newest.set(one.drop_uid, one);
-  const ended = regenerations.filter((one) => one.drop_uid && !drops.some((drop) => drop.uid === one.drop_uid));
+  const current = drops.filter((drop) => drop.state !== "ended"), ended = drops.filter((drop) => drop.state === "ended");
   return [
-    drops.length > 0 && card("When they stand", timeline(drops)),
-    card("Drops", table("Drops", [
-      ["Drop", (drop) => el("strong", {}, drop.name)],
-      ["State", (drop) => state(drop.state)],
-      ["Games", (drop) => [drop.games.slice(0, 6).map((id) => game(id)), drop.games.length > 6 && el("span", {class: "soft"}, `and ${drop.games.length - 6} more`)], {plain: (drop) => drop.games.join(" ")}],
-      ["Release", (drop) => when(drop.release_time)],
-      ["Ends", (drop) => when(drop.ends_at)],
-      ["Places", (drop) => `${drop.placement.slots} from place ${drop.placement.first_position}`],
-      ["Lists", (drop) => progress(newest.get(drop.uid))],
-      ["Release coverage", (drop) => ratio(newest.get(drop.uid)?.release_coverage), {number: true}],
-      ["Clicks", (drop) => number(drop.feedback.clicked), {number: true}],
-      ["Wishlisted", (drop) => number(drop.feedback.wishlisted), {number: true}],
-      ["Purchases", (drop) => number(drop.feedback.purchased), {number: true}],
-      ["Dismissed", (drop) => number(drop.feedback.dismissed), {number: true}],
-    ], drops, {key: (drop) => drop.uid, none: "No drop stands or is to come. kubectl apply a ContentDrop, or PUT /drops/{uid}."})),
-    drops.length > 0 && card("As resources", drops.map((drop) => el("details", {"data-key": `yaml ${drop.uid}`}, el("summary", {}, drop.name), el("pre", {}, yaml(drop))))),
-    ended.length > 0 && card("Ended", table("Ended drops", [
-      ["Drop", (one) => el("code", {}, one.drop_uid)],
-      ["State", (one) => state(one.state)],
-      ["Lists made", (one) => number(one.users_regenerated), {number: true}],
-      ["Began", (one) => when(one.started_at)],
-      ["Ended", (one) => when(one.finished_at)],
-      ["Catalogue coverage", (one) => `${ratio(one.catalogue_coverage_before)} → ${ratio(one.catalogue_coverage_after)}`],
-      ["Release coverage", (one) => ratio(one.release_coverage), {number: true}],
-    ], ended, {key: (one) => one.id})),
+    failures(current, newest),
+    drops.length > 0 && card("When they stand", timeline([...current, ...ended.slice(0, 12)].map((drop) => phases(drop, newest.get(drop.uid))))),
+    card("Drops", dropsTable("Drops", current, newest, empty("No drop stands or is to come.", "kubectl apply -f drop.yaml   # a draft below makes one"))),
+    ended.length > 0 && card("Ended", dropsTable("Ended drops", ended, newest)),
+    draft(given, preview),
   ];
 }
 
+/** What failed of drops that stand, and what to do. */
+function failures(drops, newest) {
+  const failed = drops.filter((drop) => newest.get(drop.uid)?.state === "failed");
+  return failed.length > 0 && el("ul", {class: "troubles", "data-key": "failures"}, failed.map((drop) => {
+    const one = newest.get(drop.uid);
+    return el("li", {"data-key": drop.uid}, el("strong", {}, `The lists of ${drop.name} were not all remade: ${number(one.users_failed)} users were left out.`),
+      ` Its games stand in lists all the same, as reads place them. kubectl describe contentdrop ${drop.name} says which shards failed; `, el("span", {class: "soft"}, "Runbook: ", el("code", {}, "docs/runbooks/drop-failed.md")));
+  }));
+}
+
+function phases(drop, one) {
+  const end = drop.ended_at && drop.ended_at < drop.ends_at ? drop.ended_at : drop.ends_at;
+  return {
+    key: drop.uid, label: [drop.name, " ", state(drop.state)],
+    announced: drop.created_at, released: drop.release_time, ends: end,
+    remade: one && [one.started_at, one.finished_at],
+    words: ["announced ", when(drop.created_at), ", released ", when(drop.release_time), one ? `, ${reach(one)}` : "", drop.state === "ended" ? ", ended " : ", ends ", when(end)],
+    plain: `${drop.name}: announced ${drop.created_at}, released ${drop.release_time}, ends ${end}`,
+  };
+}
+
+/** How many of its users a drop's lists reached, and how soon. */
+function reach(one) {
+  const done = `lists of ${number(one.users_regenerated)} of ${number(one.users_targeted)} users`;
+  return one.finished_at ? `${done} after ${seconds((Date.parse(one.finished_at) - Date.parse(one.started_at)) / 1000)}` : `${done} so far`;
+}
+
+const again = (drop) => `#/releases?${new URLSearchParams({
+  name: drop.name, games: drop.games.join(","), slots: drop.placement.slots, first: drop.placement.first_position,
+  days: Math.max(1, Math.round((Date.parse(drop.ends_at) - Date.parse(drop.release_time)) / 86_400_000)), release: drop.state === "scheduled" ? drop.release_time : "",
+})}`;
+
+function dropsTable(name, drops, newest, none) {
+  const of = (drop) => newest.get(drop.uid);
+  return table(name, [
+    ["Drop", (drop) => [el("strong", {}, drop.name), el("br"), state(drop.state)], {plain: (drop) => drop.name}],
+    ["State", (drop) => drop.state, {file: true}],
+    ["Games", (drop) => [drop.games.slice(0, 6).map((id) => game(id, titleOf(id))), drop.games.length > 6 && el("span", {class: "soft"}, `and ${drop.games.length - 6} more`)], {plain: (drop) => drop.games.join(" ")}],
+    ["Release", (drop) => when(drop.release_time), {file: true}],
+    ["Ends", (drop) => when(drop.ended_at && drop.ended_at < drop.ends_at ? drop.ended_at : drop.ends_at), {file: true}],
+    ["Places", (drop) => `${drop.placement.slots} from place ${drop.placement.first_position}`],
+    ["Lists", (drop) => progress(of(drop)), {plain: (drop) => of(drop)?.users_regenerated ?? ""}],
+    ["Release coverage", (drop) => ratio(of(drop)?.release_coverage), {number: true}],
+    ["Clicks", (drop) => number(drop.feedback.clicked), {number: true}],
+    ["Wishlisted", (drop) => number(drop.feedback.wishlisted), {number: true}],
+    ["Purchases", (drop) => number(drop.feedback.purchased), {number: true}],
+    ["Dismissed", (drop) => number(drop.feedback.dismissed), {number: true}],
+    ["", (drop) => el("a", {class: "button", href: again(drop), "aria-label": `Preview and YAML of ${drop.name}`}, "Preview, YAML")],
+  ], drops, {key: (drop) => drop.uid, none});
+}
+
 function progress(one) {
-  if (!one) return el("span", {class: "soft"}, "not remade yet");
+  if (!one) return el("span", {class: "soft"}, NONE);
   return bar(one.state === "succeeded" ? 1 : one.users_regenerated / Math.max(1, one.users_targeted), 1, "users done", [state(one.state), ` ${number(one.users_regenerated)} of ${number(one.users_targeted)} users`]);
-}
-
-function timeline(drops) {
-  const now = Date.now(), starts = drops.map((drop) => Date.parse(drop.release_time)), ends = drops.map((drop) => Date.parse(drop.ends_at));
-  const first = Math.min(now, ...starts), last = Math.max(now + 1, ...ends);
-  return el("ol", {class: "timeline"}, drops.map((drop, place) =>
-    el("li", {"data-key": drop.uid}, el("span", {class: "label"}, drop.name, " ", state(drop.state)),
-      el("meter", {min: first, max: last, value: Math.min(ends[place], Math.max(now, starts[place])), "aria-label": `${drop.name} stands from ${drop.release_time} to ${drop.ends_at}`}),
-      el("span", {class: "soft"}, when(drop.release_time), " to ", when(drop.ends_at)))));
-}
-
-/** Write a drop as a resource: its games by id, as titles and tags stand in the catalogue. */
-function yaml(drop) {
-  const days = Math.round((Date.parse(drop.ends_at) - Date.parse(drop.release_time)) / 86_400_000);
-  const games = drop.games.map((id) => `    - id: ${JSON.stringify(id)}`).join("\n");
-  return `apiVersion: recommendation.gamestore.dev/v1alpha1
-kind: ContentDrop
-metadata:
-  name: ${drop.name}
-spec:
-  releaseTime: "${drop.release_time}"
-  games:
-${games}
-  placement:
-    slots: ${drop.placement.slots}
-    firstPosition: ${drop.placement.first_position}
-    durationDays: ${days}
-`;
 }
