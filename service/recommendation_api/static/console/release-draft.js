@@ -38,7 +38,7 @@ export function draft(given, preview) {
       el("p", {class: "row"}, el("button", {type: "submit", class: "strong"}, "Preview"))),
     preview && el("div", {"data-key": "preview"},
       preview.refused ? el("p", {class: "bad"}, preview.refused)
-      : preview.isComing ? el("p", {class: "soft"}, "Ranking for everyone whom it reaches; for a large store that takes a minute.") : result(preview),
+      : preview.isComing ? el("p", {class: "soft"}, "Ranking for everyone whom it reaches; for a large store that takes minutes.") : result(preview),
       apply(given)));
 }
 
