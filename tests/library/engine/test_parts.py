@@ -18,8 +18,9 @@ from recommendation.engine.fit import fit_parts
 from recommendation.engine.model import Model
 from recommendation.engine.settings import EngineSettings
 from recommendation.evaluation.gate import judge
-from recommendation.evaluation.gate_users import GateSplit
+from recommendation.evaluation.gate_users import GateSplit, gate_rows
 from recommendation.evaluation.gate_users import set_aside as set_aside_parts
+from recommendation.evaluation.guards import pairs_outside, pairs_that_enter
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.parts import MatrixParts, joined
 from recommendation.matrix.running import added
@@ -200,3 +201,12 @@ def test_sums_are_added_up_in_one_order_whatever_holds_them() -> None:
     groups = [added(*values[start : start + 8]) for start in range(0, 29, 8)]
     found = MatrixParts(list(values), InteractionMatrix.from_pairs([], [], []).games).total(np.positive)
     assert found.tolist() == added(*groups).tolist()
+
+
+def test_a_guard_counts_the_pairs_that_a_training_fits_to(store: InteractionMatrix) -> None:
+    parts, split = dealt(store, 3), set_aside_parts(dealt(store, 3), 50_000)
+    at_gate = [rows for rows, _ in parts.each(gate_rows, split.rule)]
+    per_game = parts.total(pairs_outside, own=at_gate)
+    assert per_game.tolist() == split.touched.per_game.tolist()
+    entering = parts.total(pairs_that_enter, per_game, 5, own=at_gate)
+    assert entering.tolist() == joined(split.training.held).with_enough(per_game, 5).pairs_per_game().tolist()
