@@ -36,7 +36,9 @@ _MOST_REFUSED = 0.5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("file", nargs="?", metavar="FILE", help="interactions: CSV, CSV in gzip, or Parquet")
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="interactions: CSV, TSV, JSON lines or Parquet, packed or not"
+    )
     parser.add_argument("--catalogue", metavar="FILE", help="first write these games: JSON lines or CSV")
     mapping.add_arguments(parser)
     dialect.add_arguments(parser)

@@ -93,9 +93,11 @@ def check_quantity(quantity: object, event_type: str, owning_events: Container[s
     number = isinstance(quantity, int | float) and not isinstance(quantity, bool)
     if number and math.isfinite(quantity) and 0 < quantity <= MAX_QUANTITY:  # type: ignore[arg-type, operator]
         return
-    if number and quantity == 0 and (event_type in owning_events or event_type == "refunded"):
+    may_be_0 = event_type in owning_events or event_type == "refunded"
+    if number and quantity == 0 and may_be_0:
         return
-    raise RowError("invalid_quantity", f"quantity should be a number above 0 and at most {MAX_QUANTITY}")
+    least = "of 0 or more" if may_be_0 else "above 0"
+    raise RowError("invalid_quantity", f"quantity should be a number {least} and at most {MAX_QUANTITY}")
 
 
 def fingerprint(kind: str, fields: dict[str, Any]) -> bytes:

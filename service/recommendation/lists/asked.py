@@ -73,12 +73,12 @@ def parse_users(value: object) -> list[str]:
         RowError: what is wrong with them.
     """
     if not isinstance(value, list) or not value:
-        raise RowError("invalid_users", "users should be an array of ids")
+        raise RowError("invalid_users", f"users should be an array of 1 to {MOST_USERS} ids")
     if len(value) > MOST_USERS:
         raise RowError("too_many_users", f"at most {MOST_USERS} users in a request, not {len(value)}")
-    for user_id in value:
+    for place, user_id in enumerate(value):
         if not isinstance(user_id, str) or not is_id(user_id):
-            raise RowError("invalid_user_id", f"each of users should be a string of {ID_RULE}")
+            raise RowError("invalid_user_id", f"each of users should be a string of {ID_RULE}; users[{place}] is none")
     return list(dict.fromkeys(value))
 
 

@@ -6,6 +6,7 @@ A row is left out where there is too little to fill it, or nothing that would be
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -60,12 +61,18 @@ class FrontPage:
     """How many of them have each tag that the history speaks for; a game with several tags counts in parts."""
     because: set[str] = field(default_factory=set)
     """Games that are the reason of a row."""
+    held: AbstractSet[str] = frozenset()
+    """Games that only the row of new games may take as yet: of drops, whose feedback counts for them there alone."""
     tried: set[str] = field(default_factory=set)
     """Tags that have a row, or for which too few games are left."""
 
     def rows(self) -> Iterator[Shelf]:
         """Yield the rows in their order, for as long as there is something to say."""
-        for make in (self._picked, self._because, self._new, self._tag, self._because, self._popular):
+        self.held = _by_game(self.drops, self.sources.now).keys()
+        for make in (self._picked, self._because, self._new):
+            yield from make()
+        self.held = frozenset()
+        for make in (self._tag, self._because, self._popular):
             yield from make()
         before = -1
         while before < len(self.shown):
@@ -105,7 +112,7 @@ class FrontPage:
         for bound, game_id, group in self._by_reason:
             if most is not None and (bound, game_id) > most[:2]:
                 break  # what is left of a group never adds up to more than all of it did
-            best = [part for part in group if part[1] not in self.shown][: self.length]
+            best = [part for part in group if part[1] not in self.shown and part[1] not in self.held][: self.length]
             if len(best) >= self._least and game_id not in self.because:
                 found = fsum(part[0] for part in best), game_id
                 if most is None or found < most[:2]:

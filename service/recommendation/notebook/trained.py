@@ -103,8 +103,8 @@ class TrainedModel:
         """
         Rank games for a history, best first.
 
-        The service lists the same games in the same order, but for what only it knows: pins, drops, games that are not
-        for sale, and popular games that fill a short list.
+        The service ranks by the same code, but from more than the model: pins, drops, games that are not for sale,
+        popular games that fill a short list, and games of few players, which it places by tags and `similar_to`.
 
         Args:
             history: what the user did; games that the model does not know are passed over.

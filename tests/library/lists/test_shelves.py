@@ -116,6 +116,7 @@ def test_new_games_of_the_users_list_have_a_row_those_of_a_drop_among_them_and_o
     row = row_of(found, "new_release")
     early = {name for before in found.rows[: found.rows.index(row)] for name in names(before)}
     assert names(row) == [name for name in (dropped, recent) if name not in early]
+    assert dropped not in early  # as one of another row, its clicks would count for no drop
     assert {item.source for item in row.items if item.game_id == dropped} == {"drop"}
 
 
