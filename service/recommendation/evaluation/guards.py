@@ -21,6 +21,7 @@ from recommendation.engine.model import Model
 from recommendation.engine.ndcg import MIN_PAIRS
 from recommendation.engine.weighting import segment_sums
 from recommendation.evaluation.gate_users import MIN_ACTIVE, GateRule, active_users, gate_rows, without_users
+from recommendation.evaluation.structure import Structure, structure_of
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.parts import MatrixParts
 
@@ -38,6 +39,18 @@ MOST_GAINED = 0.3
 
 LEAST_LEFT = 0.7
 """Share of the live model's users and pairs that must still be there."""
+
+
+LEAST_STRUCTURE = 1.05
+"""Structure that a first training must have: with games mixed up among users it is 1."""
+
+
+KEPT_STRUCTURE = 0.7
+"""Share of the best structure above 1, since one was accepted, that must still be there..."""
+
+
+STRUCTURE_LOST = 0.05
+"""... where it is less by so much: from day to day it differs by up to 0.03 in stores of 200 active users."""
 
 
 ACCEPTED_GROWTH = 0.05
@@ -66,6 +79,8 @@ class Findings:
     training."""
     against: Sequence[str] = ()
     """A sentence with numbers for each guard that the data did not pass."""
+    warned: Sequence[str] = ()
+    """The same where the store is too thin for the guard to be sure; it rejects nothing."""
 
 
 def look_at(parts: MatrixParts, live: LiveData, accepting: bool = False) -> Findings:
@@ -86,7 +101,11 @@ def look_at(parts: MatrixParts, live: LiveData, accepting: bool = False) -> Find
     most = float(parts.total(InteractionMatrix.pairs_per_game).max())
     facts |= {"alike": _largest_group(parts) / active, "one_game": most / users}
     alone, accepted = _alone(facts, live.facts, accepting)
-    return Findings({**facts, **accepted}, (*alone, *lost, *_gained(parts, facts["users"], live)))
+    shape = structure_of(parts)
+    mixed, is_sure = _mixed_up(shape, live.facts)
+    against = (*alone, *lost, *_gained(parts, facts["users"], live), *(mixed if is_sure else ()))
+    facts |= _structure_facts(shape, live.facts, accepting)
+    return Findings({**facts, **accepted}, against, () if is_sure else tuple(mixed))
 
 
 _BOUNDS = {
@@ -117,6 +136,28 @@ def _alone(
         if known is not None and share > bound:
             accepted[ACCEPTED + name] = known
     return found, accepted
+
+
+def _mixed_up(shape: Structure | None, before: Mapping[str, float]) -> tuple[list[str], bool]:
+    """Say where structure is missing, and whether that is sure: in thin stores sound data looks like chance too."""
+    if shape is None:
+        return [], False
+    best = before.get("structure_best")
+    least = LEAST_STRUCTURE if best is None else 1.0 + KEPT_STRUCTURE * (best - 1.0)
+    if shape.ratio >= least:
+        return [], True
+    told = f"structure: {shape.ratio:.2f} times that of the same pairs dealt out anew among users"
+    if best is None:
+        return [f"{told}; sound data has {least:.2f} or more: look for a column that shifted"], not shape.is_thin
+    why = f"{told}, {best:.2f} before; {least:.2f} must be left: look for rows whose games were mixed up"
+    return [why], best - shape.ratio >= STRUCTURE_LOST
+
+
+def _structure_facts(shape: Structure | None, before: Mapping[str, float], accepting: bool) -> dict[str, float]:
+    if shape is None:
+        return {}
+    best = shape.ratio if accepting else max(shape.ratio, before.get("structure_best", shape.ratio))
+    return {"structure": shape.ratio, "structure_best": best}
 
 
 def _lost(facts: Mapping[str, float], before: Mapping[str, float]) -> list[str]:

@@ -29,7 +29,7 @@ _RECENT_RUNS = 20
 _RECENT_REGENERATIONS = 20
 
 
-_MOST_MEASURES = 32
+_MOST_MEASURES = 48
 
 
 _MEASURE = re.compile(r"[a-z][a-z0-9_]{0,47}")

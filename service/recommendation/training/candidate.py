@@ -93,4 +93,5 @@ def _quality(verdict: GateVerdict) -> dict[str, Any]:
 
 def seen_by_guards(found: Findings) -> dict[str, Any]:
     """Return what the guards saw in the form that is stored with the run and the model."""
-    return {"data": dict(found.facts), **({"against": list(found.against)} if found.against else {})}
+    told = {"against": list(found.against), "warned": list(found.warned)}
+    return {"data": dict(found.facts), **{name: sentences for name, sentences in told.items() if sentences}}

@@ -200,6 +200,8 @@ def _train(
     known_here = len(parts.games)
     live = live_of(database, settings)
     found = look_at(parts, LiveData(live.data, live.model), accepting=accept is not None)
+    for sentence in found.warned:
+        log.warning("the data looks odd, in a store too thin to reject it for that: %s", sentence)
     if found.against and accept is None:
         facts = {
             "users": int(found.facts["users"]),

@@ -84,7 +84,8 @@ def test_one_game_for_everyone_is_found(sound: InteractionMatrix, live: LiveData
 
 
 def test_users_and_pairs_that_are_gone_are_found(sound: InteractionMatrix, live: LiveData) -> None:
-    assert names(look_at(sound.of_users(np.arange(300)), live)) == {"users", "pairs"}
+    # Fewer users leave less to see of their tastes, too.
+    assert names(look_at(sound.of_users(np.arange(300)), live)) == {"users", "pairs", "structure"}
     assert look_at(sound.of_users(np.arange(300)), replace(live, facts={})).against == ()
 
 
@@ -142,6 +143,56 @@ def test_users_who_have_one_game_alone_are_in_no_fit_and_no_gain(sound: Interact
 def test_a_small_store_is_not_judged(sound: InteractionMatrix) -> None:
     small = look_at(bots(sound.of_users(np.arange(100)), 50), NOTHING)
     assert (small.against, small.facts["active"]) == ((), 150.0)
+
+
+def mixed_up(matrix: InteractionMatrix, share: float) -> InteractionMatrix:
+    rng = np.random.default_rng(4)
+    games, moved = matrix.indices.copy(), np.flatnonzero(rng.random(matrix.pairs) < share)
+    games[moved] = games[rng.permutation(moved)]
+    return InteractionMatrix.from_codes(matrix.users, matrix.games, matrix.user_rows, games, matrix.scores)
+
+
+def test_games_that_are_mixed_up_among_users_are_found_without_a_live_model(sound: InteractionMatrix) -> None:
+    found = look_at(mixed_up(sound, 1.0), NOTHING)
+    assert names(found) == {"structure"}
+    assert "sound data has 1.05 or more: look for a column that shifted" in found.against[0]
+    assert look_at(mixed_up(sound, 0.3), NOTHING).against == ()
+
+
+def test_beside_the_live_model_a_part_that_is_mixed_up_is_found(sound: InteractionMatrix, live: LiveData) -> None:
+    found = look_at(mixed_up(sound, 0.3), live)
+    assert names(found) == {"structure"}
+    assert f"{live.facts['structure']:.2f} before" in found.against[0]
+    assert look_at(mixed_up(sound, 0.05), live).against == ()
+
+
+def test_structure_that_goes_in_small_steps_is_found_once_they_add_up(sound: InteractionMatrix, live: LiveData) -> None:
+    facts = live.facts
+    for share in (0.04, 0.08):
+        found = look_at(mixed_up(sound, share), LiveData(facts))
+        assert found.against == ()
+        assert found.facts["structure"] < found.facts["structure_best"] == live.facts["structure"]
+        facts = found.facts
+    assert names(look_at(mixed_up(sound, 0.3), LiveData(facts))) == {"structure"}
+
+
+def test_structure_that_was_accepted_is_the_measure_from_then_on(sound: InteractionMatrix, live: LiveData) -> None:
+    mixed = mixed_up(sound, 0.3)
+    accepted = look_at(mixed, live, accepting=True).facts
+    assert accepted["structure_best"] == accepted["structure"]
+    assert look_at(mixed, LiveData(accepted)).against == ()
+    # Where chance alone was accepted, there is nothing to lose: only a word is said.
+    chance = look_at(mixed_up(sound, 1.0), NOTHING, accepting=True).facts
+    assert look_at(mixed_up(sound, 1.0), LiveData(chance)).against == ()
+
+
+def test_a_thin_store_is_only_warned() -> None:
+    rng = np.random.default_rng(6)
+    rows = [(user, game) for user in range(300) for game in rng.choice(150, 5, replace=False)]
+    thin = InteractionMatrix.from_pairs([f"u{u}" for u, _ in rows], [f"g{g}" for _, g in rows], np.ones(len(rows)))
+    found = look_at(thin, NOTHING)
+    assert found.against == ()
+    assert [sentence.partition(":")[0] for sentence in found.warned] == ["structure"]
 
 
 def test_the_same_data_gives_the_same_findings(sound: InteractionMatrix) -> None:
