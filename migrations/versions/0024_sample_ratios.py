@@ -1,7 +1,7 @@
 """Sample ratios
 
 Whether users of a variant are missing, as it was counted last: an alert asks each few seconds, and counting takes a
-look at everything that was shown. Nobody is named.
+look at everything that was shown. No user is named.
 """
 
 import sqlalchemy as sa

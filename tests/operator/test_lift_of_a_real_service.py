@@ -48,7 +48,7 @@ async def shop(service: RealService, uid: str, users: list[str], now: datetime) 
 
 
 async def assert_places(service: RealService, uid: str, users: list[str]) -> None:
-    """Those held back have no place of the drop in their lists, whoever reads them, and others have."""
+    """Those held back have no place of the drop in their lists, through any route, and others have."""
     lists = (await service.call("POST", "/lists/read", {"users": users[:200]}))["lists"]
     placed = {found["user_id"] for found in lists if "drop" in {item["source"] for item in found["items"]}}
     assert not any(is_held_back(uid, user) for user in placed)

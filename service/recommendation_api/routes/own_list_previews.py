@@ -35,8 +35,9 @@ async def preview_own_item(request: Request, source: schemas.Source, game_id: sc
 
     The body is that of `PUT /lists/{source}/{game_id}` with the `user_id` who reads; 404 for an unknown game.
     """
-    parts, named = parts_of(request), parse_source(source)
+    parts = parts_of(request)
     fields = parse_json(await read_body(request, parts.settings.max_body_bytes))
+    named = parse_source(source)
     known = frozenset({"user_id", "score", "reason", "position", "expires_at"})
     fields = as_fields(fields, known, required=("user_id",))
     user_id = required_id(fields, "user_id")

@@ -104,6 +104,7 @@ def regenerated(connection: Connection, number: int, seen: bytes, personal: int,
             shards=1,
             model_version="v1",
             users_targeted=10,
+            failed_shards=[0] if state == "failed" else [],
             started_at=NOW,
             finished_at=NOW + timedelta(seconds=30),
         )
