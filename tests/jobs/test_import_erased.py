@@ -89,7 +89,7 @@ def test_a_pair_of_both_sides_of_an_erasure_meanwhile_is_counted_exactly_by_the_
     with monkeypatch.context() as erasing:
         _in_small_parts(erasing)
         _when_counting("u", lambda connection: erase_user(connection, "v", utc_now()), erasing)
-        with pytest.raises(StoreUnavailable, match="start the import again"):
+        with pytest.raises(StoreUnavailable, match="run the same command again"):
             files.run_import(database, file)
     _in_small_parts(monkeypatch)
     assert files.run_import(database, file) == exits.DONE

@@ -66,15 +66,13 @@ def command(place: str, number: int, arguments: list[str]) -> int:
 
     whole = train.train
 
-    def train_and_signal(*given: Any) -> Any:
-        *others, report = given
-
+    def train_and_signal(database: Any, settings: Any, clock: Any, run: Any, report: Any, *others: Any) -> Any:
         def report_and_signal(stage: str) -> None:
             report(stage)
             if stage == place:
                 os.kill(os.getpid(), number)
 
-        return whole(*others, report_and_signal)
+        return whole(database, settings, clock, run, report_and_signal, *others)
 
     train.train = train_and_signal
     return __main__.main(arguments)

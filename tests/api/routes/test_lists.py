@@ -259,6 +259,7 @@ def test_erasing_a_person_leaves_nothing_and_gives_a_receipt(store: Any) -> None
         name: []
         for name in (
             *("interactions", "feedback", "remembered_events", "lists", "experiments", "exposures", "announcements"),
+            "holdouts",
         )
     }
     kept = store.get("/user/u02/export")

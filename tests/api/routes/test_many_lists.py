@@ -49,9 +49,9 @@ def test_the_lists_of_many_users_are_those_of_single_reads(shop: Any, asked: dic
 def test_many_users_are_read_at_once(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def read(connection: Any, users: Any, with_times: bool) -> Any:
+    def read(connection: Any, users: Any, *needed: Any) -> Any:
         asked.append(len(users))
-        return read_users(connection, users, with_times)
+        return read_users(connection, users, *needed)
 
     monkeypatch.setattr(many_lists, "read_users", read)
     body = {"users": [f"visitor-{number}" for number in range(494)] + USERS}

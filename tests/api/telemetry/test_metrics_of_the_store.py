@@ -146,7 +146,7 @@ def test_quality_is_flat_and_its_names_are_plain() -> None:
 
 
 def test_quality_never_has_more_than_a_few_names() -> None:
-    assert len(measures({f"m{i}": i for i in range(1000)})) == 32
+    assert len(measures({f"m{i}": i for i in range(1000)})) == 48
 
 
 def samples(metrics: Metrics) -> dict[str, float]:

@@ -93,12 +93,12 @@ def test_one_that_was_replaced_is_no_failure_and_one_whose_shards_failed_is(shop
     opened(shop)
     second = opened(shop, LATER)
     with shop.reading() as connection:
-        facts = read_facts(connection)
+        facts = read_facts(connection, LATER)
     assert (facts.regenerations_running, facts.regeneration_last_failed) == (1, False)
     with shop.writing() as connection:
         assert fail_regeneration(connection, second.regeneration_id, [0], LATER)
     with shop.reading() as connection:
-        assert read_facts(connection).regeneration_last_failed
+        assert read_facts(connection, LATER).regeneration_last_failed
 
 
 def test_active_users_alone_are_remade_and_counted(shop: Database) -> None:

@@ -110,6 +110,9 @@ class QuietService:
             done = self.regenerations[named["--regeneration"]]
             self.regenerations[done.id] = RegenerationView(done.id, "succeeded", done.shards, "m-1", 10, 10)
 
+    async def running_regenerations(self) -> list[RegenerationView]:
+        return []  # no training leaves lists to the operator here
+
     async def standing_drops(self) -> set[str]:
         return set(self.known)
 
