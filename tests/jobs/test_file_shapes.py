@@ -314,6 +314,19 @@ def test_lines_before_the_rows_that_are_not_like_them_are_refused_by_number(
     assert "malformed_row, line 1: should have 3 values" in capsys.readouterr().out
 
 
+def test_evaluation_leaves_out_lines_that_are_no_rows_and_says_so_unless_they_are_most(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.dat"
+    rows = "".join(f"u{n}\tg{n}\t{n + 1}\n" for n in range(4))
+    file.write_text(f"user\tgame\tscore\n18800\n{rows}")
+    assert len(read_csv(file, Columns()).users.all_ids) == 4
+    assert "left out: 1 of the lines, the first of them line 2: has not 3 values" in capsys.readouterr().out
+    file.write_text("user\tgame\tscore\n" + rows + "odd\n" * 5)
+    with pytest.raises(InvalidInput, match="line 6: has not 3 values"):
+        read_csv(file, Columns())
+
+
 def test_a_broken_id_here_and_there_makes_no_file_latin_1(tmp_path: Path) -> None:
     for text, encoding in ((b"a,\xff\n", "utf-8"), (b"a,\xe9\n", "latin-1"), ("a,é\n".encode() + b"\xe9", "utf-8")):
         (tmp_path / "f").write_bytes(text)

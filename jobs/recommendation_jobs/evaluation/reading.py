@@ -43,17 +43,22 @@ def read_csv(path: Path, columns: Columns, told: Told | None = None) -> Interact
     """
     Read a file of one interaction a line, and print what was guessed; ids are text as they stand.
 
+    Lines that are no rows are left out, and counted in what is printed, as the import does.
+
     Raises:
-        InvalidInput: names the missing column or the unusable line.
+        InvalidInput: names the missing column or the unusable value, or most lines are no rows.
     """
     file = source.Source(path, told)
     reader = _Reader(file, columns)
     for guess in reader.guesses:
         print(f"guessed: {guess}")
     parts = list(reader.parts())
-    if file.malformed or file.unclosed:
+    if lost := len(file.malformed) + len(file.unclosed):
         line = min([*file.malformed_lines, *file.unclosed[:1]])
-        raise InvalidInput(f"{path}, line {line}: has not {len(file.columns)} values, or a quote that is never closed")
+        said = f"line {line}: has not {len(file.columns)} values, or a quote that is never closed"
+        if lost > sum(len(part.users) for part in parts):
+            raise InvalidInput(f"{path}, {said}; nor have most others")
+        print(f"left out: {lost:,} of the lines, the first of them {said}")
     if not parts:
         raise InvalidInput(f"{path} has no line after its header")
     users = [text for part in parts for text in part.users]
