@@ -56,8 +56,8 @@ def read_csv(path: Path, columns: Columns, told: Told | None = None) -> Interact
     if lost := len(file.malformed) + len(file.unclosed):
         line = min([*file.malformed_lines, *file.unclosed[:1]])
         said = f"line {line}: has not {len(file.columns)} values, or a quote that is never closed"
-        if lost > sum(len(part.users) for part in parts):
-            raise InvalidInput(f"{path}, {said}; nor have most others")
+        if lost >= sum(len(part.users) for part in parts):
+            raise InvalidInput(f"{path}, {said}; nor have half of the others")
         print(f"left out: {lost:,} of the lines, the first of them {said}")
     if not parts:
         raise InvalidInput(f"{path} has no line after its header")
