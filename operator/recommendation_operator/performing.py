@@ -102,7 +102,7 @@ def _obstacle(refused: Refused) -> Obstacle:
     if refused.code == "model_missing":
         message = "there is no model: train one, or see why the last training run did not end well"
         return Obstacle(reasons.MODEL_MISSING, message)
-    if refused.status in (400, 413, 422):
+    if refused.status in (400, 413, 422) or refused.code in ("drop_differs", "drop_ended"):
         return Obstacle(reasons.REJECTED, f"the service refuses this drop: {refused.detail}")
     message = f"the service refuses a call ({refused.status} {refused.code})"
     raise TryAgain(reasons.SERVICE_UNAVAILABLE, message) from refused

@@ -25,6 +25,14 @@ class ExperimentRefused(RecommendationError):
     code = "experiment_refused"
 
 
+class DropRefused(RecommendationError):
+    """A drop cannot be made known under its uid: it is known there as another one, or was ended."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 class InsufficientData(RecommendationError):
     """Too few users or games to fit a model."""
 

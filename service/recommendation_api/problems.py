@@ -11,7 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from recommendation.database.idempotency import KeyReusedError
-from recommendation.errors import ExperimentRefused, InvalidInput, MergeRefused, ModelMissing, StoreUnavailable
+from recommendation.errors import (
+    DropRefused,
+    ExperimentRefused,
+    InvalidInput,
+    MergeRefused,
+    ModelMissing,
+    StoreUnavailable,
+)
 from recommendation.rows import RowError
 
 log = logging.getLogger(__name__)
@@ -90,7 +97,7 @@ def as_problem(error: Exception) -> Problem:
             return Problem(422, error.code, error.detail)
         case InvalidInput():
             return Problem(422, "invalid_input", str(error))
-        case MergeRefused() | ExperimentRefused():
+        case MergeRefused() | ExperimentRefused() | DropRefused():
             return Problem(409, error.code, str(error))
         case ModelMissing():
             return Problem(409, "model_missing", str(error))
@@ -148,6 +155,7 @@ def install(app: FastAPI) -> None:
         InvalidInput,
         MergeRefused,
         ExperimentRefused,
+        DropRefused,
         ModelMissing,
         KeyReusedError,
         RequestValidationError,

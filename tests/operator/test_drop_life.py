@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from world import World, a_drop, play
 
 
@@ -282,9 +284,12 @@ def test_games_it_does_not_know_are_named_and_do_not_stop_a_drop(tmp_path: Path)
     play(tmp_path, scene)
 
 
-def test_a_drop_the_service_refuses_fails_with_its_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "refused", [{}, {"status": 409, "code": "drop_ended"}, {"status": 409, "code": "drop_differs"}], ids=str
+)
+def test_a_drop_the_service_refuses_fails_with_its_words(tmp_path: Path, refused: dict[str, Any]) -> None:
     async def scene(world: World) -> None:
-        world.service.refuse_drops = {"detail": "title holds a control character"}
+        world.service.refuse_drops = {**refused, "detail": "title holds a control character"}
         world.apply(a_drop())
         world.start_operator()
         await world.finished("autumn-release")

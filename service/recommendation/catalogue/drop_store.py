@@ -1,6 +1,6 @@
 """Drops in the store."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,43 +10,73 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from recommendation.catalogue.drops import Drop, StandingDrop
 from recommendation.catalogue.games import Game
 from recommendation.catalogue.store import ensure_games, revive_games, said_by_drops
+from recommendation.clock import rfc3339
 from recommendation.database.dialects.writing import insert
 from recommendation.database.tables import drops
 from recommendation.database.versions import bump
+from recommendation.errors import DropRefused
 
 
 def put_drop(connection: Connection, drop: Drop, now: datetime) -> Drop:
     """
-    Make a drop known, and its games with it; the same drop twice changes nothing.
+    Make a drop known, and its games with it; the same drop twice changes nothing but its generation.
 
     What it says of a game is kept with the drop, and ends with it. Where the shop says something itself that counts
     (`games.completed`), and only a game that no one but drops made known waits for the drop's release.
 
     Returns:
         The drop as it now stands in the store.
+
+    Raises:
+        DropRefused: another drop is known under this uid, or the drop was ended.
     """
     known = get_drop(connection, drop.uid)
-    if known is not None and (known.generation, known.ended_at) == (drop.generation, None):
-        return known
-    if known is not None and known.ended_at is not None:
-        return known
-    drop = replace(drop, measured_from=_measured_from(drop, known, now))
+    if known is not None:
+        return _put_again(connection, drop, known)
+    drop = replace(drop, measured_from=None if drop.holdout_percent is None else max(drop.released_at, now))
     names = [game.game_id for game in drop.games]
     new = [*revive_games(connection, names, now), *ensure_games(connection, names, now, ())]
     by_drops = {name for name, said in said_by_drops(connection).items() if any(one.released_at for one in said)}
     given = [_as_given(game, game.game_id in by_drops.union(new)) for game in drop.games]
     row = {**vars(drop), "games": names, "given": given}
-    statement = insert(connection, drops).values(row)
-    values = {name: statement.excluded[name] for name in row if name != "uid"}
-    connection.execute(statement.on_conflict_do_update(index_elements=["uid"], set_=values))
+    statement = insert(connection, drops).values(row).on_conflict_do_nothing(index_elements=["uid"])
+    if not connection.execute(statement).rowcount:
+        # Another request put one meanwhile, and has committed: this one comes second.
+        return put_drop(connection, drop, now)
     _bump(connection, now)
     return drop
 
 
-def _measured_from(drop: Drop, known: Drop | None, now: datetime) -> datetime | None:
-    if drop.holdout_percent is None:
-        return None
-    return max(drop.released_at, known.measured_from if known and known.measured_from else now)
+def _put_again(connection: Connection, drop: Drop, known: Drop) -> Drop:
+    """Take a drop that is known; of it only the generation moves on, as `suspend` is switched."""
+    if known.ended_at is not None:
+        raise DropRefused(
+            "drop_ended",
+            f"this drop was ended at {rfc3339(known.ended_at)} and stays so: announce its games under another uid",
+        )
+    different = _with_what_it_gave(connection, known, drop).differences(drop)
+    if different:
+        raise DropRefused(
+            "drop_differs",
+            f"another drop is known under this uid, with other {' and '.join(different)}: a drop does not change once "
+            "it is known. Send it as it was, or end it with DELETE and announce the new one under another uid",
+        )
+    if drop.generation > known.generation:
+        connection.execute(update(drops).where(drops.c.uid == drop.uid).values(generation=drop.generation))
+    return replace(known, generation=max(known.generation, drop.generation))
+
+
+def _with_what_it_gave(connection: Connection, known: Drop, drop: Drop) -> Drop:
+    """Return a known drop with what it says of its games, as `drop` does where the store has nothing of it (0.1.0)."""
+    given = connection.execute(select(drops.c.given).where(drops.c.uid == known.uid)).scalar_one()
+    said = (
+        {game.game_id: game for game in map(_as_said, given)} if given else {game.game_id: game for game in drop.games}
+    )
+    return replace(known, games=tuple(said.get(game.game_id, game) for game in known.games))
+
+
+def _as_said(row: Mapping[str, Any]) -> Game:
+    return Game(row["game_id"], title=row["title"], tags=tuple(row["tags"]), similar_to=tuple(row["similar_to"]))
 
 
 def _as_given(game: Game, made: bool) -> dict[str, Any]:

@@ -64,6 +64,21 @@ class Drop:
             return "ended"
         return "scheduled" if now < self.released_at else "standing"
 
+    def differences(self, other: "Drop") -> list[str]:
+        """Name the fields, as a client writes them, in which two drops differ; `generation` is none of them."""
+        ours, theirs = self._said(), other._said()
+        return [name for name in ours if ours[name] != theirs[name]]
+
+    def _said(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "games": {game.game_id: (game.title, game.tags, game.similar_to) for game in self.games},
+            "created_at": self.created_at,
+            "release_time": self.released_at,
+            "placement": (self.slots, self.first_position, self.ends_at - self.released_at),
+            "holdout": self.holdout_percent,
+        }
+
 
 def parse_drop(uid: str, body: object) -> Drop:
     """

@@ -203,14 +203,14 @@ def open_regeneration(
 
     Raises:
         ModelMissing: there is no live model.
-        InvalidInput: the drop is not known.
+        InvalidInput: the drop is not known, or was ended.
     """
     number = next_number(connection)
     version = live_version(connection)
     if version is None:
         raise no_model()
-    if drop_uid is not None and get_drop(connection, drop_uid) is None:
-        raise InvalidInput(f"drop {drop_uid} is not known; PUT /drops/{drop_uid} first")
+    if drop_uid is not None:
+        _refuse_without_places(connection, drop_uid)
     full, users = last_full(connection), count_users(connection, active_since)
     count = shards_for(users, shards.most) if isinstance(shards, MostShards) else shards
     row = {
@@ -235,6 +235,14 @@ def open_regeneration(
     if found is None:
         raise RuntimeError("a row that was just written is not there")
     return found
+
+
+def _refuse_without_places(connection: Connection, drop_uid: str) -> None:
+    drop = get_drop(connection, drop_uid)
+    if drop is None:
+        raise InvalidInput(f"drop {drop_uid} is not known; PUT /drops/{drop_uid} first")
+    if drop.ended_at is not None:
+        raise InvalidInput(f"drop {drop_uid} was ended, so no list holds its games; announce them under another uid")
 
 
 def comes_first(connection: Connection, now: datetime) -> str | None:

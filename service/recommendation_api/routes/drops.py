@@ -50,11 +50,16 @@ router = APIRouter(tags=["operator"], dependencies=[needs("operator", "admin")])
 
 @router.put(
     "/drops/{uid}",
-    responses=answer(DropTakenOut),
+    responses=answer(DropTakenOut, 200, 409),
     openapi_extra={**schemas.one(schemas.DropIn), **schemas.RETRIED},
 )
 async def put_drop(request: Request, uid: schemas.UserId) -> Response:
-    """Make a drop's games and placements known; the same drop twice changes nothing."""
+    """
+    Make a drop's games and placements known; the same drop twice changes nothing.
+
+    409 where the uid is known with other games, times, placement or holdout, or was ended: a drop does not change once
+    it is known. Only its generation moves on.
+    """
     parts = parts_of(request)
     body = await read_body(request, parts.settings.max_body_bytes)
     drop = parse_drop(uid, parse_json(body))

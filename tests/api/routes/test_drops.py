@@ -8,6 +8,7 @@ import pytest
 
 from recommendation.clock import SteadyClock, rfc3339
 from recommendation.database.database import Database
+from recommendation.database.tables import drops
 from recommendation.errors import InvalidInput
 from recommendation.lists.personal import ListSettings
 from recommendation.regeneration.shard import regenerate_shard
@@ -221,8 +222,71 @@ def test_what_a_deleted_drop_said_of_a_game_that_it_made_known_ends_with_it(trai
     assert "Deep Harbour" not in items["g-new"]["reason"]["text"]
     why = trained.get("/user/u00/why", params={"game_id": "g-new"})
     assert (why["source"], why["score"]) == ("popular", None), "nothing says any more what it is like"
-    put(trained, **drop)
+    again = trained.call("PUT", "/drops/uid-1", json={**DROP, **drop})
+    assert (again.status_code, again.json()["code"]) == (409, "drop_ended")
+    assert "another uid" in again.json()["detail"]
+    opened = trained.call("POST", "/regenerations", json={"drop_uid": "uid-1"})
+    assert (opened.status_code, "was ended" in opened.json()["detail"]) == (422, True)
     assert "g-new" in trained.listed("stranger", limit=100), "an ended drop stays ended"
+
+
+GAME = {"game_id": "g-new", "title": "Deep Harbour", "similar_to": ["g02", "g-unknown"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"name": "winter"}, "other name:"),
+        ({"games": [{**GAME, "title": "Other"}]}, "other games:"),
+        ({"games": [{**GAME, "tags": ["co-op"]}]}, "other games:"),
+        ({"games": [{**GAME, "similar_to": ["g02"]}]}, "other games:"),
+        ({"games": [GAME, {"game_id": "g04"}]}, "other games:"),
+        ({"created_at": "2026-11-02T00:00:00Z"}, "other created_at and release_time:"),
+        ({"release_time": "2026-11-05T00:00:00Z"}, "other release_time:"),
+        ({"placement": {"slots": 2, "first_position": 2, "duration_days": 90}}, "other placement:"),
+        ({"placement": {"slots": 1, "first_position": 2, "duration_days": 9}}, "other placement:"),
+        ({"holdout": {"percent": 10}}, "other holdout:"),
+        ({"generation": 2, "name": "winter"}, "other name:"),
+    ],
+)
+def test_another_drop_under_a_known_uid_is_refused_with_what_differs_and_changes_nothing(
+    trained: Any, changes: dict[str, Any], named: str
+) -> None:
+    put(trained, games=[GAME])
+    before = (trained.get("/drops"), games(trained))
+    answer = trained.call("PUT", "/drops/uid-1", json={**DROP, "games": [GAME], **changes})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "drop_differs")
+    assert named.rstrip(":") in problem["detail"]
+    assert "end it with DELETE" in problem["detail"]
+    assert (trained.get("/drops"), games(trained)) == before
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["standing", "over by its time"])
+def test_the_same_drop_is_taken_again_however_it_is_spelt_and_its_generation_only_rises(
+    trained: Any, over: bool
+) -> None:
+    """As the operator sends it: once more after a lost reply, and with a higher generation after `suspend`."""
+    created = {"created_at": "2026-01-01T00:00:00Z" if over else DROP["created_at"]}
+    pair = [GAME, {"game_id": "g04"}]
+    first = put(trained, **created, games=pair)
+    assert first["state"] == ("ended" if over else "standing")
+    spelt = created["created_at"].replace("Z", "+00:00")
+    same = {**created, "games": pair[::-1], "release_time": spelt, "holdout": None}
+    for sent, stands in ((1, 1), (3, 3), (2, 3)):
+        again = put(trained, **same, generation=sent)
+        volatile = {name: again[name] for name in ("now", "live_model")}
+        assert again == {**first, "generation": stands, "games": again["games"], **volatile}
+        assert sorted(again["games"]) == ["g-new", "g04"]
+
+
+def test_a_drop_of_the_first_release_of_which_only_the_ids_are_kept_is_known_by_them(trained: Any) -> None:
+    put(trained)
+    with trained.client.app.state.parts.database.writing() as connection:
+        connection.execute(drops.update().values(given=None))
+    assert put(trained)["uid"] == "uid-1"
+    other = trained.call("PUT", "/drops/uid-1", json={**DROP, "games": [{"game_id": "g04"}]})
+    assert (other.status_code, other.json()["code"]) == (409, "drop_differs")
 
 
 def test_a_drop_adds_to_a_known_game_where_nothing_stands_and_replaces_nothing(trained: Any) -> None:

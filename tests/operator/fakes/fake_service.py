@@ -141,7 +141,7 @@ class FakeService:
     async def _put_drop(self, request: web.Request) -> web.Response:
         body = await request.json()
         if self.refuse_drops is not None:
-            return _problem(422, "invalid", self.refuse_drops["detail"])
+            return _problem(*({"status": 422, "code": "invalid"} | self.refuse_drops).values())
         self.drops[request.match_info["uid"]] = body
         return web.json_response(
             {
