@@ -11,7 +11,7 @@ import argparse
 import os
 import time
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from recommendation.evaluation.data import Split
 from recommendation.evaluation.paired import difference
 from recommendation.evaluation.rankers import Engine
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 
 
 def of_each(split: Split, choice: Choice) -> NDArray[np.float64]:
@@ -44,7 +45,7 @@ def table(name: str, seeds: int, one_in: int) -> float:
     data = part(protocol.read(), one_in)
     split = next(protocol.splits(data))
     began = time.monotonic()
-    made = Counter(choose(split.train, replace(EngineSettings(), seed=seed)).choice for seed in range(seeds))
+    made = Counter(choose(MatrixParts.of(split.train), EngineSettings(seed=seed)).choice for seed in range(seeds))
     print(
         f"\n{protocol.title}: {len(data.users):,} users; {(time.monotonic() - began) / seeds:.0f} s a search",
         flush=True,

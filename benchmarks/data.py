@@ -123,7 +123,7 @@ def _copy(connection: Connection, pairs: Pairs, part: slice, owned_share: float)
     ]
     table = pa.table(dict(zip(_COLUMNS.split(", "), columns, strict=True)))
     cursor = connection.connection.cursor()
-    cursor.copy_expert(  # type: ignore[attr-defined]
+    cursor.copy_expert(
         f"COPY user_game_interactions ({_COLUMNS}) FROM STDIN (FORMAT binary)", BytesIO(table_copy(table))
     )
 

@@ -17,6 +17,7 @@ from recommendation.engine.fit import fit
 from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
 from recommendation.matrix.matrix import InteractionMatrix
+from recommendation.matrix.parts import MatrixParts
 from recommendation.matrix.vocabulary import Vocabulary
 
 DEFAULT = {"users": 200_000, "games": 20_000, "per_user": 54.0, "components": 64, "iterations": 15}
@@ -49,7 +50,7 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
 
 
 def _with_search(matrix: InteractionMatrix, sizes: Sizes, rounds: int) -> Result:
-    decision = choose(matrix, EngineSettings())
+    decision = choose(MatrixParts.of(matrix), EngineSettings())
     chosen = EngineSettings(**asdict(decision.choice))
     result = compare(
         "fit-search",

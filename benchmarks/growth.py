@@ -103,11 +103,11 @@ def _table(points: list[Point]) -> str:
         *(_row(point, "measured") for point in points),
     ]
     if len(points) > 1:
-        beyond = [pairs for pairs in SHOWN if pairs > 1.2 * points[-1]["pairs"]]
+        beyond: list[float] = [pairs for pairs in SHOWN if pairs > 1.2 * points[-1]["pairs"]]
         start, slope = _line(points, "train_peak_mib")
         if slope > 0:
             most = (TRAINING_MIB - start) / slope
-            beyond = [pairs for pairs in beyond if pairs < most] + [most]
+            beyond = [*(pairs for pairs in beyond if pairs < most), most]
         lines += [_row(_extrapolated(points, pairs), "extrapolated") for pairs in beyond]
         lines.append(f"\nThe last row is where a training reaches {TRAINING_MIB // 1024} GiB of a machine of 16 GiB.")
     return "\n".join(lines)

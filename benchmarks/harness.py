@@ -82,7 +82,8 @@ def compare(
     reference: Callable[[], float],
 ) -> Result:
     """Measure both in turns, the order changing from round to round, so that the machine's other load hits both."""
-    mine, theirs = [], []
+    mine: list[float] = []
+    theirs: list[float] = []
     for number in range(rounds):
         turns = [(ours, mine), (reference, theirs)]
         for measure, kept in turns if number % 2 else turns[::-1]:

@@ -11,6 +11,7 @@ from benchmarks.harness import Result, Sizes, compare
 from benchmarks.postgres import Server
 from benchmarks.serving import PREFIX, Load, our_api, wrk
 from benchmarks.stores import reading_store
+from recommendation.database.dialects.connections import driver_url
 
 DEFAULT = {"users": 100_000, "games": 20_000, "owned": 30, "heavy": 19_000, "connections": 16, "seconds": 8.0}
 QUICK = {**DEFAULT, "users": 3_000, "games": 3_000, "heavy": 2_500, "seconds": 2.0}
@@ -64,7 +65,7 @@ def _beside(work: Callable[[], None], measured: Callable[[], float]) -> Callable
 
 
 def _add_collector(url: str, games: int) -> None:
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
+    engine = create_engine(driver_url(url))
     with engine.begin() as connection:
         connection.execute(_COLLECTOR, {"user": HEAVY, "games": games})
     engine.dispose()

@@ -75,14 +75,14 @@ def _large(api: str, url: str, sizes: Sizes, rounds: int, folder: Path) -> Resul
         ]
 
     def ours() -> float:
-        return _post(api, [_body(batch) for batch in events()]) * sizes["batch"]
+        return float(_post(api, [_body(batch) for batch in events()]) * sizes["batch"])
 
     def reference() -> float:
         path = folder / "upserts.sql"
         path.write_text("".join(_statement(batch) for batch in events()))
         began = time.perf_counter()
         psql(url, "-f", str(path))
-        return sizes["batches"] * sizes["batch"] / (time.perf_counter() - began)
+        return float(sizes["batches"] * sizes["batch"] / (time.perf_counter() - began))
 
     ours(), reference()  # warm
     return compare("ingest", ">= 0.5", "events/s", sizes, rounds, ours, reference)

@@ -17,6 +17,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -176,11 +177,11 @@ def _pid(url: str) -> int:
     port = int(url.rpartition(":")[2])
     for process in psutil.process_iter():
         if any(held.status == psutil.CONN_LISTEN and held.laddr.port == port for held in _connections(process)):
-            return process.pid
+            return int(process.pid)
     raise SystemExit(f"nothing listens at {url}")
 
 
-def _connections(process: psutil.Process) -> list[object]:
+def _connections(process: psutil.Process) -> list[Any]:
     try:
         return list(process.net_connections("tcp"))
     except psutil.Error:

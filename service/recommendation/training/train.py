@@ -151,7 +151,7 @@ def _named(connection: Connection, run_id: str) -> runs.TrainingRun:
 def _put_back(database: Database, clock: Clock, run_id: str) -> None:
     """Queue the run again that could not be carried out now, so that the next try can."""
     with database.writing() as connection:
-        if runs.is_stopping(connection, run_id):
+        if runs.is_stopping(connection, run_id, holds=True):
             runs.end_stopped(connection, run_id, clock())
         else:
             runs.requeue_run(connection, run_id, clock())

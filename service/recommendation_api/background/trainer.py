@@ -92,8 +92,9 @@ class Trainer:
             if not training_lock_is_free(self._database):
                 return None
             with self._database.writing() as connection:
-                closed = runs.close_lost_run(connection, self._clock())
-            log.warning("a training run died", extra={"run_id": closed})
+                closed = runs.close_lost_run(connection, self._clock(), run)
+            if closed is not None:
+                log.warning("a training run died", extra={"run_id": closed})
             return None
         with self._database.writing() as connection:
             closed = runs.close_unclaimed_run(connection, self._clock())

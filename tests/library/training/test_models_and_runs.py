@@ -153,6 +153,17 @@ def test_another_try_of_a_run_whose_process_was_lost_gets_a_run_in_its_place(
     assert (found.state, found.reason) == ("failed", "lost")
 
 
+def test_of_a_run_that_began_anew_no_one_says_that_it_died(database: Database) -> None:
+    with database.writing() as connection:
+        run, _ = runs.queue_run(connection, START)
+        runs.start_run(connection, run.run_id, START)
+        seen = runs.active_run(connection)
+        runs.requeue_run(connection, run.run_id, START)
+        runs.start_run(connection, run.run_id, START + timedelta(seconds=1))
+        assert runs.close_lost_run(connection, START, seen) is None
+        assert runs.close_lost_run(connection, START, runs.active_run(connection)) == run.run_id
+
+
 def test_another_try_of_a_run_that_is_over_trains_nothing(database: Database, tmp_path: Path) -> None:
     checkerboard(database)
     done = trained(database, tmp_path)
