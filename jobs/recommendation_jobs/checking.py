@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recommendation.ids import ID_RULE
+from recommendation.ids import should_be
 from recommendation.interactions.events import check_quantity, fingerprint
 from recommendation.rows import EARLIEST, FUTURE_ALLOWED, RowError
 from recommendation.weights import DEFAULT_OWNING, MAX_QUANTITY, Weights
@@ -34,6 +34,7 @@ _NUMBER = re.compile(rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\s*")
 _YES, _NO = (b"true", b"yes"), (b"false", b"no")
 """How spreadsheets write that something is so, or not."""
 _UNKNOWN_TYPE, _BAD_QUANTITY = -1, -2
+_AS_AN_ID = "should be an id"
 _MOST_REMEMBERED = 200_000
 
 
@@ -280,6 +281,8 @@ class _Chunk:
         """Say what a refused row holds, and what would be taken; with ids of users, so for the terminal alone."""
         names, allowed = self._told_by(code)
         texts = [(name, self._column(name).text(row) or "") for name in names if name is not None]
+        if allowed == _AS_AN_ID and texts:
+            allowed = should_be(texts[0][1])
         if code == "invalid_occurred_at" and texts:
             in_time = self._mapping.times.moment(texts[0][1]) != UNREADABLE
             allowed = "should lie between 1970 and now" if in_time else self._mapping.times.reason(texts[0][1])
@@ -288,15 +291,14 @@ class _Chunk:
     def _told_by(self, code: str) -> tuple[list[str | None], str]:
         """Return the columns that a refusal is about, and what they may hold."""
         mapping, known = self._mapping, [name for name in self._weigher.weights.names if name != "dismissed"]
-        ids = f"should be {ID_RULE}"
         required = [mapping.user_column, mapping.game_column, mapping.event_type_column]
         told: dict[str, tuple[list[str | None], str]] = {
             "missing_field": (required, "should all be filled"),
             "unknown_event_type": ([mapping.event_type_column], f"should be one of {', '.join(known)}"),
             "invalid_quantity": (self._quantities, f"should be a number above 0 and at most {MAX_QUANTITY}"),
-            "invalid_event_id": ([mapping.event_id_column], ids),
-            "invalid_user_id": ([mapping.user_column], ids),
-            "invalid_game_id": ([mapping.game_column], ids),
+            "invalid_event_id": ([mapping.event_id_column], _AS_AN_ID),
+            "invalid_user_id": ([mapping.user_column], _AS_AN_ID),
+            "invalid_game_id": ([mapping.game_column], _AS_AN_ID),
             "invalid_occurred_at": ([mapping.time_column], ""),
             "event_id_conflict": ([mapping.event_id_column], "was used for other content"),
         }

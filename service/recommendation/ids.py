@@ -28,3 +28,14 @@ def is_printable_ascii(text: str) -> bool:
 
 
 ID_RULE = f"1 to {MAX_ID_CHARACTERS} characters, no control characters, no '/', not '.' or '..'"
+
+
+NO_SLASH = (
+    "ids stand in paths, where a '/' ends them, also as %2F: write another character for it, such as ':', "
+    "wherever you send the id"
+)
+
+
+def should_be(value: str) -> str:
+    """Say of a value that is no id what it should be, and of a slash in it what to do."""
+    return f"should be {ID_RULE}{f'; {NO_SLASH}' if '/' in value else ''}"

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from recommendation.clock import parse_rfc3339
-from recommendation.ids import ID_RULE, is_id
+from recommendation.ids import ID_RULE, is_id, should_be
 
 FUTURE_ALLOWED = timedelta(minutes=10)
 """How far a client's clock may run ahead. The latest event decides what is owned: one of 2190 would do so for ever."""
@@ -93,14 +94,27 @@ def as_fields(row: object, known: frozenset[str], required: Iterable[str]) -> di
     if not isinstance(row, dict):
         raise RowError("not_an_object", "each row should be a JSON object")
     if not row.keys() <= known:
-        unknown = ", ".join(sorted(repr(str(name)[:40]) for name in row.keys() - known)[:3])
-        raise RowError("unknown_field", f"unknown field {unknown}; known are {', '.join(sorted(known))}")
+        unknown = sorted(map(str, row.keys() - known))
+        named = ", ".join(f"{name[:40]!r}{meant(name, known)}" for name in unknown[:3])
+        raise RowError("unknown_field", f"unknown field {named}; known are {', '.join(sorted(known)) or 'none'}")
     for name in required:
         if row.get(name) is None:
             raise RowError("missing_field", f"{name} is missing")
     if not isinstance(row.get("event_type", ""), str):
         raise RowError("unknown_event_type", "event_type should be a string")
     return row
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean X?)" with the known name that is nearest to an unknown one; nothing where none is near."""
+    by_spelling = {_plain(each): each for each in sorted(known, reverse=True)}
+    nearest = get_close_matches(_plain(name[:80]), by_spelling, 1, cutoff=0.75)
+    return f" (did you mean {by_spelling[nearest[0]]}?)" if nearest else ""
+
+
+def _plain(name: str) -> str:
+    """Return a name without what tells spellings apart: `gameId`, `game-id` and `GAME_ID` are one."""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def required_id(fields: dict[str, Any], name: str) -> str:
@@ -110,7 +124,7 @@ def required_id(fields: dict[str, Any], name: str) -> str:
         kind = "a number" if isinstance(value, int | float) and not isinstance(value, bool) else "no string"
         raise RowError(f"invalid_{name}", f"{name} is {kind}; send a string of {ID_RULE}")
     if not is_id(value):
-        raise RowError(f"invalid_{name}", f"{name} should be {ID_RULE}")
+        raise RowError(f"invalid_{name}", f"{name} {should_be(value)}")
     return value
 
 

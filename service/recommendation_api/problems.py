@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents that say what to do. The one place where errors become HTTP."""
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 
 import orjson
@@ -19,6 +20,7 @@ from recommendation.errors import (
     ModelMissing,
     StoreUnavailable,
 )
+from recommendation.ids import NO_SLASH
 from recommendation.rows import RowError
 
 log = logging.getLogger(__name__)
@@ -124,6 +126,16 @@ def _first_of(error: RequestValidationError) -> str:
     return f"{place}: {first['msg']}"
 
 
+def _is_cut_by_a_slash(request: Request) -> bool:
+    """Tell whether a path would be one that is there, if the id in it might have a `/`."""
+    path: str = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    with_ids = (re.escape(_AN_ID.sub("\0", each)) for each in request.app.openapi()["paths"] if _AN_ID.search(each))
+    return any(re.fullmatch(each.replace("\0", ".+"), path) for each in with_ids)
+
+
+_AN_ID = re.compile(r"{(user_id|game_id|event_id|uid|source)}")
+
+
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -146,6 +158,8 @@ def install(app: FastAPI) -> None:
         problem = as_problem(error)
         if problem.status == 405:
             problem.headers["Allow"] = ", ".join(_methods(request))
+        if problem.code == "not_found" and _is_cut_by_a_slash(request):
+            problem.detail += f". If there is an id with a '/' in it: {NO_SLASH}; percent-encode all else"
         return problem_response(problem)
 
     for kind in (

@@ -234,7 +234,9 @@ def test_lines_are_counted_behind_values_with_line_breaks(
     file = files.write(tmp_path / "q.csv", "user_id,game,hours,review", *rows)
     assert files.run_import(database, file, "--event-type", "played") == exits.DONE
     assert sorted(files.scores(database)) == [("u", '5" disk'), ("u", "G"), ("w", "H, the 2nd")]
-    assert "refused invalid_game_id: 2 (lines 6, 8)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "refused invalid_game_id: 2 (lines 6, 8)" in said
+    assert "'a/b' should be 1 to 128 characters" in said and "write another character for it, such as ':'" in said
 
 
 @given(

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from recommendation.settings import Settings
+from recommendation_api.http.bodies import refuse_body
 from recommendation_api.http.other_sites import refuse_other_sites
 from recommendation_api.http.parameters import refuse_unknown_parameters
 from recommendation_api.keys import ANYONE, KeyHolder, is_loopback
@@ -37,15 +38,24 @@ class _Needs(SecurityBase):
 
         Raises:
             Problem: as `authorise`, and 422 for a query parameter that the route does not know.
+            RowError: for a field of a body where the route takes none.
         """
-        holder = authorise(request.scope, parts_of(request), self.scopes)
+        parts = parts_of(request)
+        holder = authorise(request.scope, parts, self.scopes)
         refuse_unknown_parameters(request.scope)
+        if not takes_body(request.scope["route"]):
+            await refuse_body(request, parts.settings.max_body_bytes)
         return holder
 
 
 def needs(*scopes: str) -> Any:
     """Return the dependency of a route on a key with one of the scopes."""
     return Security(_Needs(scopes), scopes=scopes)
+
+
+def takes_body(route: APIRoute) -> bool:
+    """Tell whether a route reads a body, as it says in the OpenAPI document; that of a GET or HEAD means nothing."""
+    return "requestBody" in (route.openapi_extra or {}) or "GET" in (route.methods or ())
 
 
 def scopes_of(route: APIRoute) -> tuple[str, ...]:

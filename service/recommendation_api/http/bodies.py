@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import Message
+from starlette.types import Message, Scope
 
 from recommendation.interactions.events import MAX_BATCH
+from recommendation.rows import as_fields, meant
 from recommendation_api.problems import Problem
 
 BODY_SECONDS = 20.0
@@ -127,10 +129,8 @@ def parse_rows(body: bytes, name: str, others: frozenset[str] = frozenset()) -> 
     """
     value = _decoded(body)
     rest: dict[str, Any] = {}
-    if isinstance(value, dict) and name in value:
-        unknown = value.keys() - others - {name}
-        if unknown:
-            raise Problem(422, "unknown_field", f"unknown field {sorted(unknown)[0][:40]!r} beside {name!r}")
+    if isinstance(value, dict) and (name in value or _is_envelope(value, name)):
+        as_fields(value, others | {name}, required=())
         rest = {key: value[key] for key in value.keys() & others}
         value = value[name]
     rows = [value] if isinstance(value, dict) else value
@@ -141,3 +141,30 @@ def parse_rows(body: bytes, name: str, others: frozenset[str] = frozenset()) -> 
     if len(rows) > MAX_BATCH:
         raise Problem(422, "batch_too_large", f"at most {MAX_BATCH} of {name} in a request, not {len(rows)}")
     return rows, rest
+
+
+def _is_envelope(value: dict[str, Any], name: str) -> bool:
+    """Tell whether the field that holds the rows was meant by another one: `{"event": [...]}` for `events`."""
+    return any(isinstance(part, list) and meant(key, (name,)) for key, part in value.items())
+
+
+async def refuse_body(request: Request, most: int) -> None:
+    """
+    Let a request pass to a route that takes no body: it has none, or an object without a field.
+
+    Raises:
+        RowError: names a field of the body.
+        Problem: 422 for a body that is no object; else as for `read_body` and `parse_json`.
+    """
+    if not has_body(request.scope) or not (body := await read_body(request, most)).strip():
+        return
+    value = parse_json(body)
+    if not isinstance(value, dict):
+        raise Problem(422, "invalid_body", "this route takes no body; leave it out")
+    as_fields(value, frozenset(), required=())
+
+
+def has_body(scope: Scope) -> bool:
+    """Tell whether a request says that a body follows its head."""
+    headers = Headers(scope=scope)
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from fastapi.dependencies.utils import get_dependant
 from starlette.types import Scope
 
+from recommendation.rows import meant
 from recommendation_api.problems import Problem
 
 
@@ -25,7 +26,9 @@ def refuse_unknown_parameters(scope: Scope) -> None:
     for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         if name not in known:
             takes = f"this route takes {', '.join(sorted(known))}" if known else "this route takes none"
-            raise Problem(422, "invalid_parameter", f"unknown query parameter {name[:40]!r}; {takes}")
+            raise Problem(
+                422, "invalid_parameter", f"unknown query parameter {name[:40]!r}{meant(name, known)}; {takes}"
+            )
 
 
 @lru_cache(maxsize=256)

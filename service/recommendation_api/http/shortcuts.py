@@ -19,6 +19,7 @@ from recommendation.ids import is_id
 from recommendation.lists.asked import MOST_ON_PAGE
 from recommendation.lists.sources import PageRequest
 from recommendation_api.http.auth import authorise, scopes_of
+from recommendation_api.http.bodies import has_body
 from recommendation_api.parts import Parts
 from recommendation_api.problems import as_problem, problem_response
 
@@ -93,7 +94,7 @@ class Shortcuts:
         for start, end, found in self._with_id.get(method, ()):
             if path.startswith(start) and path.endswith(end):
                 id_, page = path[len(start) : len(path) - len(end)], _PLAIN_PAGES.get(query)
-                if page is None or not is_id(id_):
+                if page is None or not is_id(id_) or (method == "POST" and has_body(scope)):
                     break
                 return self._answer(found, id_, page, scope, receive, send)
         else:

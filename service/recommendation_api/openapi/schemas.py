@@ -15,7 +15,7 @@ from recommendation.catalogue.games import IMAGE_URL, MAX_IMAGE_URL, MAX_SIMILAR
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS
 from recommendation.experiments.experiment import MAX_DAYS, MAX_DESCRIPTION, MOST_VARIANTS
 from recommendation.experiments.read_settings import LONGEST_HALF_LIFE, MOST_PER_TAG
-from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id
+from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id, should_be
 from recommendation.interactions.events import MAX_BATCH
 from recommendation.lists import asked, first_party
 from recommendation.lists.first_party import MAX_REASON
@@ -26,7 +26,7 @@ from recommendation.weights import MAX_QUANTITY
 
 def _checked(value: str) -> str:
     if not is_id(value):
-        raise ValueError(f"should be {ID_RULE}")
+        raise ValueError(should_be(value))
     return value
 
 

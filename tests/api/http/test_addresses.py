@@ -50,6 +50,30 @@ def test_an_id_that_is_utf8_is_taken_whatever_it_says(name: str, store: Any) -> 
     assert store.get(f"/user/{in_path}/why", params={"game_id": name})["code"] == "owned"
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/user/a%2Fb?limit=5"), ("GET", "/user/a/b/export"), ("GET", "/game/a%2fb/similar"),
+     ("DELETE", "/lists/editorial/a/b"), ("PUT", "/drops/a/b"), ("DELETE", "/interactions/a%2Fb")],
+)  # fmt: skip
+def test_a_path_that_an_id_with_a_slash_cuts_is_told_so(method: str, path: str, store: Any) -> None:
+    answer = store.call(method, path, **({"json": {}} if method == "PUT" else {}))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "write another character for it, such as ':'" in answer.json()["detail"]
+
+
+def test_other_paths_that_are_not_there_say_nothing_of_ids(store: Any) -> None:
+    for path in ("/nothing", "/models/v1/nothing", "/settings/a/b"):
+        assert store.call("GET", path).json()["detail"] == "there is nothing under this path; /docs lists what is"
+
+
+@pytest.mark.parametrize("field", ["user_id", "game_id", "event_id"])
+def test_an_id_with_a_slash_is_refused_with_what_to_do(field: str, store: Any) -> None:
+    event = {"user_id": "ann", "game_id": "g", "event_type": "viewed", field: "a/b"}
+    (refused,) = store.call("POST", "/interactions", json=[event]).json()["rejected"]
+    assert refused["code"] == f"invalid_{field}"
+    assert "such as ':', wherever you send the id" in refused["detail"]
+
+
 @pytest.mark.parametrize("path", ["/user/ann%2F", "/user/ann/", "/games/ann%2F", "/lists/editorial/"])
 def test_a_slash_at_the_end_leads_to_no_other_person_and_nothing_is_erased(path: str, store: Any) -> None:
     store.interact(("ann", "ann", "played"))
