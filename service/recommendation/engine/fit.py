@@ -13,6 +13,7 @@ from recommendation.engine.popular_days import PopularDays, choose_days
 from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.trend import past_of, users_lately, with_chosen_trend, with_trend
+from recommendation.matrix.given_back import give_back
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.parts import MatrixParts
 
@@ -39,6 +40,7 @@ def fit_parts(parts: MatrixParts, settings: EngineSettings) -> Model:
     count = len(parts)
     decision, popular = _decided(parts, settings)
     choice = decision.choice
+    give_back()  # many small fits are over
     lately = users_lately(parts, choice)
     kept = parts.at_least(choice.min_interactions)
     some = entry_users(kept)

@@ -21,7 +21,6 @@ from recommendation.engine.ndcg import HELD_OUT_SHARE, MIN_PAIRS, MIN_USERS
 from recommendation.engine.weighting import newer
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.parts import MatrixParts, Touched, joined
-from recommendation.matrix.vocabulary import Vocabulary
 
 ONE_IN = (20, 10, 5)
 """One of so many users is a gate user: of these the largest that leaves `MIN_USERS` of them, so that a small store
@@ -110,7 +109,7 @@ def set_aside(parts: MatrixParts, most: int) -> GateSplit:
 def gate_rows(part: InteractionMatrix, rule: GateRule) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the gate users among a part's users, ascending, and their marks."""
     able = np.flatnonzero(part.pairs_per_user() >= MIN_PAIRS)
-    numbers = _hashes(part.users, able)
+    numbers = np.fromiter(map(_hash, part.users.ids_in_turn(able)), np.uint64, len(able))
     marks = (numbers >> np.uint64(64 - MARK_BITS)).astype(np.int64)
     chosen = (numbers % np.uint64(rule.one_in) == 0) & (marks < rule.below)
     return able[chosen], marks[chosen]
@@ -153,13 +152,6 @@ def _held_out(user_id: str, game_ids: list[str], ages: list[int]) -> NDArray[np.
         return ages[place], _hash(f"{user_id}/{game_ids[place]}".encode())
 
     return np.array(sorted(range(len(game_ids)), key=order)[:count])
-
-
-def _hashes(users: Vocabulary, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Hashes of users' ids, which stay bytes: as texts those of a large store would take more room than its pairs."""
-    ids = users.blob.data
-    bounds = zip(users.offsets[:-1][rows].tolist(), users.offsets[1:][rows].tolist(), strict=True)
-    return np.fromiter((_hash(ids[start:stop]) for start, stop in bounds), np.uint64, len(rows))
 
 
 def _hash(text: bytes | memoryview) -> int:

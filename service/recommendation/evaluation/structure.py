@@ -96,23 +96,33 @@ def dealt_anew(matrix: InteractionMatrix, rng: np.random.Generator) -> NDArray[n
 
 
 def _sample(parts: MatrixParts) -> InteractionMatrix:
-    chosen = drawn(joined(parts.each(drawn)))  # the lowest marks of all are among the lowest of each part
+    """Draw users with enough games: of all parts those with the lowest marks, up to `MOST_PAIRS` pairs."""
+    found = parts.each(lowest_marks)
+    marks = np.concatenate([own for _, own, _ in found])
+    lengths = np.concatenate([own for _, _, own in found])
+    last = marks[_within(marks, lengths)].max(initial=np.uint64(0))
+    rows = [np.sort(own[mark <= last]) for own, mark, _ in found]
+    chosen = joined(parts.each(InteractionMatrix.of_users, own=rows))
     return chosen.only_pairs((chosen.pairs_per_game() >= MIN_PAIRS)[chosen.indices]).without_empty()
 
 
-def drawn(matrix: InteractionMatrix) -> InteractionMatrix:
-    """Take users with enough games, those with the lowest marks where they have more than `MOST_PAIRS` pairs."""
-    per_user = matrix.pairs_per_user()
+def lowest_marks(part: InteractionMatrix) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Return rows, marks and pairs of a part's users who may be drawn: all parts' pairs together would fill memory."""
+    per_user = part.pairs_per_user()
     active = np.flatnonzero(per_user >= MIN_PAIRS)
-    if per_user[active].sum() > MOST_PAIRS:
-        ids = matrix.users.ids(active)
-        drawn = active[np.argsort(np.fromiter(map(_mark, ids), np.uint64, len(ids)), kind="stable")]
-        active = np.sort(drawn[: np.searchsorted(np.cumsum(per_user[drawn]), MOST_PAIRS, side="right")])
-    return matrix.of_users(active)
+    marks = np.fromiter(map(_mark, part.users.ids_in_turn(active)), np.uint64, len(active))
+    own = _within(marks, per_user[active])
+    return active[own], marks[own], per_user[active[own]]
 
 
-def _mark(user_id: str) -> int:
-    return int.from_bytes(blake2b(user_id.encode(), digest_size=8, person=b"structure").digest(), "big")
+def _within(marks: NDArray[np.uint64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places of the lowest marks whose users have at most `MOST_PAIRS` pairs together."""
+    order = np.argsort(marks, kind="stable")
+    return order[: np.searchsorted(np.cumsum(lengths[order]), MOST_PAIRS, side="right")]
+
+
+def _mark(user_id: bytes | memoryview) -> int:
+    return int.from_bytes(blake2b(user_id, digest_size=8, person=b"structure").digest(), "big")
 
 
 def _energy(matrix: InteractionMatrix) -> float:

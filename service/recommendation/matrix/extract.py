@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, literal, select
 from recommendation.database.dialects.columns import joined_numbers, joined_stretches, joined_texts, joined_times
 from recommendation.database.tables import user_game_interactions
 from recommendation.interactions.history import faded
+from recommendation.matrix.given_back import give_back
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.numbering import (
     FEWEST_WAITING,
@@ -69,7 +70,7 @@ class Collected:
 
     def finish(self) -> InteractionMatrix:
         """Return all pairs; afterwards this cannot be used again."""
-        return _matrix(self._users.finish(), self._games.finish(), self._scores.values, self._times.values)
+        return _matrix(self._users.finish(), self._games.finish(), self._scores.finish(), self._times.finish())
 
 
 def read_matrix(connection: Connection, half_life_days: float | None, now: datetime) -> InteractionMatrix:
@@ -103,8 +104,15 @@ def read_parts(connection: Connection, half_life_days: float | None, now: dateti
         ends = np.cumsum(np.bincount(part, minlength=count))[:-1]
         for own, places in zip(collected, np.split(order, ends), strict=True):
             own.add(rows.taken(places))
+        give_back()
     collected.reverse()
-    return under_common_games([collected.pop().finish() for _ in range(count)])
+    matrices = []
+    while collected:
+        matrices.append(collected.pop().finish())
+        give_back()
+    parts = under_common_games(matrices)
+    give_back()
+    return parts
 
 
 def has_more_pairs(connection: Connection, pairs: int) -> bool:

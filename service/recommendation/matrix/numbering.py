@@ -23,33 +23,29 @@ FEWEST_WAITING = 1 << 20
 """Ids that wait to be numbered, of all parts together."""
 
 
-_AT_ONCE = 1 << 20
-
-
 class Column(Generic[Number]):
-    """Numbers of one type in one array that grows."""
+    """
+    Numbers of one type, batch by batch; one array only at the end.
+
+    An array that grows would need room ahead, and leave holes of every size it had: for all parts of a large store
+    together that took as much again as the numbers.
+    """
 
     def __init__(self, kind: type[Number]) -> None:
-        self._whole: NDArray[Number] = np.empty(0, kind)
-        self._length = 0
+        self._kind = kind
+        self.batches: list[NDArray[Number]] = []
 
-    def __len__(self) -> int:
-        return self._length
+    def add(self, values: NDArray[Any]) -> NDArray[Number]:
+        """Append a copy, which is returned: until the end it may be changed in place."""
+        batch = np.array(values, self._kind)
+        self.batches.append(batch)
+        return batch
 
-    def add(self, values: NDArray[Any]) -> None:
-        """Append."""
-        end = self._length + len(values)
-        if end > len(self._whole):
-            # `resize` in place: for a large array the kernel moves pages, not bytes. No view of it is in use. What is
-            # added is filled with zeros, and so takes room: not twice as much.
-            self._whole.resize(max(end, self._length + self._length // 4), refcheck=False)
-        self._whole[self._length : end] = values
-        self._length = end
-
-    @property
-    def values(self) -> NDArray[Number]:
-        """All numbers added so far; the view is invalid after the next `add`."""
-        return self._whole[: self._length]
+    def finish(self) -> NDArray[Number]:
+        """Return all numbers; afterwards the column is empty."""
+        whole = np.concatenate([np.empty(0, self._kind), *self.batches])
+        self.batches.clear()
+        return whole
 
 
 @dataclass(frozen=True)
@@ -72,16 +68,15 @@ class Numbering:
     def __init__(self, fewest_waiting: int = FEWEST_WAITING) -> None:
         self._fewest_waiting = fewest_waiting
         self._known: pa.Array = pa.array([], pa.large_string())
-        self._waiting: list[tuple[pa.Array, slice]] = []
+        self._waiting: list[tuple[pa.Array, NDArray[np.int32]]] = []
+        """Ids of each batch, and its numbers among these."""
         self._waiting_ids = 0
         self._numbers = Column(np.int32)
 
     def add(self, ids: pa.Array) -> None:
         """Take a batch, each id with the separator behind it."""
         encoded = ids.dictionary_encode()
-        start = len(self._numbers)
-        self._numbers.add(encoded.indices.to_numpy())
-        self._waiting.append((encoded.dictionary, slice(start, len(self._numbers))))
+        self._waiting.append((encoded.dictionary, self._numbers.add(encoded.indices.to_numpy())))
         self._waiting_ids += len(encoded.dictionary)
         if self._waiting_ids > max(len(self._known), self._fewest_waiting):
             self._look_up()
@@ -93,17 +88,16 @@ class Numbering:
         order = pa_compute.array_sort_indices(self._known)
         rank = np.empty(len(order), np.int32)
         rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
-        rows = self._numbers.values
-        for start in range(0, len(rows), _AT_ONCE):
-            _renumber(rows[start : start + _AT_ONCE], rank)
-        return Numbered(_vocabulary(self._known.take(order)), rows)
+        for batch in self._numbers.batches:
+            _renumber(batch, rank)
+        return Numbered(_vocabulary(self._known.take(order)), self._numbers.finish())
 
     def _look_up(self) -> None:
         # Known ids come first and are distinct, so they keep their numbers.
         encoded = pa.concat_arrays([self._known, *(ids for ids, _ in self._waiting)]).dictionary_encode()
         numbers, start = encoded.indices.to_numpy(), len(self._known)
-        for ids, entries in self._waiting:
-            _renumber(self._numbers.values[entries], numbers[start : start + len(ids)])
+        for ids, batch in self._waiting:
+            _renumber(batch, numbers[start : start + len(ids)])
             start += len(ids)
         self._known = encoded.dictionary
         self._waiting.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, repeat
@@ -81,6 +81,12 @@ class Vocabulary:
         np.cumsum(lengths, out=offsets[1:])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return Vocabulary(self.blob[np.repeat(self.offsets[:-1][rows], lengths) + within], offsets)
+
+    def ids_in_turn(self, rows: NDArray[Any]) -> Iterator[memoryview]:
+        """Yield the bytes of some ids, without making a text of each: those of a large store would fill the memory."""
+        ids = self.blob.data
+        bounds = zip(self.offsets[:-1][rows].tolist(), self.offsets[1:][rows].tolist(), strict=True)
+        return (ids[start:stop] for start, stop in bounds)
 
     @cached_property
     def all_ids(self) -> list[str]:

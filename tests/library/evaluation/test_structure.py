@@ -88,3 +88,26 @@ def test_of_many_pairs_some_users_are_drawn_and_mostly_the_same_the_next_day(mon
     # Cut into parts it is the same users, whichever part they lie in.
     cut = MatrixParts.of(matrix.of_users(np.arange(250)), matrix.of_users(np.arange(250, 600)))
     assert structure_of(cut) == measured(matrix)
+
+
+def test_what_parts_hand_over_to_be_drawn_from_is_bounded_however_many_parts_there_are(monkeypatch) -> None:
+    monkeypatch.setattr(structure, "MOST_PAIRS", 1200)
+    matrix = of_tastes(600, 8)
+    cut = MatrixParts.of(*(matrix.of_users(np.arange(start, start + 100)) for start in range(0, 600, 100)))
+    handed: list[int] = []
+    each = cut.runner.each
+
+    def counted(function, held, own, *common):
+        found = each(function, held, own, *common)
+        handed.extend(part.pairs for part in found if isinstance(part, InteractionMatrix))
+        return found
+
+    monkeypatch.setattr(cut.runner, "each", counted)
+    assert structure._sample(cut).users == structure._sample(MatrixParts.of(matrix)).users
+    assert sum(handed) == 1200
+
+
+def test_one_user_with_more_pairs_than_are_looked_at_is_not_drawn(monkeypatch) -> None:
+    monkeypatch.setattr(structure, "MOST_PAIRS", 11)
+    assert len(structure._sample(MatrixParts.of(of_tastes(600, 8))).users) == 0
+    assert measured(of_tastes(600, 8)) is None
