@@ -9,6 +9,7 @@ import pytest
 import yaml
 from browsing import DESK, LARGEST, PHONE, PLACES, SMALLEST, Console
 from hostile_names import HOSTILE_GAME, HOSTILE_TITLE, HOSTILE_USER
+from past_experiments import begun_days_ago, bought_by_variant
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
 
@@ -476,3 +477,35 @@ def test_the_page_of_an_erased_person_says_so_also_to_the_next_who_looks(console
     assert "This person was erased" in console.text()
     console.go("people/never-heard-of")
     assert "never heard of" in console.text()
+
+
+def test_the_winner_of_two_models_is_promoted_and_the_experiment_ends(console: Console, site: Any) -> None:
+    live = site.send("GET", "/models")["live"]
+    other = next(one["version"] for one in site.send("GET", "/models")["models"] if one["version"] != live)
+    sides = [
+        {"name": "as-now", "share": 50, "model_version": live},
+        {"name": "rival", "share": 50, "model_version": other},
+    ]
+    body = {"layer": "models", "window_days": 1, "variants": sides}
+    begun = begun_days_ago(site.settings.database_url, "two-models", body)
+    console.open("experiments/two-models")
+    assert "No winner: each variant needs 100 users whose window is over" in console.text()
+    assert console.find_all("button[data-promote]") == []
+
+    site.send("POST", "/feedback", bought_by_variant(begun, 280, {"as-now": 0, "rival": 2}))
+    console.open("experiments/two-models")
+    assert console.find("button[data-promote]").text == "Promote the winner, rival"
+    console.click("button[data-promote]")
+    console.until(lambda: console.find("dialog").is_displayed())
+    console.find("dialog button[value=no]").click()
+    assert site.send("GET", "/models")["live"] == live
+
+    console.click("button[data-promote]")
+    console.until(lambda: console.find("#confirm-yes").is_displayed())
+    console.find("#confirm-yes").click()
+    console.until(lambda: f"{other} is live, and two-models has ended" in console.find("#notice").text)
+    assert site.send("GET", "/models")["live"] == other
+    assert site.send("GET", "/experiments/two-models")["state"] == "ended"
+    rows = {cells(row)[0]: cells(row)[1] for row in console.find_all("table[aria-label=Experiments] tbody tr")}
+    assert "ended" in rows["two-models"]
+    assert console.errors() == []

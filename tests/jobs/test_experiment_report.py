@@ -22,7 +22,9 @@ def test_a_report_is_printed_as_text_and_as_json(
     with database.writing() as connection:
         put_experiment(connection, "places", lambda start: Experiment("places", variants, start), NOW)
     assert main(["experiment", "report", "places"]) == exits.DONE
-    assert capsys.readouterr().out.startswith("places: running, purchased per user in 7 days from the first exposure")
+    text = capsys.readouterr().out
+    assert text.startswith("places: running, purchased per user in 7 days from the first exposure")
+    assert "no winner: each variant needs 100 users whose window is over: as-ever has 0, without has 0" in text
     assert main(["experiment", "report", "places", "--json", "--outcome", "clicked"]) == exits.DONE
     told = json.loads(capsys.readouterr().out)
     assert (told["outcome"], [one["exposed"] for one in told["variants"]]) == ("clicked", [0, 0])

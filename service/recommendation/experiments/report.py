@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import combinations
 from math import ceil
 from typing import Any
 
@@ -15,6 +16,7 @@ from recommendation.experiments.chance import ALPHA, POWER, sample_ratio_p_value
 from recommendation.experiments.estimate import LEAST_USERS, Difference, Group, adjusted, difference
 from recommendation.experiments.experiment import SHOWN_BY_SHOP, Experiment, Variant
 from recommendation.experiments.exposures import Exposed, exposed_users
+from recommendation.experiments.winner import Pair, Winner, winner
 
 SAMPLE_RATIO_ALARM = 0.001
 """Below this p-value users are missing from a variant. Small, as it is looked at often."""
@@ -43,7 +45,7 @@ def report(connection: Connection, experiment: Experiment, named: str | None, no
     """
     outcome = named or experiment.outcome
     counted = count(experiment, exposed_users(connection, experiment, outcome, now))
-    control = counted[0]
+    control, ratio = counted[0], _ratio_of(counted)
     return {
         "experiment": experiment.name,
         "state": experiment.state(now),
@@ -54,7 +56,8 @@ def report(connection: Connection, experiment: Experiment, named: str | None, no
         "starts_at": rfc3339(experiment.starts_at),
         "ends_at": experiment.ends_at and rfc3339(experiment.ends_at),
         "counted_until": rfc3339(now),
-        "sample_ratio": sample_ratio([one.exposed for one in counted], [one.variant.share for one in counted]),
+        "sample_ratio": ratio,
+        "winner": _winner(experiment, counted, now)._asdict(),
         "planned": _planned(connection, experiment, outcome, now) if experiment.state(now) == "scheduled" else None,
         "variants": [told_of(experiment, control, one, now) for one in counted],
     }
@@ -70,6 +73,30 @@ def sample_ratio(exposed: Sequence[int], shares: Sequence[int]) -> dict[str, Any
     p_value = sample_ratio_p_value(exposed, shares)
     enough = sum(exposed) * min(shares) >= LEAST_EXPECTED * sum(shares)
     return {"p_value": p_value, "mismatch": enough and p_value < SAMPLE_RATIO_ALARM}
+
+
+def winner_of(connection: Connection, experiment: Experiment, now: datetime) -> Winner:
+    """Return the variant that is surely better than each other one by the experiment's own outcome; on one snapshot."""
+    counted = count(experiment, exposed_users(connection, experiment, experiment.outcome, now))
+    return _winner(experiment, counted, now)
+
+
+def _winner(experiment: Experiment, counted: Sequence[Counted], now: datetime) -> Winner:
+    users = [len(one.group.after) for one in counted]
+    pairs = [
+        Pair(one.variant.name, other.variant.name, _differs(experiment, one, other))
+        for one, other in combinations(counted, 2)
+        if min(users) >= LEAST_USERS
+    ]
+    return winner(experiment, users, pairs, _ratio_of(counted)["mismatch"], now)
+
+
+def _ratio_of(counted: Sequence[Counted]) -> dict[str, Any]:
+    return sample_ratio([one.exposed for one in counted], [one.variant.share for one in counted])
+
+
+def _differs(experiment: Experiment, one: Counted, other: Counted) -> Difference:
+    return difference(one.group, other.group, _seed(experiment, other.variant))
 
 
 def _planned(connection: Connection, experiment: Experiment, outcome: str, now: datetime) -> dict[str, Any] | None:
@@ -141,8 +168,7 @@ def told_of(experiment: Experiment, control: Counted, one: Counted, now: datetim
     least = min(counted, len(control.group.after))
     if least < LEAST_USERS:
         return {**told, "compared": _too_few(experiment, now)}
-    found = difference(control.group, one.group, _seed(experiment, one.variant))
-    return {**told, "compared": _compared(experiment, control, one, found, now)}
+    return {**told, "compared": _compared(experiment, control, one, _differs(experiment, control, one), now)}
 
 
 def _seed(experiment: Experiment, variant: Variant) -> int:
@@ -216,7 +242,11 @@ def as_text(told: dict[str, Any]) -> str:
             f"WARNING: users are missing from a variant (sample ratio mismatch, p = {ratio['p_value']:.2g}); the "
             "differences below tell nothing until it is known why"
         )
-    return "\n".join([*lines, *(_line(one) for one in told["variants"])])
+    return "\n".join([*lines, *(_line(one) for one in told["variants"]), _last_line(told["winner"])])
+
+
+def _last_line(won: dict[str, Any]) -> str:
+    return f"  no winner: {won['undecided']}" if won["variant"] is None else f"  the winner: {won['variant']}"
 
 
 def _line(one: dict[str, Any]) -> str:

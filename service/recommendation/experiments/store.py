@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from recommendation.database.dialects.writing import insert
 from recommendation.database.tables import experiments
@@ -148,6 +148,24 @@ def _meet(one: Experiment, other: Experiment) -> bool:
     """Tell whether two experiments run at the same time at some moment."""
     one_first = one.ends_at is None or other.starts_at < one.ends_at
     return one_first and (other.ends_at is None or one.starts_at < other.ends_at)
+
+
+def end_experiment(connection: Connection, seen: Experiment, now: datetime) -> None:
+    """
+    End an experiment that has started; one that has ended stays as it is.
+
+    Args:
+        seen: the experiment as it was when someone decided that it ends.
+
+    Raises:
+        ExperimentRefused: it was deleted since, or begun anew.
+    """
+    bump(connection, "experiments", now)
+    there = get_experiment(connection, seen.name)
+    if there is None or replace(there, **{name: getattr(seen, name) for name in MAY_CHANGE}) != seen:
+        raise ExperimentRefused(f"{seen.name} was deleted or begun anew meanwhile: read its report again")
+    if there.state(now) != "ended":
+        connection.execute(update(experiments).where(experiments.c.name == seen.name).values(ends_at=now))
 
 
 def delete_experiment(connection: Connection, name: str, now: datetime) -> bool:

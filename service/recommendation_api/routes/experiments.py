@@ -12,13 +12,16 @@ from starlette.responses import Response
 
 from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
+from recommendation.errors import ExperimentRefused
 from recommendation.experiments import store
 from recommendation.experiments.experiment import Experiment, parse_experiment
 from recommendation.experiments.holdout import groups_in_holdouts
 from recommendation.experiments.read_settings import ReadSettings
-from recommendation.experiments.report import report
+from recommendation.experiments.report import report, winner_of
+from recommendation.experiments.winner import Winner, model_of
 from recommendation.lists.own_view import own_view
 from recommendation.rows import required_time
+from recommendation.training import models
 from recommendation.training.beside import refuse_models_that_cannot_be_held
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
@@ -31,9 +34,11 @@ from recommendation_api.openapi.answers.experiments import (
     ExperimentReportOut,
     ExperimentsOut,
     UserExperimentsOut,
+    WinnerPromotedOut,
 )
 from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem
+from recommendation_api.routes.training import answered_and_live, make_live
 
 changing = APIRouter(tags=["experiments"], dependencies=[needs("admin")])
 
@@ -79,6 +84,42 @@ async def delete_experiment(request: Request, name: schemas.UserId) -> Response:
         return Answer(204, b"")
 
     return answered(*await once_and_shown(request, b"", work))
+
+
+@changing.post(
+    "/experiments/{name}/promote", responses=answer(WinnerPromotedOut, 200, 404, 409), openapi_extra=schemas.RETRIED
+)
+async def promote_winner(request: Request, name: schemas.UserId) -> Response:
+    """
+    Make the winner's model live, and end the experiment, both at once.
+
+    The winner is the variant that is surely better than each other one, as the report's `winner` tells. 409 says why
+    nothing can be promoted: no variant won yet, users are missing from one, the winner names no model or gives its
+    users more than a model, or its model is not kept any more. Then nothing changes. A regeneration is opened, as by
+    promoting a version; an experiment that has ended may be promoted too.
+    """
+    parts = parts_of(request)
+
+    def decided() -> tuple[Experiment | None, Winner | None]:
+        now = parts.clock()
+        with parts.database.snapshot() as connection:
+            found = store.get_experiment(connection, name)
+            return found, None if found is None else winner_of(connection, found, now)
+
+    # Decided before the transaction, as counting takes long; told within it, so that a retry is a replay.
+    experiment, won = await parts.reports.run(decided)
+
+    def work(connection: Connection, now: datetime) -> Answer:
+        if experiment is None or won is None:
+            raise unknown_experiment()
+        version = model_of(experiment, won)
+        store.end_experiment(connection, experiment, now)
+        if models.model_row(connection, version) is None:
+            raise ExperimentRefused(f"{won.variant} won, but {version} is not kept any more: GET /models lists what is")
+        document = {"experiment": name, "variant": won.variant, **make_live(connection, parts.settings, version, now)}
+        return Answer(200, orjson.dumps(document))
+
+    return await answered_and_live(request, b"", work)
 
 
 @reading.get("/experiments", responses=answer(ExperimentsOut))
@@ -167,8 +208,13 @@ def experiment_named(connection: Connection, name: str) -> Experiment:
     """
     found = store.get_experiment(connection, name)
     if found is None:
-        raise Problem(404, "unknown_experiment", "no experiment has this name; GET /experiments lists them")
+        raise unknown_experiment()
     return found
+
+
+def unknown_experiment() -> Problem:
+    """Return the problem of a name that no experiment has."""
+    return Problem(404, "unknown_experiment", "no experiment has this name; GET /experiments lists them")
 
 
 def experiment_document(experiment: Experiment, now: datetime) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from recommendation.clock import rfc3339
 from recommendation.database.idempotency import Answer
 from recommendation.ids import is_printable_ascii
 from recommendation.regeneration.everyone import open_for_everyone
+from recommendation.settings import Settings
 from recommendation.training import models, runs
 from recommendation.training.runs import TrainingRun
 from recommendation_api.http.auth import needs
@@ -136,28 +137,41 @@ async def promote_model(request: Request, version: schemas.Named) -> Response:
 
     Readers switch within seconds; a regeneration is opened, and until it is through reads fold in from this version.
     """
-    parts = parts_of(request)
-    by_jobs = parts.settings.regeneration == "jobs"
+    settings = parts_of(request).settings
 
-    def make_live(connection: Connection, now: datetime) -> Answer:
+    def work(connection: Connection, now: datetime) -> Answer:
         if not is_printable_ascii(version) or models.model_row(connection, version) is None:
             raise unknown_model()
-        before = models.promote(connection, version, now)
-        document: dict[str, Any] = {"live": version, "before": before, "regeneration_id": None}
-        if before != version:
-            opened = open_for_everyone(
-                connection,
-                "jobs" if by_jobs else "service",
-                parts.settings.remake_active_days,
-                parts.settings.regeneration_shards if by_jobs else 1,  # its own process makes one after the other
-                now,
-            )
-            document["regeneration_id"] = opened.regeneration_id
-        return Answer(200, orjson.dumps(document))
+        return Answer(200, orjson.dumps(make_live(connection, settings, version, now)))
 
-    answer, replayed = await once(request, b"", make_live)
+    return await answered_and_live(request, b"", work)
+
+
+def make_live(connection: Connection, settings: Settings, version: str, now: datetime) -> dict[str, Any]:
+    """Make a kept version live, open a regeneration where another one was, and return both as they are answered."""
+    before = models.promote(connection, version, now)
+    document: dict[str, Any] = {"live": version, "before": before, "regeneration_id": None}
+    if before != version:
+        by_jobs = settings.regeneration == "jobs"
+        opened = open_for_everyone(
+            connection,
+            "jobs" if by_jobs else "service",
+            settings.remake_active_days,
+            settings.regeneration_shards if by_jobs else 1,  # its own process makes one after the other
+            now,
+        )
+        document["regeneration_id"] = opened.regeneration_id
+    return document
+
+
+async def answered_and_live(
+    request: Request, content: bytes, work: Callable[[Connection, datetime], Answer]
+) -> Response:
+    """Do work that makes a version live, begin its regeneration where this service works on it, and answer."""
+    parts = parts_of(request)
+    answer, replayed = await once(request, content, work)
     regeneration_id = orjson.loads(answer.body)["regeneration_id"]
-    if not replayed and regeneration_id and not by_jobs:
+    if not replayed and regeneration_id and parts.settings.regeneration != "jobs":
         parts.trainer.regenerate(regeneration_id)
     await parts.views.settle()
     return answered(answer, replayed)

@@ -65,6 +65,7 @@ SCOPES = {
     "GET /experiments/{name}/report": READ | ADMIN,
     "PUT /experiments/{name}": ADMIN,
     "DELETE /experiments/{name}": ADMIN,
+    "POST /experiments/{name}/promote": ADMIN,
     "GET /user/{user_id}/experiments": READ | ADMIN,
     "GET /drops": OPERATOR,
     "PUT /drops/{uid}": OPERATOR,

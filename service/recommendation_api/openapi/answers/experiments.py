@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from recommendation_api.openapi.answers.lists import AssignedOut
+from recommendation_api.openapi.answers.training import PromotedOut
 from recommendation_api.openapi.schemas import Moment
 
 Exposure = Annotated[Literal["shown", "read"], Field(description="`shown` feedback, or a list that was read")]
@@ -118,6 +119,20 @@ class SampleRatioOut(BaseModel):
     mismatch: bool = Field(description="users are missing from a variant: the differences tell nothing")
 
 
+class WinnerOut(BaseModel):
+    """The variant that is surely better than each other one."""
+
+    variant: str | None
+    undecided: str | None = Field(description="where none is: why not")
+
+
+class WinnerPromotedOut(PromotedOut):
+    """The model of the winner is live, and the experiment has ended."""
+
+    experiment: str
+    variant: str
+
+
 class ExperimentReportOut(BaseModel):
     """What an experiment showed."""
 
@@ -131,6 +146,7 @@ class ExperimentReportOut(BaseModel):
     ends_at: Moment | None
     counted_until: Moment
     sample_ratio: SampleRatioOut
+    winner: WinnerOut
     planned: PlannedOut | None = Field(description="before the start, where enough users were shown anything lately")
     variants: list[CountedOut]
 

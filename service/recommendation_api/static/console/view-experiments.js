@@ -96,37 +96,36 @@ function one(experiment, report, looks, given, act) {
       el("p", {class: "row"},
         el("a", {class: "button", href: address(experiment.name, {user: given.user, over: given.over ? "" : "time"})}, given.over ? "Only now" : "Over time"),
         experiment.state === "running" && el("button", {type: "button", id: "stop-experiment", onclick: () => stop(experiment, act)}, "Stop it"),
-        winners(report).map((row) => promotion(experiment, row, act)),
-        losers(report).map((row) => el("span", {}, `${row.variant} is worse than ${control.name}: stop it, and nothing else has to change.`)))),
+        report.winner.variant ? promotion(experiment, report.winner.variant, act) : el("span", {class: "soft"}, `No winner: ${report.winner.undecided}.`))),
     looks && card("Intervals over time", looks.length ? el("div", {class: "charts"}, experiment.variants.slice(1).map((variant) => history(variant, control, looks))) : empty("No user's window was over at an earlier look.")),
   ];
 }
 
-const SETTINGS = {fresh_reads: "RECOMMENDATION_FRESH_READS", half_life_days: "INTERACTION_HALF_LIFE_DAYS"};
+const SETTINGS = {
+  fresh_reads: "RECOMMENDATION_FRESH_READS", half_life_days: "INTERACTION_HALF_LIFE_DAYS",
+  diversity: "RECOMMENDATION_DIVERSITY", most_per_tag: "RECOMMENDATION_MOST_PER_TAG",
+};
 
 const told = (variant, write) => Object.entries(variant.settings ?? {}).filter(([, value]) => value != null).map(([name, value]) => write(name, value));
 
 /** What the users of a variant get, in words. */
 const gets = (variant) => [variant.model_version && `model ${variant.model_version}`, variant.lists === "popular" ? "popular games" : "personal lists", variant.placement === "off" ? "no drop places" : null, ...told(variant, (name, value) => `${name} ${value}`)].filter(Boolean).join(", ");
 
-const winners = (report) => report.sample_ratio.mismatch ? [] : report.variants.filter((row) => row.compared?.state === "Significant" && row.compared.difference > 0);
-
-/** What to do where others were found to be worse than the first variant. */
-const losers = (report) => report.variants.filter((row) => !report.sample_ratio.mismatch && row.compared?.state === "Significant" && row.compared.difference < 0);
-
-function promotion(experiment, row, act) {
-  const variant = experiment.variants.find((one) => one.name === row.variant);
-  if (variant.model_version) return el("button", {type: "button", class: "strong", "data-promote": variant.model_version, onclick: () => promote(experiment, variant, act)}, `Promote ${row.variant}`);
+/** A button where the winner is a model and nothing else; what to do by hand where it is not. */
+function promotion(experiment, name, act) {
+  const variant = experiment.variants.find((one) => one.name === name), version = variant.model_version;
   const steps = [variant.lists === "popular" && "serve `GET /popular` where you served lists", variant.placement === "off" && "delete the ContentDrops that stand, and apply none",
-    ...told(variant, (name, value) => (SETTINGS[name] ? `set ${SETTINGS[name]}=${value}` : `give each ContentDrop ${value} slots`))].filter(Boolean);
-  return el("span", {}, `${row.variant} won. To give it to all: stop the experiment${steps.length ? `, and ${steps.join(", and ")}` : "; all others get it by default"}.`);
+    ...told(variant, (setting, value) => (SETTINGS[setting] ? `set ${SETTINGS[setting]}=${value}` : `give each ContentDrop ${value} slots`))].filter(Boolean);
+  if (version && !steps.length) return el("button", {type: "button", class: "strong", "data-promote": version, onclick: () => promote(experiment, variant, act)}, `Promote the winner, ${name}`);
+  if (version) steps.push(`make ${version} live under Models`);
+  return el("span", {}, `${name} won. To give it to all: stop the experiment${steps.length ? `, and ${steps.join(", and ")}` : "; all others get it by default"}.`);
 }
 
 async function promote(experiment, variant, act) {
-  if (!(await confirmed(`Promote ${variant.model_version}?`, `${variant.model_version} becomes live for every reader within seconds, and all lists are regenerated. The experiment goes on until it is stopped.`, `Make ${variant.model_version} live`))) return;
+  if (!(await confirmed(`Promote ${variant.model_version}?`, `${variant.model_version} becomes live for every reader within seconds, all lists are regenerated, and the experiment ends. Its report stays.`, `Make ${variant.model_version} live`))) return;
   await act(async () => {
-    await ask("POST", ["models", variant.model_version, "promote"]);
-    return `${variant.model_version} is live. Stop ${experiment.name} when you need its users for another.`;
+    const done = await ask("POST", ["experiments", experiment.name, "promote"]);
+    return `${done.live} is live, and ${experiment.name} has ended.`;
   });
 }
 
