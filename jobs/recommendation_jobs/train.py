@@ -52,6 +52,8 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
         outcome = train(database, settings, SteadyClock(), options.run, _stage, options.accept, source)
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
+    if outcome.model_version and outcome.detail:
+        print(outcome.detail)
     if outcome.state == "skipped":
         return _remake(outcome, options.regenerate, settings, database)
     prune.forget(settings, database)  # no other job runs every hour

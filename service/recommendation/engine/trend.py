@@ -117,6 +117,18 @@ def with_trend(model: Model, lately: Lately | None, own: InteractionMatrix, choi
     return _with_counts(model, lately.games, lately.users, choice.trend * _unit(model, own), choice.trend_days)
 
 
+def trend_as_of(model: Model, games: Vocabulary, counts: NDArray[np.int64]) -> Model:
+    """
+    Return a model with a trend of the same days and strength from the counts of another moment.
+
+    Args:
+        counts: users of each of `games` in those days before the moment.
+    """
+    if model.trend is None:
+        return model
+    return _with_counts(model, games, counts, float(model.trend.max()), model.trend_days)
+
+
 def _tried(
     matrix: InteractionMatrix, settings: EngineSettings, choice: Choice
 ) -> Sequence[tuple[Choice, NDArray[np.float64]]]:

@@ -67,19 +67,22 @@ class Split:
         """The same split for some users; the held-out pairs of all others go back into `train`."""
         chosen = np.array([user in user_ids for user in self.held_out.users.all_ids], bool)
         asked = chosen[self.held_out.user_rows]
-        back = self.held_out.only_pairs(~asked)
+        back = Split(self.train, self.held_out.only_pairs(~asked)).together()
+        return Split(back, self.held_out.only_pairs(asked))
+
+    def together(self) -> InteractionMatrix:
+        """All pairs of both."""
         times = None
-        if self.train.times is not None and back.times is not None:
-            times = np.concatenate([self.train.times, back.times])
-        train = InteractionMatrix.from_codes(
+        if self.train.times is not None and self.held_out.times is not None:
+            times = np.concatenate([self.train.times, self.held_out.times])
+        return InteractionMatrix.from_codes(
             self.train.users,
             self.train.games,
-            np.concatenate([self.train.user_rows, back.user_rows]),
-            np.concatenate([self.train.indices, back.indices]),
-            np.concatenate([self.train.scores, back.scores]),
+            np.concatenate([self.train.user_rows, self.held_out.user_rows]),
+            np.concatenate([self.train.indices, self.held_out.indices]),
+            np.concatenate([self.train.scores, self.held_out.scores]),
             times,
         )
-        return Split(train, self.held_out.only_pairs(asked))
 
 
 def random_split(

@@ -2,22 +2,29 @@
 The quality gate: no model goes live whose lists are worse than the live model's, or than popularity, by more than a
 budget (`RECOMMENDATION_GATE_BUDGET`; see `KEPT_GAIN`), beside the live model also by more than chance explains. Where
 too few users can judge, the gate is `skipped` and the candidate goes live; `training.train` acts on the verdict.
+
+It judges twice: by what each gate user did last, and, where times tell, by what they did next at moments of the store's
+past (`gate_by_time`). The second rejects sure losses only, so that two judgements do not err more often than one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommendation.clock import EPOCH
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import LENGTH, MIN_PAIRS, MIN_USERS, SURE_ERRORS, Lists, error_of_mean, hits_of, ndcg
 from recommendation.engine.popular import popular_lists
 from recommendation.engine.unseen import unseen_lists
+from recommendation.evaluation.gate_by_time import Moment
 from recommendation.evaluation.gate_users import MIN_ACTIVE, GateRule, GateSplit
 from recommendation.evaluation.measures import RECALL_LENGTH, measure
+from recommendation.matrix.vocabulary import Vocabulary
 
 FEWEST_USERS = 25
 """Gate users below whom the gate is skipped; of 200 active users that means bad luck with their hashes."""
@@ -54,6 +61,8 @@ class GateVerdict:
     live: dict[str, float] = field(default_factory=dict)
     """The same for the live model; empty when there is none."""
     popularity: dict[str, float] = field(default_factory=dict)
+    by_time: GateVerdict | None = None
+    """The second judgement alone; None where the first did not pass."""
 
 
 def judge(
@@ -68,6 +77,15 @@ def judge(
         gain_before: `gain` of the live model when it went live. On spoiled interactions the live model fails too and
             sets no bar; a candidate that keeps too little of this gain is rejected all the same.
     """
+    first = _judged(candidate, live, split, budget, gain_before)
+    if first.state != "passed":
+        return first
+    second = _judged_by_time(candidate, live, split, budget)
+    reason = second.reason if second.state == "rejected" else f"{first.reason}; {second.reason}"
+    return replace(first, state="rejected" if second.state == "rejected" else "passed", reason=reason, by_time=second)
+
+
+def _judged(candidate: Model, live: Model | None, split: GateSplit, budget: float, gain_before: float) -> GateVerdict:
     users = split.users
     if len(users) < FEWEST_USERS:
         few = f"{len(users)} gate users, and {FEWEST_USERS} take about {MIN_ACTIVE} users with {MIN_PAIRS} games"
@@ -83,7 +101,7 @@ def judge(
     popular = popular_lists(split.touched.per_game, own, RECALL_LENGTH)
     lists = unseen_lists(candidate.without_trend(), own, popular)
     standing = unseen_lists(live.without_trend(), own, popular) if live else None
-    is_new_to_live = np.ones(len(users), bool) if standing is None else _at_gate_too(split, GateRule.of(live))
+    is_new_to_live = _at_gate_too(split.held_out.users, live)
     bars = {} if standing is None else {LIVE: np.where(is_new_to_live, of_each(standing), np.nan)}
     bars["popularity"] = of_each(popular)
     if gain_before > 0:
@@ -92,12 +110,34 @@ def judge(
         ] * (1.0 + KEPT_GAIN * gain_before)
     state, reason = verdict_on(of_each(lists), bars, budget)
     before = {} if standing is None or not is_new_to_live.all() else measured(standing)
-    return GateVerdict(state, reason, len(users), measured(lists), before, measured(popular))
+    return GateVerdict(state, f"gate: {reason}", len(users), measured(lists), before, measured(popular))
 
 
-def _at_gate_too(split: GateSplit, rule: GateRule) -> NDArray[np.bool_]:
+def _judged_by_time(candidate: Model, live: Model | None, split: GateSplit, budget: float) -> GateVerdict:
+    """Judge by what gate users did next at moments of the past; only a sure loss rejects."""
+    later = split.by_time
+    if later is None:
+        return GateVerdict("skipped", "not judged by time: no times tell what came last", 0)
+    users, since = later.users, f"{EPOCH + timedelta(microseconds=later.moments[0].at):%Y-%m-%d}"
+    if len(users) < FEWEST_USERS:
+        few = f"{len(users)} gate users did something before and since {since}, and {FEWEST_USERS} are needed"
+        return GateVerdict("skipped", f"not judged by time: {few}", len(users))
+    reached = later.of_each(lambda moment: moment.lists_of(candidate))
+    bars = {}
+    if live is not None:
+        is_new_to_live = _at_gate_too(later.gate_users, live)[users]
+        bars[LIVE] = np.where(is_new_to_live, later.of_each(lambda moment: moment.lists_of(live)), np.nan)
+    bars["popularity"] = later.of_each(Moment.popular)
+    state, reason = verdict_on(reached, bars, budget, only_if_sure=True)
+    how = f"{'gate, ' if state == 'rejected' else ''}by time, since {since}: {reason}"
+    means = {who: {NDCG: float(levels.mean())} for who, levels in bars.items() if not np.isnan(levels).any()}
+    own = {NDCG: float(reached.mean())}
+    return GateVerdict(state, how, len(users), own, means.get(LIVE, {}), means["popularity"])
+
+
+def _at_gate_too(users: Vocabulary, model: Model | None) -> NDArray[np.bool_]:
     """Tell which gate users were so for a model with another rule too; shape (gate users,)."""
-    return np.fromiter(map(rule.holds, split.held_out.users.all_ids), bool, len(split.users))
+    return np.fromiter(map(GateRule.of(model).holds, users.all_ids), bool, len(users))
 
 
 def gain(candidate: Mapping[str, float], popularity: Mapping[str, float]) -> float:
@@ -106,13 +146,21 @@ def gain(candidate: Mapping[str, float], popularity: Mapping[str, float]) -> flo
     return max(reached / bar - 1.0, 0.0) if bar > 0 else 0.0
 
 
-def verdict_on(reached: NDArray[np.float64], bars: Mapping[str, NDArray[np.float64]], budget: float) -> tuple[str, str]:
+def verdict_on(
+    reached: NDArray[np.float64], bars: Mapping[str, NDArray[np.float64]], budget: float, only_if_sure: bool = False
+) -> tuple[str, str]:
     """
     Compare what a candidate reached for each user with each bar; all of shape (users,), NaN where a bar has no say.
 
     A loss beyond the budget rejects. Beside the live model, which most candidates equal, it must be sure; one that is
     not passes, and the sentence says so. Sound models stand far above the other bars, so there a doubt rejects, but
     for fewer than `MIN_USERS` users: of them chance finds some to whom popular games suit better.
+
+    Args:
+        only_if_sure: whether a loss must be sure beside every bar.
+
+    Returns:
+        `passed` or `rejected`, and why.
     """
     said = []
     for who, all_levels in bars.items():
@@ -126,13 +174,13 @@ def verdict_on(reached: NDArray[np.float64], bars: Mapping[str, NDArray[np.float
         is_live = who == LIVE
         if mean < level * (1.0 - budget):
             is_sure = level - mean > SURE_ERRORS * error
-            if is_sure or not (is_live or len(bar) < MIN_USERS):
+            if is_sure or not (only_if_sure or is_live or len(bar) < MIN_USERS):
                 return "rejected", (
-                    f"gate: {NDCG} {mean:.4f} is more than {budget:.0%} below {who} with {level:.4f}; "
+                    f"{NDCG} {mean:.4f} is more than {budget:.0%} below {who} with {level:.4f}; "
                     "look for spoiled or missing interactions"
                 )
             said[-1] += f" (better, but {len(bar)} gate users are too few to tell)"
         if is_live and level > 0:
             found = max(SURE_ERRORS * error, budget * level) + POWER_ERRORS * error
             said[-1] += f" (a loss of {found / level:.0%} would be found in four of five trainings)"
-    return "passed", f"gate: {NDCG} {float(reached.mean()):.4f} against " + ", ".join(said)
+    return "passed", f"{NDCG} {float(reached.mean()):.4f} against " + ", ".join(said)

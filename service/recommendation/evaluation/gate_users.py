@@ -4,11 +4,12 @@ Who stands at the gate, and what is held out of them.
 Gate users enter no fit. Most of their pairs are folded in, as a reader's are; the rest is held out, and the lists are
 measured by it. Ids alone decide who is a gate user, ids and the order of time which pairs are held out, so that today's
 candidate and last week's live model are measured on the same users and pairs. What is held out lies anywhere in the
-past, so a model's trend, which is of the last days, has no say at the gate; it is chosen in time (`engine.trend`).
+past, so a model's trend, which is of the last days, has no say there. It has in the second judgement (`gate_by_time`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import pairwise
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import HELD_OUT_SHARE, MIN_PAIRS, MIN_USERS
 from recommendation.engine.weighting import newer
+from recommendation.evaluation.gate_by_time import SplitByTime, split_gate_by_time
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.parts import MatrixParts, Touched, joined
 
@@ -79,6 +81,8 @@ class GateSplit:
     held_out: InteractionMatrix
     """The gate users' pairs that their lists are measured by; each has some."""
     rule: GateRule
+    by_time: SplitByTime | None
+    """The same users' pairs as split at moments of the past; None where no times tell."""
 
     @property
     def users(self) -> NDArray[np.int64]:
@@ -86,13 +90,14 @@ class GateSplit:
         return np.arange(len(self.held_out.users))
 
 
-def set_aside(parts: MatrixParts, most: int) -> GateSplit:
+def set_aside(parts: MatrixParts, most: int, trend_days: Collection[int] = ()) -> GateSplit:
     """
     Split off the gate users, and hold out some of their pairs; the parts are used up.
 
     Args:
         most: gate users at most: those with the lowest marks, who were gate users too when the store was smaller. The
             others are trained on.
+        trend_days: days of trends beside those that a fit tries, which the second judgement will meet.
     """
     rule = GateRule(_one_in(parts.total(active_users)))
     found = parts.each(gate_rows, rule)
@@ -103,7 +108,8 @@ def set_aside(parts: MatrixParts, most: int) -> GateSplit:
     pairs = parts.each(known_and_held_out, own=rows)
     training = parts.turned(without_users, own=rows)
     known, held_out = (joined(matrices) for matrices in zip(*pairs, strict=True))
-    return GateSplit(training, training.touched(), known, held_out, rule)
+    by_time = split_gate_by_time(training, known, held_out, trend_days)
+    return GateSplit(training, training.touched(), known, held_out, rule, by_time)
 
 
 def gate_rows(part: InteractionMatrix, rule: GateRule) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -69,7 +69,8 @@ def make_candidate(
 ) -> tuple[FittedModel, GateVerdict]:
     """Fit a model to the parts, which are used up, without the gate users, and let these judge it."""
     report("fit")
-    split = set_aside(parts, settings.gate_max_users)
+    trends = (settings.engine.trend_days, None if live.model is None else live.model.trend_days)
+    split = set_aside(parts, settings.gate_max_users, [days for days in trends if days])
     model = split.rule.kept_with(fit_parts(split.training, settings.engine))
     report("gate")
     verdict = judge(model, live.model, split, settings.gate_budget, live.gain_before)
@@ -87,7 +88,9 @@ def make_candidate(
 def _quality(verdict: GateVerdict) -> dict[str, Any]:
     """Return a verdict in the form that is stored with the run and the model."""
     measures = {"candidate": verdict.candidate, "live": verdict.live, "popularity": verdict.popularity}
-    found = {name: dict(values) for name, values in measures.items() if values}
+    found: dict[str, Any] = {name: dict(values) for name, values in measures.items() if values}
+    if verdict.by_time is not None:
+        found["by_time"] = _quality(verdict.by_time)
     return {**found, "gate": {"state": verdict.state, "reason": verdict.reason, "users": verdict.users}}
 
 

@@ -9,7 +9,7 @@ nothing.
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -213,6 +213,7 @@ def _train(
     candidate.quality.update(seen_by_guards(found))
     if verdict.state == "rejected" and accept is None:
         return _reject(database, clock, run_id, "quality", verdict.reason, **candidate.facts, quality=candidate.quality)
+    log.info("%s", verdict.reason)
     if verdict.state == "rejected" or found.against:
         log.warning("the candidate goes live because it was accepted: %s", accept)
         candidate.quality["accepted"] = accept
@@ -221,7 +222,7 @@ def _train(
         games = max(known_games(connection), known_here)
         beside = bytes_named(connection, unended(connection, clock()))
     refuse_what_readers_cannot_hold(settings, len(candidate.data), games, beside)
-    return _publish(database, settings, clock, run_id, fence, candidate)
+    return replace(_publish(database, settings, clock, run_id, fence, candidate), detail=verdict.reason)
 
 
 def _reject(database: Database, clock: Clock, run_id: str, reason: str, detail: str, **results: Any) -> Outcome:

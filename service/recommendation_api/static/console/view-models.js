@@ -62,8 +62,12 @@ const MEANINGS = {
   mrr: "how high the first of them stands", catalogue_coverage: "games that stand in any list", exposure_gini: "how unevenly games share the places; 0 is even", novelty: "how little known the listed games are, in bits",
 };
 
+/** The measures of one ranker, with that of the judgement by time where there was one. */
+const withTime = (quality, of) => ({...quality[of], ...(quality.by_time?.[of] && {"ndcg@10, by time": main(quality.by_time[of])})});
+
 function measures(model, other) {
-  const {candidate = {}, live, popularity, gate = {}} = model.quality;
+  const {gate = {}} = model.quality;
+  const [candidate, live, popularity] = ["candidate", "live", "popularity"].map((of) => withTime(model.quality, of));
   const rows = Object.keys(candidate).filter((name) => typeof candidate[name] === "number");
   return [
     el("p", {class: "soft"}, `Fitted to ${number(model.pairs)} pairs of ${number(model.users)} users and ${number(model.games)} games, with ${number(model.components)} factors.`),
@@ -71,11 +75,11 @@ function measures(model, other) {
     table(`Measures of ${model.version}`, [
       ["Measure", (name) => [el("strong", {}, name), " ", el("span", {class: "soft"}, MEANINGS[name.split("@")[0]] ?? "")], {plain: (name) => name}],
       [model.version, (name) => number(candidate[name]), {number: true}],
-      ["Live then", (name) => number(live?.[name]), {number: true}],
-      ["Change from live", (name) => change(candidate[name], live?.[name]), {number: true}],
-      ["Popularity", (name) => number(popularity?.[name]), {number: true}],
-      ["Change from popularity", (name) => change(candidate[name], popularity?.[name]), {number: true}],
-      ...(other ? [[other.version, (name) => number(other.quality.candidate?.[name]), {number: true}], [`${model.version} to ${other.version}`, (name) => change(other.quality.candidate?.[name], candidate[name]), {number: true}]] : []),
+      ["Live then", (name) => number(live[name]), {number: true}],
+      ["Change from live", (name) => change(candidate[name], live[name]), {number: true}],
+      ["Popularity", (name) => number(popularity[name]), {number: true}],
+      ["Change from popularity", (name) => change(candidate[name], popularity[name]), {number: true}],
+      ...(other ? [[other.version, (name) => number(withTime(other.quality, "candidate")[name]), {number: true}], [`${model.version} to ${other.version}`, (name) => change(withTime(other.quality, "candidate")[name], candidate[name]), {number: true}]] : []),
     ], rows, {key: (name) => name, none: "Nothing was measured."}),
     el("details", {"data-key": "fitted"}, el("summary", {}, "What it was fitted with"), el("pre", {}, JSON.stringify(model.settings, null, 2))),
   ];
