@@ -124,12 +124,6 @@ class Catalogue:
         return sorted(available, key=lambda game: (-game.newness, game.game_id))
 
     @cached_property
-    def tag_bits(self) -> Mapping[str, int]:
-        """Return a number for each tag, with one bit of its own: the tags of two games are compared as two numbers."""
-        tags = sorted({tag for game in self.by_id.values() for tag in game.tags})
-        return {tag: 1 << place for place, tag in enumerate(tags)}
-
-    @cached_property
     def _tagged(self) -> TagIndex:
         return TagIndex.of([game.tags for game in self.newest])
 

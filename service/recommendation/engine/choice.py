@@ -33,13 +33,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tried:
-    """One choice that was tried on the inner holdout."""
+    """One choice that was tried: a trend at several moments of the past, any other on the inner holdout."""
 
     step: str
     """Name of the setting that was to be chosen."""
     choice: Choice
     reached: float
-    """NDCG@10 on the inner holdout."""
+    """NDCG@10 there: means over users of the holdout, or over moments, so comparable within a step only."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Decision:
 
     choice: Choice
     users: int = 0
-    """Users of the inner holdout; 0 where nothing was tried."""
+    """Users of the inner holdout; 0 where nothing was tried on it."""
     tried: Sequence[Tried] = ()
 
     def as_json(self) -> dict[str, Any]:

@@ -76,3 +76,8 @@ def ndcg(hits: NDArray[np.bool_], sizes: NDArray[np.int64], k: int) -> NDArray[n
 def error_of_mean(differences: NDArray[np.float64]) -> float:
     """Standard error of the mean of what two models differ by, user by user; shape (users,), at least two."""
     return float(differences.std(ddof=1)) / math.sqrt(len(differences))
+
+
+def is_surely_above(gained: NDArray[np.float64]) -> bool:
+    """Tell whether chance alone would rarely make so large a gain, user by user or moment by moment; at least two."""
+    return float(gained.mean()) > SURE_ERRORS * error_of_mean(gained)

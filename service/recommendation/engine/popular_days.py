@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.catalogue.popularity import FEWEST_RECENT, USUAL_DAYS
-from recommendation.engine.ndcg import LENGTH, MIN_USERS, SURE_ERRORS, error_of_mean
+from recommendation.engine.ndcg import LENGTH, MIN_USERS, is_surely_above
 from recommendation.engine.timeline import Cut, Timeline
 from recommendation.matrix.matrix import InteractionMatrix
 
@@ -66,8 +66,7 @@ def choose_days(matrix: InteractionMatrix) -> PopularDays:
     usual = reached[:, TRIED_DAYS.index(USUAL_DAYS)]
     days = max(TRIED_DAYS, key=lambda one: means[one])
     gained = reached[:, TRIED_DAYS.index(days)] - usual
-    is_sure = float(gained.mean()) > SURE_ERRORS * error_of_mean(gained)
-    if not (is_sure and means[days] > means[USUAL_DAYS] * (1.0 + MARGIN)):
+    if not (is_surely_above(gained) and means[days] > means[USUAL_DAYS] * (1.0 + MARGIN)):
         days = USUAL_DAYS
     return PopularDays(days, pairs, means)
 

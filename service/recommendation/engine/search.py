@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recommendation.engine.choice import Choice, Decision, Tried
 from recommendation.engine.factors import MIN_COMPONENTS, Factorised, assemble, factorised, with_residual
 from recommendation.engine.holdout import InnerHoldout, inner_holdout
-from recommendation.engine.ndcg import SURE_ERRORS, error_of_mean
+from recommendation.engine.ndcg import is_surely_above
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.weighting import newer
 from recommendation.matrix.matrix import InteractionMatrix
@@ -156,8 +156,7 @@ class _Trial:
 
     def is_surely_better(self, one: Choice, other: Choice) -> bool:
         """Whether chance alone would rarely make one so much better than the other, user by user."""
-        differences = self._of_each_user(one) - self._of_each_user(other)
-        return float(differences.mean()) > SURE_ERRORS * error_of_mean(differences)
+        return is_surely_above(self._of_each_user(one) - self._of_each_user(other))
 
     def _of_each_user(self, choice: Choice) -> NDArray[np.float64]:
         if choice not in self.reached:

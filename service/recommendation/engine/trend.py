@@ -24,7 +24,7 @@ from recommendation.engine.decomposition import as_it_is
 from recommendation.engine.factors import MIN_COMPONENTS, assemble, factorised, with_residual
 from recommendation.engine.holdout import bounded, sample
 from recommendation.engine.model import Model
-from recommendation.engine.ndcg import LENGTH, MIN_USERS, SURE_ERRORS, error_of_mean
+from recommendation.engine.ndcg import LENGTH, MIN_USERS, is_surely_above
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.timeline import DAY, Cut, Timeline
 from recommendation.engine.unseen import rank_unseen
@@ -66,8 +66,8 @@ def with_chosen_trend(decision: Decision, matrix: InteractionMatrix, settings: E
     means = [float(reached.mean()) for _, reached in tried]
     best = int(np.argmax(means))
     gained = tried[best][1] - tried[0][1]
-    is_sure = float(gained.mean()) > SURE_ERRORS * error_of_mean(gained)
-    chosen = tried[best if is_sure and means[best] > means[0] * (1.0 + MARGIN) else 0][0]
+    is_better = is_surely_above(gained) and means[best] > means[0] * (1.0 + MARGIN)
+    chosen = tried[best if is_better else 0][0]
     told = [Tried("trend", choice, mean) for (choice, _), mean in zip(tried, means, strict=True)]
     return replace(decision, choice=chosen, tried=(*decision.tried, *told))
 
@@ -188,7 +188,7 @@ def _with_counts(model: Model, games: Vocabulary, counts: NDArray[np.int64], sco
     """Return the model with a trend of which the game with most users has the given score."""
     most = int(counts.max(initial=0))
     if not most or score <= 0:
-        return replace(model, trend=None, trend_days=0)
+        return model.without_trend()
     rows = games.rows(model.games.all_ids)
     shares = np.where(rows >= 0, counts[rows], 0) / most
     return replace(model, trend=(score * shares).astype(np.float32), trend_days=days)
@@ -197,7 +197,7 @@ def _with_counts(model: Model, games: Vocabulary, counts: NDArray[np.int64], sco
 def _unit(model: Model, own: InteractionMatrix) -> float:
     """Median of the best scores of some users, folded into a model without a trend; 0 where none has a list."""
     users = np.unique(np.linspace(0, len(own.users) - 1, min(UNIT_USERS, len(own.users))).astype(np.int64))
-    best = rank_unseen(replace(model, trend=None), own.of_users(users), 1).scores[:, 0]
+    best = rank_unseen(model.without_trend(), own.of_users(users), 1).scores[:, 0]
     best = best[np.isfinite(best) & (best > 0)]
     return float(np.median(best)) if len(best) else 0.0
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from recommendation.catalogue.popularity import POPULAR
 from recommendation.evaluation.plots import Plot
-from recommendation.evaluation.report import Measures, SweepPoint
+from recommendation.evaluation.report import Measures, SweepPoint, days_text, popular_text, tried_text, where_tried
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -66,13 +67,16 @@ class Page:
 
     def _decision(self) -> str:
         chosen = [[name, str(value)] for name, value in self.decision["chosen"].items()]
-        tried = [
-            [f"{one['step']} {one[one['step']]}", f"{one['ndcg@10']:.4f}"] for one in self.decision.get("tried", ())
-        ]
-        whom = f"What was tried on an inner holdout of {self.decision.get('users', 0)} users, in this order"
-        return _table("What the fit chose", ["setting", "value"], chosen) + (
-            _table(whom, ["setting", "ndcg@10"], tried) if tried else ""
-        )
+        tables = [_table("What the fit chose", ["setting", "value"], chosen)]
+        if self.decision["tried"]:
+            tried = [[tried_text(one), f"{one['ndcg@10']:.4f}"] for one in self.decision["tried"]]
+            where = f"What was tried {where_tried(self.decision)}, in this order"
+            tables.append(_table(where, ["setting", "ndcg@10"], tried))
+        popular = self.decision.get(POPULAR, {})
+        if popular.get("tried"):
+            tried = [[days_text(one["days"]), f"{one['ndcg@10']:.4f}"] for one in popular["tried"]]
+            tables.append(_table(popular_text(popular).capitalize(), ["days", "ndcg@10"], tried))
+        return "\n".join(tables)
 
     def _sweep(self) -> str:
         if not self.sweep:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recommendation.engine.ndcg import error_of_mean
 
 ERRORS_OF_95 = 1.96
 """Standard errors of a normal distribution within which 95 % lie."""
@@ -43,7 +44,7 @@ def difference(own: NDArray[np.float64], other: NDArray[np.float64]) -> Advantag
     if level <= 0 or len(other) < 2:
         return None
     ratio = float(own.mean()) / level
-    error = float((own - ratio * other).std(ddof=1)) / math.sqrt(len(own)) / level
+    error = error_of_mean(own - ratio * other) / level
     return Advantage(ratio - 1.0, ratio - 1.0 - ERRORS_OF_95 * error, ratio - 1.0 + ERRORS_OF_95 * error)
 
 
@@ -51,5 +52,5 @@ def interval(of_each: NDArray[np.float64]) -> tuple[float, float] | None:
     """Return the 95 % interval of the mean of what each user's list reaches; None for fewer than two users."""
     if len(of_each) < 2:
         return None
-    mean, error = float(of_each.mean()), float(of_each.std(ddof=1)) / math.sqrt(len(of_each))
+    mean, error = float(of_each.mean()), error_of_mean(of_each)
     return mean - ERRORS_OF_95 * error, mean + ERRORS_OF_95 * error

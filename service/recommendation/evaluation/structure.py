@@ -53,8 +53,6 @@ class Structure:
 
     ratio: float
     """Energy of the singular values 2 to 12, over the same where the games are dealt out anew: 1 is chance."""
-    noise: float
-    """By how much that ratio differs from deal to deal: its standard deviation."""
     per_user: float
     """Pairs of each user that was looked at."""
 
@@ -72,7 +70,7 @@ def structure_of(parts: MatrixParts) -> Structure | None:
     rng = np.random.default_rng(0)
     dealt = np.array([_energy(replace(sample, indices=dealt_anew(sample, rng))) for _ in range(DEALS)])
     ratios = _energy(sample) / dealt
-    return Structure(float(ratios.mean()), float(ratios.std(ddof=1)), sample.pairs / len(sample.users))
+    return Structure(float(ratios.mean()), sample.pairs / len(sample.users))
 
 
 def dealt_anew(matrix: InteractionMatrix, rng: np.random.Generator) -> NDArray[np.int32]:

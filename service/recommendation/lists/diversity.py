@@ -10,7 +10,7 @@ once, and every page of a list cuts the same order. Stored lists stay in the ord
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from recommendation.lists.order import Candidate
@@ -24,15 +24,12 @@ AMONG = 40
 order among themselves: to bring games up from further down costs more hits than it gives."""
 
 
-def diversified(
-    items: Iterable[Candidate], bits: Mapping[str, int], wanted: float, most_per_tag: int
-) -> Iterator[Candidate]:
+def diversified(items: Iterable[Candidate], wanted: float, most_per_tag: int) -> Iterator[Candidate]:
     """
     Put the first places of a list in order.
 
     Args:
         items: a personal list, best first.
-        bits: a number for each tag, with one bit of its own.
         wanted: from 0 (by score alone) to 1 (as unlike as can be).
         most_per_tag: games with one and the same tag on these places, while others are left; 0: any number.
 
@@ -44,16 +41,25 @@ def diversified(
     found = list(islice(rest, AMONG if most_per_tag else PLACES))
     if not found or (wanted <= 0 and not most_per_tag):
         return chain(found, rest)
-    order = _order(found, [_mark(item, bits) for item in found], wanted, most_per_tag)
+    order = _order(found, _marks(found), wanted, most_per_tag)
     taken = set(order)
     return chain((found[place] for place in order), (x for place, x in enumerate(found) if place not in taken), rest)
 
 
-def _mark(item: Candidate, bits: Mapping[str, int]) -> int:
-    mark = 0
-    for tag in item.game.tags:
-        mark |= bits[tag]
-    return mark
+def _marks(found: Iterable[Candidate]) -> list[int]:
+    """
+    Return a number for each game, with a bit for each of its tags: the tags of two are compared as two numbers.
+
+    Only tags of the games at hand have bits, so the numbers stay short however many tags the catalogue has.
+    """
+    places: dict[str, int] = {}
+    marks = []
+    for item in found:
+        mark = 0
+        for tag in item.game.tags:
+            mark |= 1 << places.setdefault(tag, len(places))
+        marks.append(mark)
+    return marks
 
 
 def _order(found: list[Candidate], marks: list[int], wanted: float, most_per_tag: int) -> list[int]:

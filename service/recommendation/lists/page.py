@@ -107,7 +107,7 @@ def _personal(
     if settings.by_score:
         return sources.personal(stored, state.owned)
     whole = replace(sources, hidden=hidden_games(state, request.exclude)).personal(stored, state.owned)
-    ordered = diversified(whole, sources.view.catalogue.tag_bits, settings.diversity, settings.most_per_tag)
+    ordered = diversified(whole, settings.diversity, settings.most_per_tag)
     return (item for item in ordered if item.game_id not in request.before)
 
 

@@ -182,7 +182,7 @@ class StoreView:
     def warm(self) -> None:
         """Compute now what the first reader would wait for otherwise: milliseconds for a large catalogue."""
         _ = self.listed(self._since), self.unlisted_rows, self.keys, self.own_of_everyone, self.rows_of_tags
-        _ = self.tag_shares, self.catalogue.newest, self.catalogue.tag_bits
+        _ = self.tag_shares, self.catalogue.newest
         if self.live is not None:
             self.live.model.warm()
         for other in self.beside.values():

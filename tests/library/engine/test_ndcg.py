@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendation.engine.ndcg import hits_of, ndcg
+from recommendation.engine.ndcg import hits_of, is_surely_above, ndcg
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.vocabulary import Vocabulary
 
@@ -42,3 +42,11 @@ def test_it_stays_between_0_and_1_and_is_1_only_for_the_best_list(hits: list[boo
     assert 0.0 <= found <= 1.0 + 1e-12
     best = all(hits[: min(held_out, k)]) and len(hits) >= min(held_out, k)
     assert best == (found == pytest.approx(1.0, abs=1e-9))
+
+
+def test_a_gain_is_sure_where_it_is_two_errors_of_its_mean_above_nothing() -> None:
+    gained = np.array([0.0, 1.0, 2.0, 1.0])  # a mean of 1, with an error of 0.41
+    assert is_surely_above(gained)
+    assert is_surely_above(gained - 0.18)
+    assert not is_surely_above(gained - 0.19)
+    assert not is_surely_above(-gained)

@@ -9,7 +9,7 @@ from users import user_of
 
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.engine.model import LiveModel
-from recommendation.lists.diversity import AMONG, PLACES, diversified
+from recommendation.lists.diversity import AMONG, PLACES, _marks, diversified
 from recommendation.lists.order import Candidate, Origin, Reason
 from recommendation.lists.page import active_list
 from recommendation.lists.personal import ListSettings
@@ -20,7 +20,6 @@ from stores import checkerboard, fitted
 
 NOW = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
 TAGS = ("rpg", "puzzle", "co-op", "horror")
-BITS = {tag: 1 << place for place, tag in enumerate(TAGS)}
 
 
 def candidates(*items: tuple[float, tuple[str, ...]]) -> list[Candidate]:
@@ -41,20 +40,26 @@ lists = st.lists(
 
 def test_the_next_place_goes_to_a_game_that_is_not_of_the_same_kind() -> None:
     items = candidates((1.0, ("rpg",)), (0.9, ("rpg",)), (0.8, ("puzzle",)), (0.1, ()))
-    assert names(diversified(items, BITS, 0.2, 0)) == ["g000", "g002", "g001", "g003"]
-    assert names(diversified(items, BITS, 0.05, 0)) == ["g000", "g001", "g002", "g003"]
+    assert names(diversified(items, 0.2, 0)) == ["g000", "g002", "g001", "g003"]
+    assert names(diversified(items, 0.05, 0)) == ["g000", "g001", "g002", "g003"]
 
 
 def test_of_one_tag_no_more_than_wanted_while_others_are_left() -> None:
     items = candidates(*[(1.0 - place / 10, ("rpg", "co-op")) for place in range(4)], (0.5, ("puzzle",)), (0.4, ()))
-    assert names(diversified(items, BITS, 0.0, 2)) == ["g000", "g001", "g004", "g005", "g002", "g003"]
+    assert names(diversified(items, 0.0, 2)) == ["g000", "g001", "g004", "g005", "g002", "g003"]
+
+
+def test_of_very_many_tags_only_those_of_the_games_at_hand_are_numbered() -> None:
+    items = candidates(*[(1.0, (f"tag-{place}",)) for place in range(10_000)])
+    assert max(_marks(items[-40:])) == 1 << 39
+    assert names(diversified(items[-40:], 0.5, 0)) == names(items[-40:])
 
 
 @given(lists, st.sampled_from([0.0, 0.2, 1.0]), st.integers(0, 3))
 def test_no_game_gets_lost_or_comes_twice_and_behind_the_first_places_scores_decide(
     items: list[Candidate], wanted: float, most_per_tag: int
 ) -> None:
-    ordered = names(diversified(items, BITS, wanted, most_per_tag))
+    ordered = names(diversified(items, wanted, most_per_tag))
     assert sorted(ordered) == names(items)
     assert ordered[:1] == names(items)[:1]
     assert ordered[PLACES:] == sorted(ordered[PLACES:])
@@ -63,14 +68,13 @@ def test_no_game_gets_lost_or_comes_twice_and_behind_the_first_places_scores_dec
 
 @given(lists)
 def test_without_a_wish_the_order_is_that_of_the_scores(items: list[Candidate]) -> None:
-    assert names(diversified(items, BITS, 0.0, 0)) == names(items)
-    assert names(diversified(items, {}, 0.0, 0)) == names(items)
+    assert names(diversified(items, 0.0, 0)) == names(items)
 
 
 @given(lists)
 def test_games_without_tags_in_common_stay_in_the_order_of_their_scores(items: list[Candidate]) -> None:
     alone = [item._replace(game=replace(item.game, tags=())) for item in items]
-    assert names(diversified(alone, BITS, 0.5, 0)) == names(items)
+    assert names(diversified(alone, 0.5, 0)) == names(items)
 
 
 # Within a page
