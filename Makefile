@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dev
 
-.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-choices bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-choices bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console pictures release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -180,6 +180,9 @@ release: setup ## Build the wheel, the chart's package and their digests into di
 
 alerts: setup ## Check the alerts, the dashboard and real scrapes with promtool
 	$(BIN)/python -m pytest tests/alerts
+
+pictures: setup ## Take the pictures of the console in docs/images anew: DATA=pairs.csv of who plays what, GAMES=games.jsonl with titles
+	PYTHONPATH=tests/support $(BIN)/python tests/console/pictures.py --data $(DATA) --games $(GAMES)
 
 console: setup ## Walk the console in Debian's chromium; SCREENSHOTS=folder keeps pictures
 	RECOMMENDATION_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest tests/console

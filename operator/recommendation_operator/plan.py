@@ -14,6 +14,7 @@ from typing import Any
 from recommendation_operator import actions, names, reasons, verdicts
 from recommendation_operator.drop import ContentDrop
 from recommendation_operator.records import (
+    Preview,
     RegenerationView,
     Registration,
     TrainingRunView,
@@ -132,11 +133,19 @@ def _dry_run(drop: ContentDrop, seen: Seen, now: datetime) -> Plan:
     held_back = f"; {found.users_held_back} others are held back" if drop.holdout_percent is not None else ""
     message = (
         f"nothing was written; the drop would reach {found.users_targeted - found.users_held_back} users and touch "
-        f"{found.lists_touched} lists, displacing {displaced}{held_back}"
+        f"{_lists_touched(found)}, displacing {displaced}{held_back}"
     )
     verdict = Verdict(reasons.DRY_RUN, message, succeeded=True)
     accepted = verdicts.accepted(found.unknown_similar, reasons.DRY_RUN, "previewed, not made known")
     return Plan(None, build_status(drop, verdict.with_accepted(accepted), now, usersTargeted=found.users_targeted))
+
+
+def _lists_touched(found: Preview) -> str:
+    """Tell a count, or what the lists of some users say of all: in a large store not everyone is ranked."""
+    if found.between is None:
+        return f"{found.lists_touched} lists"
+    low, high = found.between
+    return f"about {found.lists_touched} lists ({low} to {high})"
 
 
 def _refused(drop: ContentDrop, seen: Seen, refusal: Obstacle, now: datetime) -> Plan:

@@ -34,15 +34,19 @@ class Preview:
     displaced: tuple[tuple[str, int], ...] = ()
     unknown_similar: tuple[str, ...] = ()
     users_held_back: int = 0
+    between: tuple[int, int] | None = None
+    """The 95 % interval of `lists_touched` where it was reckoned from some users; None: counted."""
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Preview:
+        low, high = body.get("lists_touched_low"), body.get("lists_touched_high")
         return cls(
             body["users_targeted"],
             body["lists_touched"],
             tuple((row["game_id"], row["lists"]) for row in body.get("displaced", ())),
             tuple(body.get("unknown_similar", ())),
             body.get("users_held_back", 0),
+            None if body.get("exact", True) or low is None or high is None else (low, high),
         )
 
 

@@ -19,7 +19,8 @@ VIEWS = (
 
 PLACES = (
     *VIEWS, "lists/u00?game=g06", "lists/u00?beside=v1", "lists/u00?page=front", "lists?find=u",
-    "games/g02?owners=time", "people/u00", "experiments/drop-places?user=u00&over=time", "releases?games=g02&name=next",
+    "games/g02?owners=time", "people/u00", "experiments/drop-places?user=u00&over=time",
+    "releases?games=g02&name=next", "releases/drop-1",
     "pins?game=g07&position=1&user=u00", "models?version=v2&beside=v1",
 )  # fmt: skip
 """Addresses that together show every view with everything in it."""

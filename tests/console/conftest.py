@@ -17,6 +17,8 @@ from hostile_names import HOSTILE_GAME, HOSTILE_TITLE, HOSTILE_USER
 
 from recommendation.clock import SteadyClock
 from recommendation.database.database import Database
+from recommendation.lists.personal import ListSettings
+from recommendation.regeneration.shard import regenerate_shard
 from recommendation.settings import Settings
 from recommendation.training.train import train
 from recommendation_api.app import PREFIX, create_app
@@ -34,6 +36,20 @@ SWITCHES = (
     "--disable-sync",
     "--hide-scrollbars",
 )
+
+
+def browser_in(profile: Path) -> Any:
+    """Open Debian's chromium, with a profile of its own."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    opened.set_script_timeout(20)
+    return opened
 
 
 class Site:
@@ -56,6 +72,16 @@ class Site:
         finally:
             database.close()
         assert outcome.state == "succeeded", outcome
+
+    def remake(self, drop_uid: str) -> Any:
+        """Make the lists of a drop's users, as its Job does."""
+        opened = self.send("POST", "/regenerations", {"drop_uid": drop_uid})
+        database = Database(self.settings.database_url)
+        try:
+            regenerate_shard(database, opened["id"], 0, ListSettings(), 2**30, SteadyClock(), lambda users: None)
+        finally:
+            database.close()
+        return self.send("GET", f"/regenerations/{opened['id']}")
 
     def close(self) -> None:
         self._client.close()
@@ -122,18 +148,9 @@ def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
+    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
         absent = pytest.fail if os.environ.get("CI") else pytest.skip  # a test that is skipped there checks nothing
         absent("no browser: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    opened.set_script_timeout(20)
+    opened = browser_in(tmp_path_factory.mktemp("profile"))
     yield opened
     opened.quit()

@@ -35,7 +35,7 @@ def test_every_view_fits_bars_no_one_and_leaves_no_error(
     for view in PLACES:
         console.go(view)
         assert not console.overflows(), view
-        found[view] = console.barriers()
+        found[view] = console.barriers() + console.cut_off()
         kind = f"{'phone' if size == PHONE else 'desk'}-{'dark' if is_dark else 'light'}"
         console.picture(f"{file_name(view)}-{kind}")
     assert {view: barriers for view, barriers in found.items() if barriers} == {}
@@ -393,6 +393,34 @@ def test_a_drop_that_ended_stands_in_the_timeline_with_what_was_done(console: Co
     assert len(console.find_all(".timeline .phase.over")) == 1
 
 
+def test_a_release_has_a_page_with_its_reach_over_time_and_what_users_did_by_day(console: Console, site: Any) -> None:
+    users = site.remake("drop-1")["users_targeted"]
+    for action in ("clicked", "purchased"):
+        site.send("POST", "/feedback", {"user_id": "u06", "game_id": "new-1", "action": action, "source": "drop"})
+    console.open("releases")
+    (all_of_them,) = console.find_all("figure[data-key$='lists remade'] svg[role=img]")
+    assert f"newest {users}." in all_of_them.get_attribute("aria-label")
+    console.click("table[aria-label=Drops] a[href='#/releases/drop-1']")
+    console.until(lambda: console.find_all("table[aria-label=Days] tbody tr"))
+    told = site.send("GET", "/drops/drop-1/reach")
+    assert told["points"][-1]["users"] == users
+    shown = [cells(row) for row in console.find_all("table[aria-label=Days] tbody tr")]
+    counted = ("clicked", "wishlisted", "purchased", "dismissed")
+    assert shown == [[day["day"], *(str(day[action]) for action in counted)] for day in told["days"]]
+    figure = console.find("figure[data-key='Reach: lists remade']")
+    points = len(told["points"])
+    sentence = f"Reach: lists remade: {points} points, lowest 0, highest {users}, newest {users}."
+    assert figure.find_element("css selector", "svg").get_attribute("aria-label").startswith(sentence)
+    assert "since it began" in figure.text
+    assert "users with new lists" in figure.text
+    console.browser.refresh()
+    console.until(lambda: console.find_all("figure[data-key='Reach: lists remade']"))
+    console.browser.back()
+    console.until(lambda: console.find_all("#draft-form"))
+    console.go("releases/none")
+    assert "no such release" in console.text()
+
+
 def test_a_draft_of_a_release_is_previewed_once_and_written_as_a_resource(console: Console, site: Any) -> None:
     console.open("releases")
     console.find("#draft-games").send_keys("g02")
@@ -403,6 +431,7 @@ def test_a_draft_of_a_release_is_previewed_once_and_written_as_a_resource(consol
     )
     console.click("#draft-form button")
     console.until(lambda: console.find_all("#draft-yaml"))
+    assert "Computed from the lists of all of them" in console.text()
     written = yaml.safe_load(console.find("#draft-yaml").text)
     assert (written["kind"], written["metadata"]["name"]) == ("ContentDrop", "next")
     assert [game["id"] for game in written["spec"]["games"]] == ["g02"]

@@ -255,7 +255,7 @@ def test_a_dry_run_reports_and_writes_nothing(tmp_path: Path) -> None:
         message = world.condition("autumn-release", "Succeeded")["message"]
         assert world.reason() == "DryRun"
         assert "700 users" in message
-        assert "650 lists" in message
+        assert "about 650 lists (632 to 663)" in message
         assert '"g-17" from 12' in message
         assert world.service.drops == {}
         assert world.service.regenerations == {}

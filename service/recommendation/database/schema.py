@@ -29,6 +29,7 @@ REVISIONS = (
     "0022",
     "0023",
     "0024",
+    "0025",
 )
 """Every migration this code knows, oldest first; a test holds it against the migrations folder."""
 

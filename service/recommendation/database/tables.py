@@ -294,8 +294,9 @@ regeneration_shards = Table(
     Column("release_seen", LargeBinary),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
+    Column("reached", LargeBinary),
 )
-"""Progress of each shard: where to resume, how many users are done, which games stand in a top ten."""
+"""Progress of each shard: where to resume, how many users are done by which time, which games stand in a top ten."""
 
 
 import_chunks = Table(

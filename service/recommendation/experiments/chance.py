@@ -52,6 +52,22 @@ def always_valid_half_width(standard_error: float, users: int, alpha: float = AL
     return standard_error * math.sqrt(2 * (grown + 1) / grown * math.log(math.sqrt(grown + 1) / alpha))
 
 
+def share_interval(found: int, of: int, alpha: float = ALPHA) -> tuple[float, float]:
+    """
+    Return the interval of a share that was seen in a sample: `found` of so many; 0 to 1 where none was looked at.
+
+    It is the score interval of Wilson, "Probable inference, the law of succession, and statistical inference"
+    (JASA 22, 1927), which stays within 0 and 1 and is no point where none, or all, were found.
+    """
+    if of == 0:
+        return 0.0, 1.0
+    z = _NORMAL.inv_cdf(1 - alpha / 2)
+    share = found / of
+    middle = (share + z**2 / (2 * of)) / (1 + z**2 / of)
+    half = z * math.sqrt(share * (1 - share) / of + z**2 / (4 * of**2)) / (1 + z**2 / of)
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
+
+
 def users_needed(variance: float, effect: float, share: float, alpha: float = ALPHA, power: float = POWER) -> float:
     """
     Return the users, of both groups together, with which an effect is found in a share `power` of all experiments.

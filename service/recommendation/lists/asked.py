@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from recommendation.ids import ID_RULE, is_id
-from recommendation.lists.order import Candidate, Reason
+from recommendation.lists.first_party import is_rule
+from recommendation.lists.order import SOURCE_ORDER, Candidate, Reason
 from recommendation.lists.page import NEW_RELEASE, ActiveList
 from recommendation.lists.sources import PageRequest
 from recommendation.lists.tags import TagFilter
@@ -48,9 +49,24 @@ def parse_page(fields: Mapping[str, Any], before: frozenset[str] = frozenset()) 
         whole_number(dict(fields), "limit", 1, MOST_ON_PAGE, absent=USUAL_ON_PAGE),
         before,
         _texts(fields, "exclude", MOST_EXCLUDED),
-        _texts(fields, "source", MOST_NAMES),
+        parse_sources(_texts(fields, "source", MOST_NAMES)),
         TagFilter(_texts(fields, "tag", MOST_NAMES), _texts(fields, "exclude_tag", MOST_NAMES)),
     )
+
+
+def parse_sources(names: Iterable[str]) -> frozenset[str]:
+    """
+    Check which sources are wanted, such as `cf`, `rule` for all rules, or `rule:new-players`.
+
+    Raises:
+        RowError: one is none. A typing error would otherwise look like a list without games.
+    """
+    wanted = frozenset(names)
+    unknown = sorted(name for name in wanted if name not in SOURCE_ORDER and not is_rule(name))
+    if unknown:
+        known = ", ".join(SOURCE_ORDER)
+        raise RowError("invalid_source", f"there is no source {unknown[0]!r}; there are {known}, and rule:<name>")
+    return wanted
 
 
 def _texts(fields: Mapping[str, Any], name: str, most: int) -> frozenset[str]:

@@ -169,9 +169,14 @@ def _expiry(fields: dict[str, Any], now: datetime) -> datetime | None:
     return expires_at
 
 
+def is_rule(source: str) -> bool:
+    """Tell whether a source is a rule of the shop, such as `rule:new-players`."""
+    return _RULE.fullmatch(source) is not None
+
+
 def parse_source(source: object) -> str:
     """Return a source that the shop may write: `editorial` or `rule:<name>`."""
-    if isinstance(source, str) and (source == "editorial" or _RULE.fullmatch(source)):
+    if isinstance(source, str) and (source == "editorial" or is_rule(source)):
         return source
     detail = "source should be 'editorial' or 'rule:<name>', name of letters, digits and ._- ; others are made by us"
     raise RowError("reserved_source", detail)

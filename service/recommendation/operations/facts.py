@@ -43,6 +43,8 @@ class Facts:
     training_last_success: datetime | None = None
     training_last_finished: datetime | None = None
     training_last_result: str | None = None
+    training_last_detail: str | None = None
+    """What was wrong with the last training, in a sentence."""
     failed_in_a_row: int = 0
     rejected_in_a_row: int = 0
     training_queued_at: datetime | None = None
@@ -51,6 +53,7 @@ class Facts:
     model_created_at: datetime | None = None
     model_users: int | None = None
     model_games: int | None = None
+    model_pairs: int | None = None
     quality: Mapping[str, float] = field(default_factory=dict)
     catalogue_coverage: float | None = None
     user_coverage: float | None = None
@@ -83,6 +86,7 @@ def read_facts(connection: Connection, now: datetime) -> Facts:
 _COLUMNS = (
     training_runs.c.state,
     training_runs.c.reason,
+    training_runs.c.detail,
     training_runs.c.queued_at,
     training_runs.c.started_at,
     training_runs.c.finished_at,
@@ -105,6 +109,7 @@ def _training(connection: Connection) -> dict[str, Any]:
         "training_last_success": success,
         "training_last_finished": last.finished_at if last else None,
         "training_last_result": results[0] if results else None,
+        "training_last_detail": last.detail if last else None,
         "failed_in_a_row": _leading(results, "failed"),
         "rejected_in_a_row": _leading(results, "rejected"),
         "training_queued_at": active.queued_at if active and active.state == "queued" else None,
@@ -131,6 +136,7 @@ def _model(connection: Connection) -> dict[str, Any]:
         "model_created_at": live.created_at,
         "model_users": live.users,
         "model_games": live.games,
+        "model_pairs": live.pairs,
         "quality": measures(live.quality),
     }
 

@@ -93,6 +93,9 @@ def _training(facts: Facts, pause: timedelta | None, now: datetime) -> Iterator[
     if facts.failed_in_a_row:
         text = f"The last {_times(facts.failed_in_a_row, 'training')} failed."
         yield Trouble("training_failed", text, "training-failed")
+    if facts.training_last_result == "insufficient_data":
+        text = f"The last training found too little data: {facts.training_last_detail or 'see its run'}."
+        yield Trouble("too_little_data", text, "training-failed")
     if facts.model_version is None:
         yield Trouble("no_model", "No model is live: everyone is shown popular games.", "training-failed")
     if facts.rejected_in_a_row >= PAUSES_MISSED:

@@ -36,6 +36,7 @@ from recommendation.lists.store import newer_lists, store_lists
 from recommendation.lists.stored import PACKED_ITEM, StoredList
 from recommendation.lists.view import StoreView, with_releases
 from recommendation.regeneration.ending import close_if_done
+from recommendation.regeneration.reach import Point, with_point
 from recommendation.regeneration.store import Regeneration, Shard, advance_shard, get_regeneration
 from recommendation.training.models import load_model
 
@@ -240,15 +241,18 @@ def _write(work: Work, shard: Shard, users: list[str], lists: list[StoredList], 
         newer = [] if store_lists(connection, kept) else newer_lists(connection, kept)
         overtaken = {stored.user_id for stored in newer}
         standing = [*(stored for stored in kept if stored.user_id not in overtaken), *newer]
+        regenerated = shard.users_regenerated + len(users) - len(gone) - len(overtaken)
+        point = Point.after(now - regeneration.started_at, regenerated)
         after = replace(
             shard,
             state="running",
             after_user=users[-1],
-            users_regenerated=shard.users_regenerated + len(users) - len(gone) - len(overtaken),
+            users_regenerated=regenerated,
             users_personal=shard.users_personal + len(kept),
             users_overtaken=shard.users_overtaken + len(overtaken),
             exposure=Exposure.joined(shard.exposure, Exposure.of(_keys(standing, TOP_PLACES))),
             release_seen=shard.release_seen | _seen(work, standing),
+            reached=with_point(shard.reached, point, regeneration.users_a_point),
         )
         if not advance_shard(connection, regeneration.regeneration_id, shard, after, now):
             raise Overtaken

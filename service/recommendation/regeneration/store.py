@@ -23,6 +23,7 @@ from recommendation.database.versions import next_number
 from recommendation.errors import InvalidInput, no_model
 from recommendation.evaluation.exposure import Exposure
 from recommendation.interactions.stream import count_users
+from recommendation.regeneration import reach
 from recommendation.training.models import live_version
 
 MAX_SHARDS = 64
@@ -56,6 +57,7 @@ class Shard:
     users_overtaken: int
     exposure: Exposure
     release_seen: frozenset[int]
+    reached: reach.Points = ()
 
 
 def shards_of(connection: Connection, regeneration_id: str) -> list[Shard]:
@@ -70,10 +72,18 @@ def shards_of(connection: Connection, regeneration_id: str) -> list[Shard]:
         func.coalesce(columns.users_overtaken, 0).label("users_overtaken"),
         columns.exposure,
         columns.release_seen,
+        columns.reached,
     )
     query = query.where(columns.regeneration_id == regeneration_id).order_by(columns.shard)
     return [
-        Shard(**{**row, "exposure": Exposure.unpacked(row["exposure"]), "release_seen": _unpacked(row["release_seen"])})
+        Shard(
+            **{
+                **row,
+                "exposure": Exposure.unpacked(row["exposure"]),
+                "release_seen": _unpacked(row["release_seen"]),
+                "reached": reach.unpacked(row["reached"]),
+            }
+        )
         for row in connection.execute(query).mappings()
     ]
 
@@ -106,6 +116,7 @@ def advance_shard(connection: Connection, regeneration_id: str, before: Shard, a
             users_overtaken=after.users_overtaken,
             exposure=after.exposure.packed(),
             release_seen=_packed(after.release_seen),
+            reached=reach.packed(after.reached),
             started_at=func.coalesce(columns.started_at, now),
             finished_at=now if after.state == "succeeded" else None,
         )
@@ -163,6 +174,15 @@ class Regeneration:
     def shards_done(self) -> int:
         """Shards that are through."""
         return sum(shard.state == "succeeded" for shard in self.progress)
+
+    @property
+    def users_a_point(self) -> int:
+        """Users between two points that a shard keeps of its reach."""
+        return max(1, self.users_targeted // (self.shards * reach.POINTS_A_SHARD))
+
+    def reach(self) -> list[reach.Point]:
+        """Return how many users were remade at which time after the start."""
+        return reach.added_up(shard.reached for shard in self.progress)
 
     def exposure(self) -> Exposure:
         """Return how many top tens each game stands in."""
@@ -304,6 +324,11 @@ def last_full(connection: Connection, before: int | None = None) -> Regeneration
     """Read the newest regeneration of everyone's lists that is through, of those with a lower number than `before`."""
     full = (regenerations.c.state == "succeeded") & _WHOLE
     return _newest(connection, full if before is None else full & (regenerations.c.number < before))
+
+
+def newest_of_drop(connection: Connection, drop_uid: str) -> Regeneration | None:
+    """Read the newest regeneration of a drop, in whatever state."""
+    return _newest(connection, regenerations.c.drop_uid == drop_uid)
 
 
 def _newest(connection: Connection, condition: Any) -> Regeneration | None:

@@ -66,6 +66,9 @@ CREATE_GAMES = "take games that are not known yet, and make them known; without 
 SOURCE_RULE = "`editorial`, or `rule:` and a name of 1 to 64 letters, digits and `._-`"
 
 
+SOURCES_TO_KEEP = "sources to keep: `editorial`, `rule` or `rule:` and a name, `drop`, `cf`, `popular`"
+
+
 _SOURCE_PATTERN = r"^(editorial|rule:[A-Za-z0-9._-]{1,64})$"
 
 
@@ -202,7 +205,7 @@ class PageIn(Strict):
 
     limit: int | None = Field(asked.USUAL_ON_PAGE, ge=1, le=asked.MOST_ON_PAGE, description="places on a page")
     exclude: list[str] | None = Field(None, max_length=asked.MOST_EXCLUDED, description="games to leave out")
-    source: list[str] | None = Field(None, max_length=asked.MOST_NAMES, description="sources to keep")
+    source: list[str] | None = Field(None, max_length=asked.MOST_NAMES, description=SOURCES_TO_KEEP)
     tag: list[Tag] | None = Field(None, max_length=asked.MOST_NAMES, description="tags of which a game should have one")
     exclude_tag: list[Tag] | None = Field(
         None, max_length=asked.MOST_NAMES, description="tags of which a game should have none"

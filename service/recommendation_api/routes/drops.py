@@ -1,7 +1,7 @@
 """Drops, as the operator announces, previews and ends them."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -18,16 +18,17 @@ from recommendation.database.idempotency import Answer
 from recommendation.experiments.holdout import measured
 from recommendation.experiments.lift import lift
 from recommendation.lists.personal import ListSettings
-from recommendation.operations.drop_feedback import feedback_of
+from recommendation.operations.drop_feedback import feedback_by_day, feedback_of
 from recommendation.regeneration import ending as endings
 from recommendation.regeneration.preview import preview
+from recommendation.regeneration.store import Regeneration, newest_of_drop
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
 from recommendation_api.http.pages import json_response
 from recommendation_api.http.retries import answered, once_and_shown
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
-from recommendation_api.openapi.answers.drops import DropsOut, DropTakenOut, PreviewOut
+from recommendation_api.openapi.answers.drops import DropsOut, DropTakenOut, PreviewOut, ReachOut
 from recommendation_api.openapi.answers.experiments import LiftOut
 from recommendation_api.parts import parts_of
 from recommendation_api.problems import Problem
@@ -119,6 +120,25 @@ async def preview_drop(request: Request, uid: schemas.UserId) -> Response:
     return json_response(result)
 
 
+@router.get("/drops/{uid}/reach", responses=answer(ReachOut))
+def get_drop_reach(request: Request, uid: schemas.UserId) -> Response:
+    """
+    Say how a drop reached its users: how many lists its newest regeneration had remade by when, and feedback by day.
+
+    `points` begin with none at the start and end with where it stands; `days` are those (UTC) with any feedback on its
+    games as games of a drop, until now or its end.
+    """
+    parts = parts_of(request)
+    now = parts.clock()
+    with parts.database.snapshot() as connection:
+        drop = drops.get_drop(connection, uid)
+        if drop is None:
+            raise Problem(404, "unknown_drop", "no drop has this uid; GET /drops?ended=true lists them")
+        newest = newest_of_drop(connection, uid)
+        days = [{"day": day.isoformat(), **counted} for day, counted in feedback_by_day(connection, drop, now)]
+    return json_response({**(_reach_document(newest) if newest else _NO_REACH), "days": days})
+
+
 @router.get("/drops/{uid}/lift", responses=answer(LiftOut))
 async def get_drop_lift(
     request: Request,
@@ -176,6 +196,21 @@ def drop_document(drop: Drop, now: datetime) -> dict[str, Any]:
         "ended_at": drop.ended_at and rfc3339(drop.ended_at),
         "placement": {"slots": drop.slots, "first_position": drop.first_position},
         "holdout": None if drop.holdout_percent is None else {"percent": drop.holdout_percent},
+    }
+
+
+_NO_REACH: dict[str, Any] = {"regeneration_id": None, "users_targeted": None, "points": []}
+
+
+def _reach_document(newest: Regeneration) -> dict[str, Any]:
+    """Return how far the lists of a regeneration were by when."""
+    return {
+        "regeneration_id": newest.regeneration_id,
+        "users_targeted": newest.users_targeted,
+        "points": [
+            {"at": rfc3339(newest.started_at + timedelta(milliseconds=point.milliseconds)), "users": point.users}
+            for point in newest.reach()
+        ],
     }
 
 

@@ -92,8 +92,9 @@ async def get_game(request: Request, game_id: schemas.GameId) -> Response:
     Read what is known of a game; 404 for one that is in no catalogue and no interaction, or was deleted.
 
     `users_in_model` is as of the live model; `popular_rank`, `popular_users` and `owners` as popular games were last
-    counted; `top_tens`, the lists that show it among their first ten, as of the last full regeneration. Each is null
-    where the game is not among them. `pinned_in` names the shop's lists for everyone that hold it.
+    counted, over `popular_days` (null: all time); `top_tens`, the lists that show it among their first ten, as of the
+    last full regeneration. Each is null where the game is not among them. `pinned_in` names the shop's lists for
+    everyone that hold it.
     """
     parts = parts_of(request)
     await parts.views.catch_up()
@@ -153,9 +154,10 @@ def _in_model(view: StoreView, game: Game, now: datetime) -> dict[str, Any]:
 def _popular(view: StoreView, game_id: str) -> dict[str, int | None]:
     found = next(((rank, one) for rank, one in enumerate(view.popular, 1) if one.game_id == game_id), None)
     if found is None:
-        return dict.fromkeys(("popular_rank", "popular_users", "owners"))
+        return dict.fromkeys(("popular_rank", "popular_users", "owners", "popular_days"))
     rank, game = found
-    return {"popular_rank": rank, "popular_users": game.users, "owners": game.owners}
+    counted = {"popular_users": game.users, "owners": game.owners, "popular_days": view.popular_days}
+    return {"popular_rank": rank, **counted}
 
 
 @router.delete(

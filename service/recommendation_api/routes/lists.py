@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope
 from recommendation.catalogue.games import Game
 from recommendation.engine.model import LiveModel
 from recommendation.errors import no_model
-from recommendation.lists.asked import MOST_EXCLUDED, MOST_NAMES, MOST_ON_PAGE, USUAL_ON_PAGE
+from recommendation.lists.asked import MOST_EXCLUDED, MOST_NAMES, MOST_ON_PAGE, USUAL_ON_PAGE, parse_sources
 from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.sources import PageRequest
 from recommendation.lists.tags import TagFilter
@@ -79,7 +79,7 @@ async def get_list(
     limit: Limit = USUAL_ON_PAGE,
     cursor: Annotated[str | None, Query(max_length=schemas.MAX_CURSOR)] = None,
     exclude: Annotated[list[str] | None, Query(max_length=MOST_EXCLUDED, description="games to leave out")] = None,
-    source: Annotated[list[str] | None, Query(max_length=MOST_NAMES, description="sources to keep")] = None,
+    source: Annotated[list[str] | None, Query(max_length=MOST_NAMES, description=schemas.SOURCES_TO_KEEP)] = None,
     tag: Tag = None,
     exclude_tag: WithoutTag = None,
 ) -> Response:
@@ -93,7 +93,7 @@ async def get_list(
     parts = parts_of(request)
     await parts.views.catch_up()
     shown = decode_cursor(cursor, parts.views.view.catalogue) if cursor else frozenset()
-    page = PageRequest(limit, shown, frozenset(exclude or ()), frozenset(source or ()), _tags(tag, exclude_tag))
+    page = PageRequest(limit, shown, frozenset(exclude or ()), parse_sources(source or ()), _tags(tag, exclude_tag))
     found = await _page_of(parts, user_id, page)
     return tagged_response(request, found.body, found.tag)
 

@@ -68,9 +68,16 @@ async def get_key(request: Request) -> Response:
 @settings_router.get("/coverage", responses=answer(CoverageOut))
 def get_coverage(request: Request) -> Response:
     """Read what everyone's lists cover, and how evenly games share their top tens, as of the last full regeneration."""
-    with parts_of(request).database.reading() as connection:
+    parts = parts_of(request)
+    with parts.database.reading() as connection:
         found = read_coverage(connection)
-    return json_response({**asdict(found), "finished_at": found.finished_at and rfc3339(found.finished_at)})
+    known = parts.views.view.catalogue.by_id  # with titles that a drop brought: these stand not in the catalogue's rows
+    listed = [
+        {**asdict(one), "title": known[one.game_id].title if one.game_id in known else one.title}
+        for one in found.most_listed
+    ]
+    finished = found.finished_at and rfc3339(found.finished_at)
+    return json_response({**asdict(found), "most_listed": listed, "finished_at": finished})
 
 
 @settings_router.get("/settings", responses=answer(SettingsOut))

@@ -101,6 +101,7 @@ def _live(facts: Facts) -> dict[str, Any] | None:
         "created_at": _moment(facts.model_created_at),
         "users": facts.model_users,
         "games": facts.model_games,
+        "pairs": facts.model_pairs,
     }
 
 

@@ -71,6 +71,7 @@ SCOPES = {
     "PUT /drops/{uid}": OPERATOR,
     "DELETE /drops/{uid}": OPERATOR,
     "POST /drops/{uid}/preview": OPERATOR,
+    "GET /drops/{uid}/reach": OPERATOR,
     "GET /drops/{uid}/lift": OPERATOR,
     "POST /regenerations": OPERATOR,
     "GET /regenerations": OPERATOR,

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from test_drops import remake
+from test_drops import put, remake
 
 
 def test_before_the_first_lists_nothing_is_covered_and_nothing_fails(store: Any) -> None:
@@ -31,6 +31,15 @@ def test_exposure_counts_the_top_tens_that_readers_are_shown(store: Any) -> None
     assert [game["lists"] for game in found["most_listed"]] == [count for _, count in shown.most_common(10)]
     assert found["catalogue_coverage"] == len(shown) / found["games_available"]
     assert 0 <= found["gini"] < 1
+
+
+def test_a_game_that_a_drop_brought_is_told_by_the_title_that_it_brought(store: Any) -> None:
+    store.checkerboard()
+    store.train()
+    put(store)
+    remake(store, store.post("/regenerations", {}))
+    store.look()
+    assert {one["game_id"]: one["title"] for one in store.get("/coverage")["most_listed"]}["g-new"] == "Deep Harbour"
 
 
 def test_what_a_regeneration_covered_does_not_change_with_the_catalogue(store: Any) -> None:

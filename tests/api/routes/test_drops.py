@@ -98,6 +98,38 @@ def test_a_released_game_takes_the_drops_place_among_owners_of_what_it_is_like_o
     assert {item["source"] for item in trained.get("/user/u00")["items"]} == {"cf", "popular"}
 
 
+def test_a_drop_tells_how_its_lists_were_remade_and_what_users_did_day_by_day(trained: Any) -> None:
+    put(trained)
+    nothing = {"regeneration_id": None, "users_targeted": None, "points": [], "days": []}
+    assert trained.get("/drops/uid-1/reach") == nothing
+    opened = trained.post("/regenerations", {"drop_uid": "uid-1", "shards": 2})
+    assert [point["users"] for point in trained.get("/drops/uid-1/reach")["points"]] == [0]
+    remake(trained, opened, 0)
+    half = trained.get(f"/regenerations/{opened['id']}")["users_regenerated"]
+    remake(trained, opened, 1)
+    for action, when, source in (
+        ("clicked", "2026-11-02T23:59:59Z", "drop"),
+        ("clicked", "2026-11-02T00:00:00Z", "drop"),
+        ("purchased", "2026-11-03T00:00:00Z", "drop"),
+        ("shown", "2026-11-04T00:00:00Z", "drop"),
+        ("clicked", "2026-11-05T00:00:00Z", "cf"),
+    ):
+        act = {"user_id": "u00", "game_id": "g-new", "action": action, "source": source, "occurred_at": when}
+        trained.post("/feedback", act)
+    found = trained.get("/drops/uid-1/reach")
+    assert (found["regeneration_id"], found["users_targeted"]) == (opened["id"], 16)
+    assert [point["users"] for point in found["points"]] == [0, half, 16]
+    times = [point["at"] for point in found["points"]]
+    assert times == sorted(times)
+    assert times[0] == opened["started_at"]
+    none = {"clicked": 0, "wishlisted": 0, "purchased": 0, "dismissed": 0}
+    assert found["days"] == [
+        {"day": "2026-11-02", **none, "clicked": 2},
+        {"day": "2026-11-03", **none, "purchased": 1},
+    ]
+    assert trained.call("GET", "/drops/nothing/reach").status_code == 404
+
+
 def test_a_preview_says_whom_a_drop_would_reach_and_writes_nothing(trained: Any) -> None:
     before = trained.get("/regenerations")
     placement = {"slots": 1, "first_position": 1}

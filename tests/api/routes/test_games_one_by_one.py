@@ -87,7 +87,7 @@ def test_what_is_known_of_a_game(store: Store) -> None:
     assert (found["image_url"], found["pinned_in"]) == ("https://a.example/4.jpg", ["rule:week"])
     assert (found["title"], found["tags"], found["listed"], found["owners"]) == ("Deep Harbour", ["co-op"], True, 7)
     assert found["users_in_model"] > 0
-    assert found["popular_users"] == 7
+    assert (found["popular_users"], found["popular_days"]) == (7, store.client.app.state.parts.views.view.popular_days)
     assert "g04" not in [one["game_id"] for one in found["neighbours"]]
 
 

@@ -58,6 +58,20 @@ def test_a_stored_list_is_stale_after_the_next_interaction_and_is_folded_in_at_t
     assert set(store.listed("u00", source="cf")) <= {"g00"}
 
 
+@pytest.mark.parametrize("name", ["cff", "CF", "rule:", "rule:no/such", ""])
+def test_a_source_that_does_not_exist_is_refused_by_name_wherever_lists_are_read(store: Any, name: str) -> None:
+    for method, path, given in (
+        ("GET", "/user/u00", {"params": {"source": ["cf", name]}}),
+        ("POST", "/lists/read", {"json": {"users": ["u00"], "source": ["cf", name or "x"]}}),
+        ("POST", "/recommend", {"json": {"games": {"g02": 1}, "source": ["cf", name or "x"]}}),
+    ):
+        answer = store.call(method, path, **given)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_source"), path
+        assert repr(given.get("params", given.get("json"))["source"][1]) in answer.json()["detail"]
+    store.interact(("u00", "g02", "viewed"))
+    assert store.listed("u01", source=["rule", "rule:new-players", "popular"]) == ["g02"]
+
+
 def test_generate_without_a_model_says_what_to_do(store: Any) -> None:
     answer = store.call("POST", "/user/a/generate")
     assert (answer.status_code, answer.json()["code"]) == (409, "model_missing")

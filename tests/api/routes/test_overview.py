@@ -19,6 +19,15 @@ def test_an_empty_store_has_an_overview_that_says_what_is_missing(store: Any) ->
     assert found["hour"]["reads"] == 0
 
 
+def test_a_training_that_found_too_little_data_says_so_with_what_is_missing(store: Any) -> None:
+    store.interact(("ann", "g1", "played"))
+    outcome = store.train()
+    assert outcome.reason == "insufficient_data"
+    little, no_model = store.get("/overview")["troubles"]
+    assert (little["code"], no_model["code"]) == ("too_little_data", "no_model")
+    assert "at least 3 of each are needed" in little["text"]
+
+
 def test_a_trained_store_tells_of_model_lists_and_what_was_answered(store: Any) -> None:
     store.checkerboard()
     store.train()

@@ -1,4 +1,4 @@
-"""The winner of an experiment is made live, or the answer says why nobody can."""
+"""The winner of an experiment is made live, or the answer says why no one can."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

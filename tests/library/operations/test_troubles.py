@@ -39,6 +39,7 @@ def test_a_store_that_is_well_has_no_trouble() -> None:
     ("change", "code"),
     [
         ({"failed_in_a_row": 1}, "training_failed"),
+        ({"training_last_result": "insufficient_data"}, "too_little_data"),
         ({"rejected_in_a_row": 3}, "models_rejected"),
         ({"model_version": None}, "no_model"),
         ({"training_last_finished": NOW - 4 * HOUR}, "training_late"),
@@ -64,6 +65,8 @@ def test_what_was_answered_lately_is_told_where_it_is_bad() -> None:
 
 def test_each_trouble_names_a_runbook_that_is_there() -> None:
     ill = Facts(
+        training_last_result="insufficient_data",
+        training_last_detail="2 users are too few",
         failed_in_a_row=3,
         rejected_in_a_row=3,
         training_last_finished=NOW - 9 * HOUR,
@@ -74,7 +77,7 @@ def test_each_trouble_names_a_runbook_that_is_there() -> None:
         outbox_oldest=NOW - HOUR,
     )
     found = list(troubles(ill, Counts(reads=100, fallback=90, failed=2), HOUR, "too large", NOW))
-    assert len(found) == 11
+    assert len(found) == 12
     for trouble in found:
         assert Path(__file__).parents[3].joinpath("docs", "runbooks", f"{trouble.runbook}.md").is_file(), trouble
         assert trouble.text.endswith(".")

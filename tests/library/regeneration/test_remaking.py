@@ -220,3 +220,25 @@ def test_lists_are_alike_on_both_databases(sqlite_url: str, postgres_url: str, t
         made.append([replace(one, number=0, generated_at=START, model_version="") for one in listed(shop).values()])
         shop.close()
     assert made[0] == made[1]
+
+
+def test_what_was_reached_by_when_is_kept_through_a_stop_and_adds_up_to_everyone(shop: Database) -> None:
+    name = opened(shop, shards=2)
+
+    def stop(_users: int) -> None:
+        raise Killed
+
+    for shard in range(2):
+        with pytest.raises(Killed):
+            work(shop, name, shard, stop)
+    with shop.reading() as connection:
+        begun = regenerations.get_regeneration(connection, name)
+    assert begun is not None
+    assert [len(shard.reached) for shard in begun.progress] == [1, 1]
+    work(shop, name, 0)
+    done = work(shop, name, 1)
+    reached = done.reach()
+    assert reached[0] == (0, 0)
+    assert reached[-1].users == done.users_regenerated == 16
+    assert reached == sorted(reached)
+    assert {point.users for point in begun.reach()} <= {point.users for point in reached}

@@ -164,7 +164,11 @@ class FakeService:
         return web.json_response(
             {
                 "users_targeted": 700,
+                "users_ranked": 350,
                 "lists_touched": 650,
+                "lists_touched_low": 632,
+                "lists_touched_high": 663,
+                "exact": False,
                 "users_held_back": 700 * (body.get("holdout") or {"percent": 0})["percent"] // 100,
                 "displaced": [{"game_id": "g-17", "lists": 12}],
                 "unknown_similar": self._unknown(body),

@@ -60,6 +60,28 @@ class DropFeedbackOut(BaseModel):
     dismissed: int
 
 
+class ReachedOut(BaseModel):
+    """How many lists were remade by when."""
+
+    at: Moment
+    users: int
+
+
+class DropDayOut(DropFeedbackOut):
+    """The same, on one day (UTC)."""
+
+    day: str = Field(json_schema_extra={"format": "date"})
+
+
+class ReachOut(BaseModel):
+    """How a drop reached its users; without a regeneration there are no `points`."""
+
+    regeneration_id: str | None
+    users_targeted: int | None
+    points: list[ReachedOut]
+    days: list[DropDayOut]
+
+
 class DropListedOut(DropOut):
     """A drop that stands or waits."""
 
@@ -80,12 +102,15 @@ class DisplacedOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What a drop would do."""
+    """What a drop would do, reckoned from the lists of some of its users where there are many."""
 
     users_targeted: int
+    users_ranked: int = Field(description="users whose lists were ranked for this; about 1000 of a larger audience")
     lists_touched: int
+    lists_touched_low: int = Field(description="from here ...")
+    lists_touched_high: int = Field(description="... to here is the 95 % interval; one number where `exact`")
     users_held_back: int = Field(description="users of the audience who are in the holdout")
-    exact: bool
+    exact: bool = Field(description="whether every user of the audience was ranked")
     displaced: list[DisplacedOut]
     unknown_similar: list[str]
 

@@ -43,6 +43,7 @@ class GameOut(FoundGameOut):
     users_in_model: int | None
     popular_rank: int | None
     popular_users: int | None
+    popular_days: int | None
     top_tens: int | None
     drops: list[str]
     pinned_in: list[str]

@@ -14,12 +14,13 @@ class TroubleOut(BaseModel):
 
 
 class LiveOut(BaseModel):
-    """The live model."""
+    """The live model; `pairs` of a user and a game are what it was fitted to."""
 
     version: str
     created_at: datetime
     users: int
     games: int
+    pairs: int
 
 
 class TrainingNowOut(BaseModel):

@@ -2,7 +2,7 @@
 
 import {el, svg} from "./dom.js";
 
-export const WIDTH = 380, HEIGHT = 170, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 26;
+export const WIDTH = 320, HEIGHT = 160, LEFT = 64, RIGHT = 12, TOP = 12, BOTTOM = 26;
 
 /** Round a span into at most five even steps, as people read them. */
 export function ticks(low, high) {
@@ -26,8 +26,9 @@ const sorted = (points) => points.filter((point) => Number.isFinite(point.value)
  * @param points {at: Date, value: number, name: string, tone?: string} of the line itself, any order
  * @param write how a value is written
  * @param baselines [name, points] of lines to compare with, drawn dashed
+ * @param more own: name of the line itself; writeAt: how a time below the axis is written; axis: what the axis shows
  */
-export function lineChart(caption, points, write, baselines = []) {
+export function lineChart(caption, points, write, baselines = [], {own: name = "this", writeAt = day, axis = null} = {}) {
   const own = sorted(points);
   if (!own.length) return el("figure", {"data-key": caption}, el("figcaption", {}, caption), el("p", {class: "soft"}, "Nothing to show yet."));
   const others = baselines.map(([name, found]) => [name, sorted(found)]).filter(([, found]) => found.length);
@@ -50,11 +51,12 @@ export function lineChart(caption, points, write, baselines = []) {
         svg("line", {class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark)}),
         svg("text", {x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end"}, write(mark)),
       ]),
-      svg("text", {x: LEFT, y: HEIGHT - 6}, day(first, last - first)),
-      last !== first && svg("text", {x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end"}, day(last, last - first)),
-      others.flatMap(([name, found], place) => found.length === 1 ? [svg("circle", {class: `dot b${place}`, cx: x(found[0].at), cy: y(found[0].value), r: 3}, svg("title", {}, `${name}: ${write(found[0].value)}`))] : []),
+      svg("text", {x: LEFT, y: HEIGHT - 6}, writeAt(first, last - first)),
+      axis && svg("text", {x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle"}, axis),
+      last !== first && svg("text", {x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end"}, writeAt(last, last - first)),
+      others.flatMap(([other, found], place) => found.length === 1 ? [svg("circle", {class: `dot b${place}`, cx: x(found[0].at), cy: y(found[0].value), r: 3}, svg("title", {}, `${other}: ${write(found[0].value)}`))] : []),
       others.map(([, found], place) => svg("polyline", {class: `series baseline b${place}`, points: path(found)})),
       svg("polyline", {class: "series", points: path(own)}),
       own.map((point) => svg("circle", {class: `dot ${point.tone ?? ""}`, cx: x(point.at), cy: y(point.value), r: own.length > 30 ? 2 : 3.5}, svg("title", {}, `${point.name}: ${write(point.value)}`)))),
-    others.length > 0 && el("p", {class: "legend"}, el("span", {class: "key own"}, "this"), others.map(([name], place) => el("span", {class: `key b${place}`}, name))));
+    others.length > 0 && el("p", {class: "legend"}, el("span", {class: "key own"}, name), others.map(([other], place) => el("span", {class: `key b${place}`}, other))));
 }

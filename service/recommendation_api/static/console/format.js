@@ -25,8 +25,9 @@ export function change(value, before) {
 export function seconds(value) {
   if (value == null) return NONE;
   if (value > 0 && value < 1) return `${number(1000 * value, 1)} ms`;
-  if (value < 60) return `${number(value, 1)} s`;
-  if (value < 5400) return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+  if (value < 59.95) return `${number(value, 1)} s`;
+  const whole = Math.round(value);
+  if (whole < 5400) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
   return value < 172800 ? `${number(value / 3600, 1)} h` : `${number(value / 86400, 1)} days`;
 }
 

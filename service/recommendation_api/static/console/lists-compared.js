@@ -46,6 +46,6 @@ export function comparison(id, list, other, version) {
       ["Moved", (row) => sign(moved(row)), {plain: moved}],
       ["Game", (row) => game(row.item.game_id, row.item.title, pictureOf(row.item.game_id)), {plain: (row) => row.item.game_id}],
       ["From", (row) => row.item.source, {wide: true}],
-      ["Why", (row) => row.item.reason.text, {wide: true}],
+      ["Why", (row) => row.item.reason.text, {wide: true, long: true}],
     ], rows, {key: (row) => row.item.game_id, none: "Both lists are empty."}));
 }

@@ -36,7 +36,7 @@ export const bar = (value, most, label, words) =>
 /**
  * A table that can be downloaded. On a phone each row becomes a small card.
  * @param name what it lists, also the name of its file
- * @param columns [heading, cell of a row, {number: it is one, plain: the cell as plain text for the file, file: only there, wide: not on a phone}]
+ * @param columns [heading, cell of a row, {number: it is one, plain: the cell as plain text for the file, file: only there, wide: not on a phone, long: text whose words may be long}]
  * @param rows what it lists
  * @param options key: what tells a row from others; none: what stands there if there is none
  */
@@ -45,7 +45,7 @@ export function table(name, columns, rows, {key, none = "Nothing here yet."} = {
   const shown = columns.filter(([, , how = {}]) => !how.file);
   const head = shown.map(([title, , how = {}]) => el("th", {scope: "col", class: how.number && "number"}, title));
   const body = rows.map((row, place) => el("tr", {"data-key": key ? `row ${key(row)}` : `row ${place}`},
-    shown.map(([title, cell, how = {}]) => el("td", {"data-name": title, class: how.number ? "number" : how.wide && "wide"}, el("div", {}, cell(row, place))))));
+    shown.map(([title, cell, how = {}]) => el("td", {"data-name": title, class: ["number", "wide", "long"].filter((name) => how[name]).join(" ")}, el("div", {}, cell(row, place))))));
   return el("div", {class: "scroll", role: "region", "aria-label": name, tabindex: "0"},
     el("table", {class: "stack", "aria-label": name}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)),
     el("p", {class: "after"}, el("button", {type: "button", class: "quiet", onclick: () => download(name, columns, rows)}, `Download ${name.toLowerCase()} (CSV)`)));

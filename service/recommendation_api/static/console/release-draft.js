@@ -38,7 +38,7 @@ export function draft(given, preview) {
       el("p", {class: "row"}, el("button", {type: "submit", class: "strong"}, "Preview"))),
     preview && el("div", {"data-key": "preview"},
       preview.refused ? el("p", {class: "bad"}, preview.refused)
-      : preview.isComing ? el("p", {class: "soft"}, "Ranking for everyone whom it reaches; for a large store that takes minutes.") : result(preview),
+      : preview.isComing ? el("p", {class: "soft"}, "Ranking for up to a thousand of its users …") : result(preview),
       apply(given)));
 }
 
@@ -53,12 +53,14 @@ function result(preview) {
   return [
     tiles([
       ["Users it reaches", number(preview.users_targeted), "whose lists are remade"],
-      ["Lists that change", number(preview.lists_touched), preview.exact ? "counted" : "estimated from some of them"],
+      ["Lists that change", `${preview.exact ? "" : "about "}${number(preview.lists_touched)}`, preview.exact ? "counted" : `95 % sure: ${number(preview.lists_touched_low)} to ${number(preview.lists_touched_high)}`],
     ]),
+    el("p", {class: "soft"}, preview.exact ? "Computed from the lists of all of them, as the live model would make them with the release."
+      : `Computed from the lists of ${number(preview.users_ranked)} of them, drawn by a hash of their ids, as the live model would make them with the release; counts are for all.`),
     preview.unknown_similar.length > 0 && el("p", {class: "bad"}, `Unknown games: ${preview.unknown_similar.join(", ")}`),
     table("Displaced", [
       ["Game that falls a place", (one) => game(one.game_id, titleOf(one.game_id)), {plain: (one) => one.game_id}],
-      ["In lists", (one) => number(one.lists), {number: true}],
+      [preview.exact ? "In lists" : "In about so many lists", (one) => number(one.lists), {number: true}],
     ], preview.displaced, {key: (one) => one.game_id, none: "It displaces no game."}),
   ];
 }

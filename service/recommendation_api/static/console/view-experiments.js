@@ -57,7 +57,7 @@ export function draw({experiments, experiment, user, report, looks}, {id, given}
     card("Experiments", table("Experiments", [
       ["Experiment", (one) => el("a", {href: address(one.name, {user: given.user}), "aria-current": one.name === id && "true"}, one.name)],
       ["State", (one) => state(one.state)],
-      ["Counts", (one) => `${one.outcome}, ${one.window_days} days`],
+      ["Counts", (one) => `${one.outcome}, within ${one.window_days} ${one.window_days === 1 ? "day" : "days"}`],
       ["Users", (one) => `${one.percent} % of ${one.layer}`],
       ["Variants", (one) => one.variants.map((variant) => `${variant.name} ${variant.share} %`).join(", ")],
       ["Starts", (one) => when(one.starts_at)],

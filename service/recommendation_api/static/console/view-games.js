@@ -43,12 +43,12 @@ function one(found, owners, id) {
       pictureOf(id),
       el("p", {}, el("code", {}, id), " ", found.tags.map((tag) => el("span", {class: "chip"}, tag))),
       tiles([
-        ["Owners", number(found.owners), found.popular_rank ? `popular: place ${found.popular_rank}` : null],
+        [found.popular_days ? `Owners, last ${found.popular_days} days` : "Owners", number(found.owners), found.popular_rank ? `popular: place ${number(found.popular_rank)}` : "not among popular games"],
         ["May be listed", found.listed ? state("yes") : "no", found.released_at ? ["released ", when(found.released_at)] : found.available ? null : "not available"],
         ["People in the model", number(found.users_in_model), found.model_version],
         ["In top tens", number(found.top_tens), "lists, last full regeneration"],
       ]),
-      owners ? el("div", {class: "charts"}, lineChart("Owners", owners.map((day) => ({at: new Date(`${day.day}T00:00:00Z`), value: day.owners, name: day.day})), number))
+      owners ? el("div", {class: "charts"}, lineChart("Owners since the first", owners.map((day) => ({at: new Date(`${day.day}T00:00:00Z`), value: day.owners, name: day.day})), number))
         : el("p", {}, el("a", {class: "button", href: `#/games/${encodeURIComponent(id)}?owners=time`}, "Owners over time")),
       found.drops.length > 0 && el("p", {}, el("a", {href: "#/releases"}, found.drops.length === 1 ? "In a drop that stands" : `In ${found.drops.length} drops that stand`)),
       found.pinned_in.length > 0 && el("p", {}, "Recommended to everyone by ", found.pinned_in.map((name) => el("a", {class: "chip", href: `#/pins/${encodeURIComponent(name)}`}, name))),

@@ -94,7 +94,7 @@ function plain(id, list, given) {
       ["Place", (item) => number(item.rank), {number: true}],
       ["Game", (item) => game(item.game_id, item.title, pictureOf(item.game_id)), {plain: (item) => item.game_id}],
       ["From", (item) => item.source],
-      ["Why", (item) => item.reason.text],
+      ["Why", (item) => item.reason.text, {long: true}],
       ["Score", (item) => part(item.score), {number: true}],
       ["", (item) => el("a", {class: "button", "data-why": item.game_id, "aria-label": `Explain ${item.title || item.game_id}`, href: address(id, {...given, game: item.game_id})}, "Explain")],
     ], list.items, {key: (item) => item.game_id, none: "No games to list: the catalogue is empty, or the user owns all of it."}));
@@ -112,6 +112,7 @@ function explain(why, items) {
 
 function interactions(kept) {
   if (kept === null) return el("p", {class: "soft"}, "Interactions need a key with scope admin.");
+  const latest = kept.interactions.toSorted((one, other) => Date.parse(other.last_event_at) - Date.parse(one.last_event_at));
   return [
     table("Interactions", [
       ["Game", (pair) => game(pair.game_id, titleOf(pair.game_id)), {plain: (pair) => pair.game_id}],
@@ -119,8 +120,8 @@ function interactions(kept) {
       ["Events", (pair) => number(pair.events), {number: true}],
       ["Owned", (pair) => (pair.owned ? "owned" : pair.dismissed ? "dismissed" : NONE)],
       ["Last", (pair) => when(pair.last_event_at)],
-    ], kept.interactions.slice(0, 100), {key: (pair) => pair.game_id, none: "No interactions: a newcomer is shown popular games."}),
-    kept.interactions.length > 100 && el("p", {class: "soft"}, `The first 100 of ${number(kept.interactions.length)}; People has all of them.`),
+    ], latest.slice(0, 100), {key: (pair) => pair.game_id, none: "No interactions: a newcomer is shown popular games."}),
+    kept.interactions.length > 100 && el("p", {class: "soft"}, `The latest 100 of ${number(kept.interactions.length)}; People has all of them.`),
   ];
 }
 
@@ -141,7 +142,7 @@ function basket(answer, given) {
       table("Recommended", [
         ["Place", (item) => number(item.rank), {number: true}],
         ["Game", (item) => game(item.game_id, item.title), {plain: (item) => item.game_id}],
-        ["Why", (item) => item.reason?.text ?? NONE],
+        ["Why", (item) => item.reason?.text ?? NONE, {long: true}],
         ["Score", (item) => number(item.score), {number: true}],
       ], answer.items, {key: (item) => item.game_id, none: empty("Nothing to recommend for these games.")}),
     ]);

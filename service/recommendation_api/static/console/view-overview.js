@@ -17,7 +17,7 @@ export function draw(found) {
       ["Live model", found.live ? el("a", {href: "#/models"}, found.live.version) : "none", found.live ? ["made ", ago(found.live.created_at)] : "POST /train makes one"],
       ["Training", training(found.training), next(found.training)],
       ["Users", number(found.users), "with lists, last full regeneration"],
-      ["Games", number(found.games), found.live ? `${number(found.live.games)} in the model` : null],
+      ["Games", number(found.games), found.live ? `${number(found.live.games)} in the model, from ${number(found.live.pairs)} pairs` : null],
       ["Catalogue coverage", ratio(found.lists.catalogue_coverage), "games in any top ten"],
       ["User coverage", ratio(found.lists.user_coverage), "users with a personal list"],
       ["Drops", number(found.drops.standing), `standing; ${found.drops.scheduled} to come`],
@@ -27,10 +27,27 @@ export function draw(found) {
     card("Recent changes", table("Changes", [
       ["When", (change) => when(change.at)],
       ["Who", (change) => change.holder],
-      ["What", (change) => change.action],
-      ["Of", (change) => change.subject ?? NONE],
+      ["What", (change) => [DONE[change.action] ?? "", " ", el("code", {class: "soft"}, change.action)], {plain: (change) => change.action}],
+      ["Of", (change) => about(change), {plain: (change) => change.subject ?? ""}],
     ], found.changes, {key: (change) => change.number, none: "Nothing was changed with an admin's or the operator's key yet."})),
   ];
+}
+
+const DONE = {
+  "PUT /drops/{uid}": "made a drop known", "DELETE /drops/{uid}": "ended a drop",
+  "POST /regenerations": "began to remake lists", "POST /regenerations/{regeneration_id}/fail": "ended a regeneration",
+  "POST /train": "asked for a training", "POST /train/{run_id}/stop": "stopped a training", "POST /models/{version}/promote": "put a model live",
+  "PUT /experiments/{name}": "set an experiment", "POST /experiments/{name}/promote": "gave all users what won", "DELETE /experiments/{name}": "deleted an experiment",
+  "DELETE /user/{user_id}": "erased a person", "POST /user/{user_id}/merge": "merged a visitor into an account",
+  "DELETE /games/{game_id}": "deleted a game", "DELETE /interactions/{event_id}": "took an event back",
+};
+
+const PAGES = {drops: "releases", experiments: "experiments", games: "games"};
+
+/** What was changed, with a link where it has a page of its own. */
+function about({action, subject}) {
+  const page = PAGES[action.split("/")[1]];
+  return subject === null ? NONE : page ? el("a", {href: `#/${page}/${encodeURIComponent(subject)}`}, subject) : subject;
 }
 
 function troubles(found) {

@@ -6,22 +6,28 @@ import {NONE, number, ratio, seconds, when} from "./format.js";
 import {lookUp, titleOf} from "./known.js";
 import {bar, card, empty, game, state, table} from "./parts.js";
 import {draft, draftOf} from "./release-draft.js";
+import {reachChart, release} from "./release-one.js";
 import {timeline} from "./timeline.js";
 
 export const every = 5;
 
-/** `#/releases?games=g-1,g-2&slots=2` is a draft with its preview. */
-export async function load({given}) {
+const PLOTTED = 3;
+
+/** `#/releases/<uid>` is one release, `#/releases?games=g-1,g-2&slots=2` a draft with its preview. */
+export async function load({id, given}) {
   const [{drops}, {regenerations}, preview] = await Promise.all([
     ask("GET", ["drops"], {feedback: true, ended: true}), ask("GET", ["regenerations"], {limit: 100}), given.games ? previewOf(given) : undefined]);
-  await lookUp([...drops.flatMap((drop) => drop.games.slice(0, 6)), ...(preview?.displaced ?? []).map((one) => one.game_id)]);
-  return {drops, regenerations, preview};
+  const plotted = drops.filter((drop) => (id ? drop.uid === id : drop.state === "standing")).slice(-PLOTTED).reverse();
+  const [reaches] = await Promise.all([
+    Promise.all(plotted.map((drop) => ask("GET", ["drops", drop.uid, "reach"]))),
+    lookUp([...drops.flatMap((drop) => (drop.uid === id ? drop.games : drop.games.slice(0, 6))), ...(preview?.displaced ?? []).map((one) => one.game_id)])]);
+  return {drops, regenerations, preview, reaches: plotted.map((drop, place) => [drop, reaches[place]])};
 }
 
-const PREVIEW_MS = 300_000, WAIT_MS = 1000;
+const PREVIEW_MS = 60_000, WAIT_MS = 1000;
 let previewed = {};
 
-/** Ask for a preview once, not with each refresh: it ranks for thousands of users. Until it is there the page goes on. */
+/** Ask for a preview once, not with each refresh: it ranks for a thousand users. Until it is there the page goes on. */
 function previewOf(given) {
   const address = location.hash;
   if (previewed.address !== address) {
@@ -34,13 +40,19 @@ function previewOf(given) {
   return Promise.race([previewed.found, new Promise((resolve) => setTimeout(resolve, WAIT_MS, {isComing: true}))]);
 }
 
-export function draw({drops, regenerations, preview}, {given}) {
+export function draw({drops, regenerations, preview, reaches}, {id, given}) {
   const newest = new Map();
   for (const one of [...regenerations].reverse()) if (one.drop_uid) newest.set(one.drop_uid, one);
+  if (id) {
+    const [[drop, reach] = []] = reaches;
+    if (!drop) return el("p", {}, "There is no such release, or it ended long ago. ", el("a", {href: "#/releases"}, "All releases"));
+    return [failures([drop], newest), ...release(drop, phases(drop, newest.get(id)), newest.get(id), reach, again(drop))];
+  }
   const current = drops.filter((drop) => drop.state !== "ended"), ended = drops.filter((drop) => drop.state === "ended");
   return [
     failures(current, newest),
     drops.length > 0 && card("When they stand", timeline([...current, ...ended.slice(0, 12)].map((drop) => phases(drop, newest.get(drop.uid))))),
+    reaches.length > 0 && card("Reach over time", el("div", {class: "charts"}, reaches.map(([drop, reach]) => reachChart(`${drop.name}: lists remade`, reach)))),
     card("Drops", dropsTable("Drops", current, newest, empty("No drop stands or is to come.", "kubectl apply -f drop.yaml   # a draft below makes one"))),
     ended.length > 0 && card("Ended", dropsTable("Ended drops", ended, newest)),
     draft(given, preview),
@@ -82,7 +94,7 @@ const again = (drop) => `#/releases?${new URLSearchParams({
 function dropsTable(name, drops, newest, none) {
   const of = (drop) => newest.get(drop.uid);
   return table(name, [
-    ["Drop", (drop) => [el("strong", {}, drop.name), el("br"), state(drop.state)], {plain: (drop) => drop.name}],
+    ["Drop", (drop) => [el("a", {href: `#/releases/${encodeURIComponent(drop.uid)}`}, el("strong", {}, drop.name)), el("br"), state(drop.state)], {plain: (drop) => drop.name}],
     ["State", (drop) => drop.state, {file: true}],
     ["Games", (drop) => [drop.games.slice(0, 6).map((id) => game(id, titleOf(id))), drop.games.length > 6 && el("span", {class: "soft"}, `and ${drop.games.length - 6} more`)], {plain: (drop) => drop.games.join(" ")}],
     ["Release", (drop) => when(drop.release_time), {file: true}],
@@ -94,7 +106,6 @@ function dropsTable(name, drops, newest, none) {
     ["Wishlisted", (drop) => number(drop.feedback.wishlisted), {number: true}],
     ["Purchases", (drop) => number(drop.feedback.purchased), {number: true}],
     ["Dismissed", (drop) => number(drop.feedback.dismissed), {number: true}],
-    ["", (drop) => el("a", {class: "button", href: again(drop), "aria-label": `Preview and YAML of ${drop.name}`}, "Preview, YAML")],
   ], drops, {key: (drop) => drop.uid, none});
 }
 

@@ -10,7 +10,7 @@ export const every = 2;
 
 export async function load() {
   const [{runs}, {regenerations}, {drops}] = await Promise.all([
-    ask("GET", ["train"], {limit: 100}), ask("GET", ["regenerations"], {limit: 50}), ask("GET", ["drops"])]);
+    ask("GET", ["train"], {limit: 100}), ask("GET", ["regenerations"], {limit: 50}), ask("GET", ["drops"], {ended: true})]);
   return {runs, regenerations, drops};
 }
 
@@ -39,7 +39,7 @@ export function draw({runs, regenerations, drops}, here, act) {
     card("Regenerations", table("Regenerations", [
       ["State", (one) => state(one.state)],
       ["Progress", (one) => bar(one.state === "succeeded" ? 1 : one.users_regenerated / Math.max(1, one.users_targeted), 1, "users done", `${number(one.users_regenerated)} of ${number(one.users_targeted)} users, ${one.shards_done} of ${one.shards} shards`)],
-      ["For", (one) => (one.drop_uid ? `drop ${names.get(one.drop_uid) ?? one.drop_uid}` : one.active_since ? "some users" : "everyone")],
+      ["For", (one) => (one.drop_uid ? ["drop ", el("a", {href: `#/releases/${encodeURIComponent(one.drop_uid)}`}, names.get(one.drop_uid) ?? one.drop_uid)] : one.active_since ? "some users" : "everyone")],
       ["Model", (one) => one.model_version],
       ["Began", (one) => when(one.started_at)],
       ["Took", (one) => seconds(one.finished_at && (Date.parse(one.finished_at) - Date.parse(one.started_at)) / 1000), {number: true}],
