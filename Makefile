@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := service,jobs,operator,kafka,redis,dev
+EXTRAS := service,jobs,operator,kafka,redis,dask,dev
 
 .PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-choices bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console pictures release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
 

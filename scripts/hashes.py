@@ -27,7 +27,7 @@ def wanted() -> dict[str, list[str]]:
     """Return what each list begins with: the requirements of an extra, or what builds our own wheel."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    names = ("service", "jobs", "operator", "kafka", "redis")
+    names = ("service", "jobs", "operator", "kafka", "redis", "dask")
     return {"build": ["setuptools"], **{name: extras[name] for name in names}}
 
 

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from supply import CONSTRAINTS, ROOT, licence, pinned
 
 PAGE = ROOT / "NOTICE"
-EXTRAS = ("service", "jobs", "operator", "kafka", "redis")
+EXTRAS = ("service", "jobs", "operator", "kafka", "redis", "dask")
 """Extras that images are built with."""
 HEAD = """Recommendation service
 

@@ -2,18 +2,30 @@
 
 import argparse
 import logging
+import os
+import sys
 
 from recommendation.clock import SteadyClock, utc_now
 from recommendation.database.database import Database
 from recommendation.experiments.sample_ratios import count_sample_ratios, keep_sample_ratios
+from recommendation.extras import extra_or_exit
 from recommendation.interactions import owning
 from recommendation.settings import Settings
-from recommendation.training.runs import STOPPED
+from recommendation.training.pairs import Workers
+from recommendation.training.runs import LOST, STOPPED
 from recommendation.training.source import source_of_pairs
 from recommendation.training.train import Outcome, train
 from recommendation_jobs import exits, prune, regenerate
 
 log = logging.getLogger(__name__)
+
+INDEX = "JOB_COMPLETION_INDEX"
+"""What Kubernetes tells each pod of an Indexed Job."""
+
+
+DRIVER = "0"
+"""The index that trains; all others work for it."""
+
 
 EXAMPLES = """  recs train
   recs train --regenerate
@@ -44,12 +56,26 @@ def _stage(stage: str) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings, database: Database) -> int:
-    """Train; return the exit code."""
+    """Train, or work for the training of another process of this Job; return the exit code."""
+    if settings.training_engine == "here":
+        return _train(options, settings, database, None)
+    with extra_or_exit("dask", "RECOMMENDATION_TRAINING_ENGINE=dask"):
+        from recommendation_jobs.spread.driver import Driver
+    if os.environ.get(INDEX, DRIVER) != DRIVER:
+        database.close()
+        # In place of this process: what trains has been loaded, and takes memory that the worker needs.
+        os.execv(sys.executable, [sys.executable, "-m", "recommendation_jobs.spread", "supervisor"])  # noqa: S606
+    # Workers stay until lists are remade: of a Job all of whose workers fail meanwhile, nothing is left.
+    with Driver(settings) as workers:
+        return _train(options, settings, database, workers)
+
+
+def _train(options: argparse.Namespace, settings: Settings, database: Database, workers: Workers | None) -> int:
     with database.reading() as connection:
         if owning.nothing_is_owned(connection):
             log.warning(owning.sentence("the store", settings.owning_events))
     with source_of_pairs(database, settings.training_database_url) as source:
-        outcome = train(database, settings, SteadyClock(), options.run, _stage, options.accept, source)
+        outcome = train(database, settings, SteadyClock(), options.run, _stage, options.accept, source, workers)
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
     if outcome.model_version and outcome.detail:
@@ -64,13 +90,19 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
 
 def _remake(outcome: Outcome, is_asked: bool, settings: Settings, database: Database) -> int:
     """Remake the lists where that is asked for and there is a reason to; return the exit code."""
-    if outcome.state == "failed" and outcome.reason != STOPPED:
-        return exits.DO_NOT_TRY_AGAIN
-    if not is_asked:
-        return exits.DONE
+    code = exit_code_of(outcome)
+    if code or not is_asked:
+        return code
     if outcome.state == "succeeded":
         return regenerate.remake_after_training(settings, database)
     return regenerate.carry_on(settings, database) if outcome.reason == "ended" else exits.DONE
+
+
+def exit_code_of(outcome: Outcome) -> int:
+    """Say whether a training that failed is worth another try: with other pods, but not with other data."""
+    if outcome.state != "failed" or outcome.reason == STOPPED:
+        return exits.DONE
+    return exits.TRY_AGAIN if outcome.reason == LOST else exits.DO_NOT_TRY_AGAIN
 
 
 def _count_sample_ratios(database: Database) -> None:

@@ -37,6 +37,14 @@ class InsufficientData(RecommendationError):
     """Too few users or games to fit a model."""
 
 
+class WorkersMissing(RecommendationError):
+    """No worker came for a training that needs some; nothing was read yet."""
+
+
+class WorkLost(RecommendationError):
+    """The processes that a training is spread over cannot go on; a later training may do better."""
+
+
 class ModelMissing(RecommendationError):
     """No model is live yet."""
 

@@ -40,6 +40,9 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\
 """As browsers write it in `Origin`: lower case, no path."""
 
 
+_HOST_AND_PORT = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
+
+
 _IMAGE_HOST = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 
 
@@ -49,6 +52,10 @@ def _event_types(text: str) -> frozenset[str]:
 
 def _weights_text(weights: Weights) -> str:
     return ",".join(f"{name}:{weight}" for name, weight in weights.by_type.items() if name not in WEIGHTLESS)
+
+
+def _is_host_and_port(address: str) -> bool:
+    return bool(_HOST_AND_PORT.fullmatch(address)) and int(address.rpartition(":")[2]) < 2**16
 
 
 def _is_database_url(url: str) -> bool:
@@ -176,6 +183,66 @@ class Settings:
             1024,
             unit="parts",
             reason="how many parts such a training works on. Another number moves a model in its last digits.",
+        ),
+    )
+    training_engine: Literal["here", "dask"] = field(
+        default="here",
+        metadata=choice(
+            "RECOMMENDATION_TRAINING_ENGINE",
+            "here",
+            "dask",
+            reason="who carries out a training: `here` its own process, `dask` workers that wait for its scheduler, "
+            "with the same model to the bit. It needs the extra `dask`, PostgreSQL and certificates.",
+        ),
+    )
+    training_workers: int = field(
+        default=2,
+        metadata=whole(
+            "RECOMMENDATION_TRAINING_WORKERS",
+            1,
+            1_000,
+            unit="workers",
+            reason="how many workers a training with `dask` waits for. The chart says `training.distributed.workers`.",
+        ),
+    )
+    training_workers_wait_seconds: int = field(
+        default=300,
+        metadata=whole(
+            "RECOMMENDATION_TRAINING_WORKERS_WAIT_SECONDS",
+            1,
+            86_400,
+            unit="seconds",
+            reason="how long it waits for them. Then it goes on with those that came; with none it fails, "
+            "`no_workers`. A name that is not yet known is remembered as such for 30 s in a cluster.",
+        ),
+    )
+    training_scheduler: str = field(
+        default="127.0.0.1:8786",
+        metadata=described(
+            "RECOMMENDATION_TRAINING_SCHEDULER",
+            "where workers find the scheduler, which each training with `dask` starts for itself on that port.",
+            "a host and a port, such as training-0.training:8786",
+            allows=_is_host_and_port,
+        ),
+    )
+    training_worker_port: int = field(
+        default=8788,
+        metadata=whole(
+            "RECOMMENDATION_TRAINING_WORKER_PORT",
+            0,
+            65_535,
+            unit="port",
+            reason="where a worker listens for the training and for other workers; 0 takes any free port, for several "
+            "on one machine.",
+        ),
+    )
+    training_tls: Path | None = field(
+        default=None,
+        metadata=path(
+            "RECOMMENDATION_TRAINING_TLS",
+            reason="folder with `ca.crt`, `tls.crt` and `tls.key` for scheduler and workers. They refuse clients "
+            "without a certificate of that authority, as a client runs code: it should certify nothing else.",
+            takes="a folder with ca.crt, tls.crt and tls.key",
         ),
     )
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -517,6 +584,20 @@ class Settings:
         if not self.owning_events or not self.owning_events <= set(self.weights.by_type) - set(WEIGHTLESS):
             setting = settings_of(self)["owning_events"]
             raise SettingsError(f"{setting.name}: {setting.show(self.owning_events)!r} should be {setting.takes}")
+        if self.training_engine == "dask":
+            self._check_dask()
+
+    def _check_dask(self) -> None:
+        if self.training_tls is None:
+            raise SettingsError(
+                "RECOMMENDATION_TRAINING_TLS: is not set; RECOMMENDATION_TRAINING_ENGINE=dask needs certificates, as "
+                "without them any client that reaches its ports runs code"
+            )
+        if (self.training_database_url or self.database_url).startswith("sqlite"):
+            raise SettingsError(
+                "RECOMMENDATION_TRAINING_ENGINE: dask reads from PostgreSQL, and RECOMMENDATION_DATABASE_URL is an "
+                "SQLite file, which workers elsewhere cannot read; leave it at here"
+            )
 
     @property
     def announces(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTS = ("build", "service", "jobs", "operator", "kafka", "redis")
+LISTS = ("build", "service", "jobs", "operator", "kafka", "redis", "dask")
 ENTRY = re.compile(r"([a-z0-9._-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
 
 

@@ -43,7 +43,7 @@ def test_operator_from_the_repository_root_is_pythons_own() -> None:
 def test_the_wheel_has_no_base_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["dependencies"] == []
-    assert {"service", "jobs", "operator", "kafka", "redis", "dev"} <= set(project["optional-dependencies"])
+    assert {"service", "jobs", "operator", "kafka", "redis", "dask", "dev"} <= set(project["optional-dependencies"])
 
 
 def test_every_dependency_is_pinned_and_no_host_is_named() -> None:

@@ -103,7 +103,7 @@ class Doomed:
     def __init__(self, url: str, folder: Path, *arguments: str, errors: Connection | None = None, **more: str) -> None:
         """`errors`, the end of a pipe, gets what it writes on standard error."""
         variables = {name: value for name, value in environment(url, folder).items() if name not in os.environ} | more
-        self._process = _FORKS.Process(target=_carry_out, args=(variables, str(folder), arguments, errors))
+        self._process = FORKS.Process(target=_carry_out, args=(variables, str(folder), arguments, errors))
         self._process.start()
         STARTED.append(self)
 
@@ -136,12 +136,13 @@ class Doomed:
         self._process.kill()
 
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
     [
         "recommendation.regeneration.shard",
         "recommendation_jobs.train",
         "recommendation_jobs.import_file",
+        "recommendation_jobs.spread.worker",
         "recommendation_api.app",
         "uvicorn",
     ]

@@ -85,11 +85,16 @@ class Database:
             yield connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """Yield a connection whose statements all see the store as it was at the first of them; it may stream."""
+    def snapshot(self, exported: str | None = None) -> Iterator[Connection]:
+        """
+        Yield a connection whose statements all see the store as it was at the first of them; it may stream.
+
+        Args:
+            exported: they see what another connection's snapshot sees, by the name that `export_snapshot` gave it.
+        """
         self._refuse_while_away()
         with translated(), self.engine.connect() as connection:
-            connecting.begin_snapshot(connection)
+            connecting.begin_snapshot(connection, exported)
             yield connection
             connection.rollback()
 

@@ -31,6 +31,8 @@ from recommendation.matrix.numbering import (
     vocabulary_of,
 )
 from recommendation.matrix.parts import MatrixParts
+from recommendation.matrix.running import Handle, Here, Runner
+from recommendation.matrix.vocabulary import Vocabulary
 
 _ROUTED_AT_ONCE = 1 << 19
 """Rows that are dealt out to parts at a time: with few, calls for each part would take most of the time."""
@@ -98,12 +100,9 @@ def read_parts(connection: Connection, half_life_days: float | None, now: dateti
     if count == 1:
         return MatrixParts.of(read_matrix(connection, half_life_days, now))
     collected = [Collected(FEWEST_WAITING // count) for _ in range(count)]
-    for rows in _gathered(_rows(connection, half_life_days, now)):
-        part = part_of(rows.users, count)
-        order = np.argsort(part, kind="stable")
-        ends = np.cumsum(np.bincount(part, minlength=count))[:-1]
-        for own, places in zip(collected, np.split(order, ends), strict=True):
-            own.add(rows.taken(places))
+    for rows in rows_of_table(connection, half_life_days, now):
+        for own, some in zip(collected, dealt(rows, count), strict=True):
+            own.add(some)
         give_back()
     collected.reverse()
     matrices = []
@@ -121,23 +120,45 @@ def has_more_pairs(connection: Connection, pairs: int) -> bool:
     return int(connection.execute(select(func.count()).select_from(some)).scalar_one()) > pairs
 
 
-def under_common_games(matrices: list[InteractionMatrix]) -> MatrixParts:
+def under_common_games(held: list[Handle], runner: Runner | None = None) -> MatrixParts:
     """Give matrices, which are used up, one vocabulary of games."""
-    own = [arrow_ids(matrix.games) for matrix in matrices]
+    runner = runner or Here()
+    own = [arrow_ids(games) for games in runner.each(games_of, held, ())]
     ids = pa.concat_arrays(own).unique()
-    ids = ids.take(pa_compute.array_sort_indices(ids))
-    games = vocabulary_of(ids)
-    matrices.reverse()
-    parts = []
-    for names in own:
-        matrix = matrices.pop()
-        new_row = pa_compute.index_in(names, ids).to_numpy()
-        # Both vocabularies are in order, so pairs stay in order.
-        parts.append(replace(matrix, games=games, indices=new_row[matrix.indices]))
-    return MatrixParts(parts, games)
+    games = vocabulary_of(ids.take(pa_compute.array_sort_indices(ids)))
+    return MatrixParts(held, games, runner).turned(under_games, games, games=games)
 
 
-def _rows(connection: Connection, half_life_days: float | None, now: datetime) -> Iterator[Rows]:
+def games_of(matrix: InteractionMatrix) -> Vocabulary:
+    """Games of a matrix."""
+    return matrix.games
+
+
+def under_games(matrix: InteractionMatrix, games: Vocabulary) -> InteractionMatrix:
+    """Give a matrix another vocabulary of games, in which all of its own are."""
+    new_row = pa_compute.index_in(arrow_ids(matrix.games), arrow_ids(games)).to_numpy()
+    # Both vocabularies are in order, so pairs stay in order.
+    return replace(matrix, games=games, indices=new_row[matrix.indices])
+
+
+def rows_of_table(
+    connection: Connection, half_life_days: float | None, now: datetime, share: tuple[int, int] = (0, 1)
+) -> Iterator[Rows]:
+    """Yield all rows of the table, or a share of them (which of how many), as they lie, very many at a time."""
+    return _gathered(_rows(connection, half_life_days, now, share))
+
+
+def dealt(rows: Rows, count: int) -> list[Rows]:
+    """Deal rows out to parts by a hash of the user's id."""
+    part = part_of(rows.users, count)
+    order = np.argsort(part, kind="stable")
+    ends = np.cumsum(np.bincount(part, minlength=count))[:-1]
+    return [rows.taken(places) for places in np.split(order, ends)]
+
+
+def _rows(
+    connection: Connection, half_life_days: float | None, now: datetime, share: tuple[int, int] = (0, 1)
+) -> Iterator[Rows]:
     pairs = user_game_interactions.c
     columns = [
         joined_texts(pairs.user_id),
@@ -145,7 +166,7 @@ def _rows(connection: Connection, half_life_days: float | None, now: datetime) -
         joined_numbers(connection, pairs.score_millionths),
         joined_times(connection, pairs.last_event_at),
     ]
-    for users, games, millionths, moments in joined_stretches(connection, user_game_interactions, columns):
+    for users, games, millionths, moments in joined_stretches(connection, user_game_interactions, columns, share):
         yield Rows(ids_of(users), ids_of(games), faded(millionths, moments, half_life_days, now), moments)
 
 
@@ -155,13 +176,14 @@ def _gathered(stretches: Iterator[Rows]) -> Iterator[Rows]:
     for rows in stretches:
         waiting.append(rows)
         if sum(len(one.scores) for one in waiting) >= _ROUTED_AT_ONCE:
-            yield _together(waiting)
+            yield together(waiting)
             waiting = []
     if waiting:
-        yield _together(waiting)
+        yield together(waiting)
 
 
-def _together(stretches: list[Rows]) -> Rows:
+def together(stretches: list[Rows]) -> Rows:
+    """Put rows, at least one stretch of them, one after the other."""
     return Rows(
         pa.concat_arrays([one.users for one in stretches]),
         pa.concat_arrays([one.games for one in stretches]),

@@ -19,18 +19,25 @@ from recommendation.clock import Clock, rfc3339
 from recommendation.database.database import Database
 from recommendation.database.locks import training_lock
 from recommendation.engine import artifact
-from recommendation.errors import InsufficientData, InvalidInput, RecommendationError, StoreUnavailable
+from recommendation.errors import (
+    InsufficientData,
+    InvalidInput,
+    RecommendationError,
+    StoreUnavailable,
+    WorkersMissing,
+    WorkLost,
+)
 from recommendation.evaluation.guards import LiveData, look_at
 from recommendation.experiments.store import unended
-from recommendation.matrix.extract import has_more_pairs, read_parts
 from recommendation.matrix.parts import MatrixParts
 from recommendation.settings import Settings
 from recommendation.training import models, runs
 from recommendation.training.beside import bytes_named
 from recommendation.training.candidate import FittedModel, Report, live_of, make_candidate, seen_by_guards
 from recommendation.training.model_files import is_copy, write_copies
+from recommendation.training.pairs import Workers, parts_to_fit
 from recommendation.training.readers import refuse_what_readers_cannot_hold
-from recommendation.training.source import SourceUnavailable, snapshot_of_pairs
+from recommendation.training.source import SourceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +72,7 @@ def train(
     report: Report,
     accept: str | None = None,
     source: Database | None = None,
+    workers: Workers | None = None,
 ) -> Outcome:
     """
     Train once.
@@ -79,6 +87,7 @@ def train(
         report: called with each stage.
         accept: why a model goes live even if the gate or a guard on the data would reject it; kept with run and model.
         source: where pairs come from: a replica of the database; None: the database itself.
+        workers: who reads the pairs and does the calls of a fit; None: this process.
 
     Raises:
         InvalidInput: the run is unknown.
@@ -94,7 +103,7 @@ def train(
         run_id, fence = begun
         try:
             heeding = _heeding_stops(database, run_id, report)
-            outcome = _train(database, settings, clock, run_id, fence, heeding, accept, source or database)
+            outcome = _train(database, settings, clock, run_id, fence, heeding, accept, source or database, workers)
         except StopRequested:
             return _stopped(database, clock, run_id)
         except SourceUnavailable:
@@ -176,12 +185,6 @@ def _stopped(database: Database, clock: Clock, run_id: str) -> Outcome:
     return Outcome("failed", run_id, runs.STOPPED, "someone asked to stop it")
 
 
-def _read(connection: Connection, settings: Settings, clock: Clock) -> MatrixParts:
-    is_large = has_more_pairs(connection, settings.training_partitioned_from)
-    count = settings.training_partitions if is_large else 1
-    return read_parts(connection, settings.half_life_days, clock(), count)
-
-
 def _train(
     database: Database,
     settings: Settings,
@@ -191,13 +194,39 @@ def _train(
     report: Report,
     accept: str | None,
     source: Database,
+    workers: Workers | None,
 ) -> Outcome:
+    if workers is not None:
+        report("gather workers")
+        workers.gather()
     report("extract")
     with database.reading() as connection:
         number = models.next_model_number(connection)
-    with snapshot_of_pairs(database, source, run_id) as connection:
-        parts = _read(connection, settings, clock)
-    known_here = len(parts.games)
+    with parts_to_fit(database, source, settings, run_id, clock(), workers) as parts:
+        known_here = len(parts.games)
+        judged = _judged(database, settings, clock, run_id, number, report, accept, parts)
+    if isinstance(judged, Outcome):
+        return judged
+    report("publish")
+    with database.reading() as connection:
+        games = max(known_games(connection), known_here)
+        beside = bytes_named(connection, unended(connection, clock()))
+    candidate, reason = judged
+    refuse_what_readers_cannot_hold(settings, len(candidate.data), games, beside)
+    return replace(_publish(database, settings, clock, run_id, fence, candidate), detail=reason)
+
+
+def _judged(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    run_id: str,
+    number: int,
+    report: Report,
+    accept: str | None,
+    parts: MatrixParts,
+) -> tuple[FittedModel, str] | Outcome:
+    """Fit to parts, which are used up; return a model that may go live and why, or how the training ended without."""
     live = live_of(database, settings)
     found = look_at(parts, LiveData(live.data, live.model), accepting=accept is not None)
     for sentence in found.warned:
@@ -217,12 +246,7 @@ def _train(
     if verdict.state == "rejected" or found.against:
         log.warning("the candidate goes live because it was accepted: %s", accept)
         candidate.quality["accepted"] = accept
-    report("publish")
-    with database.reading() as connection:
-        games = max(known_games(connection), known_here)
-        beside = bytes_named(connection, unended(connection, clock()))
-    refuse_what_readers_cannot_hold(settings, len(candidate.data), games, beside)
-    return replace(_publish(database, settings, clock, run_id, fence, candidate), detail=verdict.reason)
+    return candidate, verdict.reason
 
 
 def _reject(database: Database, clock: Clock, run_id: str, reason: str, detail: str, **results: Any) -> Outcome:
@@ -273,9 +297,17 @@ def _copy_live(database: Database, settings: Settings) -> None:
         log.warning("the copy of the live model was not written: %s", error)
 
 
+_REASONS: dict[type[Exception], str] = {
+    InsufficientData: "insufficient_data",
+    models.FencedOff: "overtaken",
+    InvalidInput: "invalid_input",
+    WorkersMissing: "no_workers",
+    WorkLost: runs.LOST,
+}
+
+
 def _failed(error: Exception, run_id: str) -> Outcome:
-    reasons = {InsufficientData: "insufficient_data", models.FencedOff: "overtaken", InvalidInput: "invalid_input"}
-    reason = reasons.get(type(error), "error")
+    reason = _REASONS.get(type(error), "error")
     return Outcome("failed", run_id, reason, str(error) or type(error).__name__)
 
 

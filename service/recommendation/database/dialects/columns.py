@@ -90,29 +90,41 @@ def joined_times(store: Store, column: ColumnElement[Any]) -> Joined:
     return joined_numbers(store, microseconds(store, column))
 
 
-def joined_stretches(connection: Connection, table: Table, columns: Sequence[Joined]) -> Iterator[list[Any]]:
+Share = tuple[int, int]
+"""Which of how many, from 0."""
+
+
+def joined_stretches(
+    connection: Connection, table: Table, columns: Sequence[Joined], share: Share = (0, 1)
+) -> Iterator[list[Any]]:
     """
     Yield a table's columns stretch by stretch, in the order in which rows lie there, which need not be any other.
 
     Args:
         connection: of `Database.snapshot`, so that every row is met once.
         columns: made for this connection.
+        share: every how many stretches, and from which on: together all shares meet every row once.
     """
-    given = (_copied_pages if is_postgres(connection) else _stretches_of_rows)(connection, table, columns)
+    given = (_copied_pages if is_postgres(connection) else _stretches_of_rows)(connection, table, columns, share)
     for values in given:
         if values[0] is not None:
             yield [column.read(value) for column, value in zip(columns, values, strict=True)]
 
 
-def _stretches_of_rows(connection: Connection, table: Table, columns: Sequence[Joined]) -> Iterator[Sequence[Any]]:
+def _stretches_of_rows(
+    connection: Connection, table: Table, columns: Sequence[Joined], share: Share
+) -> Iterator[Sequence[Any]]:
+    which, of = share
     row = literal_column("rowid", BigInteger)
     first, last = connection.execute(select(func.min(row), func.max(row)).select_from(table)).one()
     query = select(*(column.expression for column in columns)).select_from(table)
-    for start in range(first, last + 1, _ROWS_AT_ONCE) if first is not None else ():
+    for start in range(first + which * _ROWS_AT_ONCE, last + 1, of * _ROWS_AT_ONCE) if first is not None else ():
         yield connection.execute(query.where(row >= start, row < start + _ROWS_AT_ONCE)).one()
 
 
-def _copied_pages(connection: Connection, table: Table, columns: Sequence[Joined]) -> Iterator[Sequence[Any]]:
+def _copied_pages(
+    connection: Connection, table: Table, columns: Sequence[Joined], share: Share
+) -> Iterator[Sequence[Any]]:
     """
     Have PostgreSQL look at some pages of the table at a time; a scan of a range of pages needs no index and no sort.
 
@@ -126,7 +138,8 @@ def _copied_pages(connection: Connection, table: Table, columns: Sequence[Joined
     )
     text = stretch.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
     pages = f"pg_relation_size('{table.name}') / current_setting('block_size')::bigint"
-    series = f"generate_series(0, {pages}, {_PAGES_AT_ONCE}) AS page"
+    which, of = share
+    series = f"generate_series({which * _PAGES_AT_ONCE}, {pages}, {of * _PAGES_AT_ONCE}) AS page"
     return _copied(connection, f"SELECT stretch.* FROM {series}, LATERAL ({text}) AS stretch")  # noqa: S608, our own
 
 

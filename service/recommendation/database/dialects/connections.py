@@ -184,9 +184,17 @@ def writers_at_once(engine: Engine) -> int:
     return 2 if engine.dialect.name == "postgresql" else 1
 
 
-def begin_snapshot(connection: Connection) -> None:
-    """Start a read-only transaction that sees one moment."""
-    if is_postgres(connection):
+def export_snapshot(connection: Connection) -> str:
+    """Return a name by which other connections to PostgreSQL see what a snapshot sees, while that lasts."""
+    return str(connection.execute(text("SELECT pg_export_snapshot()")).scalar_one())
+
+
+def begin_snapshot(connection: Connection, exported: str | None = None) -> None:
+    """Start a read-only transaction that sees one moment: now, or that of a snapshot of PostgreSQL by its name."""
+    if exported is not None:
+        begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT %(name)s"
+        connection.exec_driver_sql(begin, {"name": exported})
+    elif is_postgres(connection):
         # Of the transaction, not of the connection: nothing has to be undone when that goes back to the pool.
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT 1")
     else:

@@ -1,0 +1,52 @@
+"""The pairs that a training works on: read by this process, or by workers that the work is spread over."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from recommendation.database.database import Database
+from recommendation.matrix.extract import has_more_pairs, read_parts
+from recommendation.matrix.parts import MatrixParts
+from recommendation.settings import Settings
+from recommendation.training.source import snapshot_of_pairs
+
+
+class Workers(Protocol):
+    """Other processes that read pairs, hold them, and do the calls of a fit."""
+
+    def gather(self) -> None:
+        """
+        Wait until they are there.
+
+        Raises:
+            WorkersMissing: none came in time.
+            WorkLost: they cannot be waited for.
+        """
+
+    def read(self, connection: Connection, half_life_days: float | None, now: datetime, count: int) -> MatrixParts:
+        """Do what `read_parts` does; the snapshot must last until the parts are used up."""
+
+
+@contextmanager
+def parts_to_fit(
+    database: Database, source: Database, settings: Settings, run_id: str, now: datetime, workers: Workers | None
+) -> Iterator[MatrixParts]:
+    """
+    Yield all pairs in parts, as many as the settings say for so many pairs.
+
+    Workers may have to read again while they work, so they have the snapshot for as long. This process reads once.
+
+    Args:
+        database, source, run_id: see `snapshot_of_pairs`.
+    """
+    with snapshot_of_pairs(database, source, run_id) as connection:
+        is_large = has_more_pairs(connection, settings.training_partitioned_from)
+        count = settings.training_partitions if is_large else 1
+        if workers is not None:
+            yield workers.read(connection, settings.half_life_days, now, count)
+            return
+        parts = read_parts(connection, settings.half_life_days, now, count)
+    yield parts
