@@ -63,7 +63,7 @@ class Site:
     def send(self, method: str, path: str, body: Any = None) -> Any:
         answer = self._client.request(method, path, json=body)
         assert answer.status_code < 300, answer.text
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def train(self) -> None:
         database = Database(self.settings.database_url)

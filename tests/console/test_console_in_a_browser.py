@@ -1,5 +1,6 @@
 """The console in a real browser: what an operator does there, on a phone and on a desktop, among hostile names."""
 
+import csv
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -538,3 +539,45 @@ def test_the_winner_of_two_models_is_promoted_and_the_experiment_ends(console: C
     rows = {cells(row)[0]: cells(row)[1] for row in console.find_all("table[aria-label=Experiments] tbody tr")}
     assert "ended" in rows["two-models"]
     assert console.errors() == []
+
+
+def test_a_table_is_saved_as_a_file_and_a_time_tells_utc(console: Console, site: Any) -> None:
+    console.open("runs")
+    told = site.send("GET", "/train")["runs"]
+    ended = console.find("table[aria-label=Trainings] time")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", ended.get_attribute("title"))
+    console.run(
+        "const real = URL.createObjectURL;"
+        "URL.createObjectURL = (file) => { file.text().then((text) => { window.saved = text; }); return real(file); };"
+    )
+    console.click("[aria-label=Trainings] button.quiet")
+    head, *rows = csv.reader(console.until(lambda: console.run("return window.saved")).splitlines())
+    assert head == ["State", "Ended", "Version", "Took", "Users", "Games", "Why"]
+    assert [row[1] for row in rows] == [run["finished_at"] for run in told]
+
+
+def test_a_variable_that_looks_like_a_setting_and_is_none_is_told(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.open("settings")
+    assert not console.find_all("[data-key=unknown]")
+    monkeypatch.setenv("RECOMMENDATION_CONSOL", "false")
+    console.go("overview")
+    console.go("settings")
+    assert "RECOMMENDATION_CONSOL" in console.find("[data-key=unknown]").text
+
+
+def test_a_release_with_a_holdout_tells_what_its_places_earn_when_asked(console: Console, site: Any) -> None:
+    (drop,) = (one for one in site.send("GET", "/drops")["drops"] if one["uid"] == "drop-1")
+    moments = {name: drop[name] for name in ("release_time", "created_at")}
+    games = [{"game_id": "new-2", "similar_to": ["g02"]}]
+    site.send("PUT", "/drops/drop-2", {"name": "measured", **moments, "games": games, "holdout": {"percent": 20}})
+    site.send("POST", "/feedback", {"user_id": "u08", "game_id": "new-2", "action": "shown", "source": "drop"})
+    console.open("releases/drop-2")
+    assert "20 % of the users have no place of it" in console.text()
+    console.click("a[href$='lift=purchased']")
+    console.until(lambda: console.find_all("[data-key='Verdict']"))
+    told = site.send("GET", "/drops/drop-2/lift")
+    assert told["state"] in console.find("[data-key='Verdict']").text
+    assert console.errors() == []
+    site.send("DELETE", "/drops/drop-2")

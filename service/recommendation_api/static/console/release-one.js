@@ -22,7 +22,7 @@ export function reachChart(caption, reach) {
   return lineChart(caption, points, number, [["all whom it is for", all]], {own: "users with new lists", writeAt: elapsed, axis: "since it began"});
 }
 
-export function release(drop, phases, one, reach, again) {
+export function release(drop, phases, one, reach, found, again) {
   const done = drop.feedback;
   return [
     el("p", {}, el("a", {href: "#/releases"}, "All releases")),
@@ -39,6 +39,7 @@ export function release(drop, phases, one, reach, again) {
       ]),
       timeline([{...phases, label: "Phases"}]),
       el("p", {class: "row after"}, el("a", {class: "button", href: again}, "Preview and YAML of a release like it"))),
+    lift(drop, found),
     card("Over time",
       el("div", {class: "charts"},
         reachChart("Reach: lists remade", reach),
@@ -52,6 +53,28 @@ export function release(drop, phases, one, reach, again) {
         ["Dismissed", (row) => number(row.dismissed), {number: true}],
       ], reach.days, {key: (row) => row.day, none: "No user did anything with its games in these places yet (feedback with the source `drop`)."})),
   ];
+}
+
+const VERDICTS = {
+  Collecting: "more users may tell", Significant: "the interval leaves out no difference", NoEffect: "no effect worth finding", TooFewUsers: "too few users came to tell",
+};
+
+/** What its places earn, against users who are held back from them; it is counted when it is asked for. */
+export function lift(drop, found) {
+  if (!drop.holdout) return null;
+  const title = "What its places earn";
+  if (!found) return card(title, el("p", {}, `${drop.holdout.percent} % of the users have no place of it, so that both groups can be compared.`), el("p", {}, el("a", {class: "button", href: `#/releases/${encodeURIComponent(drop.uid)}?lift=purchased`}, "Compare what they bought")));
+  if (found.refused) return card(title, el("p", {class: "bad"}, found.refused));
+  const group = ({mean, counted}) => [number(mean), `${number(counted)} users whose ${found.window_days} days are over`];
+  return card(title,
+    found.sample_ratio.mismatch && el("p", {class: "bad"}, `Users of one group are missing (p = ${number(found.sample_ratio.p_value)}): the difference tells nothing until it is known why.`),
+    tiles([
+      ["Bought a user, with places", ...group(found.placed)],
+      ["Bought a user, held back", ...group(found.held_back)],
+      ["Difference", number(found.difference), found.low == null ? "no interval yet" : `95 % interval ${number(found.low)} to ${number(found.high)}`],
+      ["Verdict", state(found.state), found.is_final ? `final: ${VERDICTS[found.state]}` : VERDICTS[found.state]],
+    ]),
+    el("p", {class: "soft"}, "Purchases of its games, by users who were shown anything since the release. Counted until ", when(found.counted_until), found.is_final ? "." : [", at last on ", when(found.last_look_at), "."]));
 }
 
 /** Draw a count for each day from the release to now or its end; days without any stand at 0. */

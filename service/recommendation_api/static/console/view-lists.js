@@ -64,7 +64,7 @@ export function draw(data, {id, given}) {
   return [
     search,
     pages(id, given, data),
-    el("div", {class: "beside"},
+    el("div", {class: data.why ? "beside asked" : "beside"},
       main,
       el("aside", {class: "card", "data-key": "why", id: "why"},
         el("h2", {}, "Why, and why not"),
@@ -93,9 +93,9 @@ function plain(id, list, given) {
     table("List", [
       ["Place", (item) => number(item.rank), {number: true}],
       ["Game", (item) => game(item.game_id, item.title, pictureOf(item.game_id)), {plain: (item) => item.game_id}],
-      ["From", (item) => item.source],
+      ["From", (item) => item.source, {wide: true}],
       ["Why", (item) => item.reason.text, {long: true}],
-      ["Score", (item) => part(item.score), {number: true}],
+      ["Score", (item) => part(item.score), {number: true, wide: true}],
       ["", (item) => el("a", {class: "button", "data-why": item.game_id, "aria-label": `Explain ${item.title || item.game_id}`, href: address(id, {...given, game: item.game_id})}, "Explain")],
     ], list.items, {key: (item) => item.game_id, none: "No games to list: the catalogue is empty, or the user owns all of it."}));
 }
@@ -116,8 +116,8 @@ function interactions(kept) {
   return [
     table("Interactions", [
       ["Game", (pair) => game(pair.game_id, titleOf(pair.game_id)), {plain: (pair) => pair.game_id}],
-      ["Score", (pair) => number(pair.score), {number: true}],
-      ["Events", (pair) => number(pair.events), {number: true}],
+      ["Score", (pair) => number(pair.score), {number: true, wide: true}],
+      ["Events", (pair) => number(pair.events), {number: true, wide: true}],
       ["Owned", (pair) => (pair.owned ? "owned" : pair.dismissed ? "dismissed" : NONE)],
       ["Last", (pair) => when(pair.last_event_at)],
     ], latest.slice(0, 100), {key: (pair) => pair.game_id, none: "No interactions: a newcomer is shown popular games."}),

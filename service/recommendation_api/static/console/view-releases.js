@@ -13,40 +13,49 @@ export const every = 5;
 
 const PLOTTED = 3;
 
-/** `#/releases/<uid>` is one release, `#/releases?games=g-1,g-2&slots=2` a draft with its preview. */
+/** `#/releases/<uid>` is one release, with `?lift=purchased` what its places earn, `#/releases?games=g-1,g-2&slots=2` a draft with its preview. */
 export async function load({id, given}) {
   const [{drops}, {regenerations}, preview] = await Promise.all([
     ask("GET", ["drops"], {feedback: true, ended: true}), ask("GET", ["regenerations"], {limit: 100}), given.games ? previewOf(given) : undefined]);
   const plotted = drops.filter((drop) => (id ? drop.uid === id : drop.state === "standing")).slice(-PLOTTED).reverse();
-  const [reaches] = await Promise.all([
+  const [reaches, lift] = await Promise.all([
     Promise.all(plotted.map((drop) => ask("GET", ["drops", drop.uid, "reach"]))),
+    id && given.lift ? once(() => ask("GET", ["drops", id, "lift"], {outcome: given.lift})) : undefined,
     lookUp([...drops.flatMap((drop) => (drop.uid === id ? drop.games : drop.games.slice(0, 6))), ...(preview?.displaced ?? []).map((one) => one.game_id)])]);
-  return {drops, regenerations, preview, reaches: plotted.map((drop, place) => [drop, reaches[place]])};
+  return {drops, regenerations, preview, lift, reaches: plotted.map((drop, place) => [drop, reaches[place]])};
 }
 
 const PREVIEW_MS = 60_000, WAIT_MS = 1000;
-let previewed = {};
+let asked = {};
 
-/** Ask for a preview once, not with each refresh: it ranks for a thousand users. Until it is there the page goes on. */
-function previewOf(given) {
+/** Ask once for each address, not with each refresh: it costs a look at many users. A refusal is an answer too. */
+function once(work) {
   const address = location.hash;
-  if (previewed.address !== address) {
-    const found = ask("POST", ["drops", "draft", "preview"], {}, draftOf(given), {longest: PREVIEW_MS, isPatient: true}).catch((error) => {
+  if (asked.address !== address) {
+    const found = work().catch((error) => {
       if (error instanceof Refused) return {refused: error.message};
       throw error;
     });
-    previewed = {address, found};
+    asked = {address, found};
   }
-  return Promise.race([previewed.found, new Promise((resolve) => setTimeout(resolve, WAIT_MS, {isComing: true}))]);
+  return asked.found;
 }
 
-export function draw({drops, regenerations, preview, reaches}, {id, given}) {
+addEventListener("key", () => { asked = {}; });
+
+/** Until a preview is there, the page goes on. */
+function previewOf(given) {
+  const found = once(() => ask("POST", ["drops", "draft", "preview"], {}, draftOf(given), {longest: PREVIEW_MS, isPatient: true}));
+  return Promise.race([found, new Promise((resolve) => setTimeout(resolve, WAIT_MS, {isComing: true}))]);
+}
+
+export function draw({drops, regenerations, preview, reaches, lift}, {id, given}) {
   const newest = new Map();
   for (const one of [...regenerations].reverse()) if (one.drop_uid) newest.set(one.drop_uid, one);
   if (id) {
     const [[drop, reach] = []] = reaches;
     if (!drop) return el("p", {}, "There is no such release, or it ended long ago. ", el("a", {href: "#/releases"}, "All releases"));
-    return [failures([drop], newest), ...release(drop, phases(drop, newest.get(id)), newest.get(id), reach, again(drop))];
+    return [failures([drop], newest), ...release(drop, phases(drop, newest.get(id)), newest.get(id), reach, lift, again(drop))];
   }
   const current = drops.filter((drop) => drop.state !== "ended"), ended = drops.filter((drop) => drop.state === "ended");
   return [
