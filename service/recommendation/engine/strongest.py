@@ -15,7 +15,6 @@ from scipy.sparse import csr_array
 
 from recommendation.engine.gram_loops import add_products
 from recommendation.engine.residual import GROUP, NOISE, Residual, largest
-from recommendation.matrix.given_back import give_back
 from recommendation.matrix.parts import MatrixParts
 from recommendation.matrix.running import in_groups
 
@@ -61,9 +60,7 @@ def strongest(
     count = min(count, games - 1)
     if not count:
         return Residual.none(games)
-    give_back()
     both = weights.turned(Both.of)
-    give_back()
     step = max(1, BLOCK_CELLS // games)
     blocks = [range(start, min(start + step, games)) for start in range(0, games, step)]
     groups = in_groups(both.held, -(-len(both) // GROUPS))

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from recommendation.matrix.given_back import give_back
+
 Handle = Any
 """What a runner holds for a value: the value itself, or a promise of it that lies elsewhere."""
 
@@ -69,7 +71,10 @@ class Here:
             running = [
                 pool.submit(function, held.pop(0), *own[place : place + 1], *common) for place in range(len(held))
             ]
-            return [one.result() for one in running]
+            made = [one.result() for one in running]
+        if len(made) > 1:
+            give_back()  # parts that were used up, each of them smaller than what the C library gives back by itself
+        return made
 
     def total(self, function: Callable[..., Any], held: Sequence[Handle], own: Sequence[Any], *common: Any) -> Any:
         """See `Runner`."""
