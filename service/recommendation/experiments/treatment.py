@@ -1,10 +1,10 @@
 """What the running experiments make of one user's list."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from recommendation.experiments.experiment import READ, Experiment
+from recommendation.experiments.experiment import READ, Experiment, Variant
 from recommendation.experiments.read_settings import ReadSettings
 
 LIVE_MODEL = "live_model"
@@ -81,31 +81,68 @@ def treatment(experiments: Iterable[Experiment], user_id: str, now: datetime) ->
         user_id: '' is no user but a basket, which no experiment takes.
         now: experiments that do not run then do nothing.
     """
+    return _combined(_drawn(experiments, user_id, now))
+
+
+Pairs = Sequence[tuple[Experiment, Variant]]
+
+
+def _drawn(experiments: Iterable[Experiment], user_id: str, now: datetime) -> Pairs:
+    """Return the experiments that run and have a user, each with the user's variant."""
     if not user_id:
+        return ()
+    drawn = [(one, one.variant_of(user_id)) for one in experiments if one.is_running(now)]
+    return [(experiment, variant) for experiment, variant in drawn if variant is not None]
+
+
+def _combined(pairs: Pairs) -> Treatment:
+    """Return what some variants of different experiments make of a list together."""
+    if not pairs:
         return USUAL
-    found = []
     placement = personal = True
     version: str | None = None
     named_by: str | None = None
     settings: ReadSettings | None = None
     counting_reads: tuple[Begun, ...] = ()
-    for experiment in experiments:
-        if experiment.is_running(now):
-            variant = experiment.variant_of(user_id)
-            if variant is not None:
-                found.append((experiment.name, variant.name))
-                placement, personal = placement and variant.placement, personal and variant.personal
-                if variant.model_version is not None:
-                    version, named_by = variant.model_version, experiment.name
-                if variant.settings is not None:
-                    settings = variant.settings.over(settings)
-                if experiment.exposure == READ:
-                    counting_reads = (*counting_reads, Begun(experiment.name, experiment.starts_at))
-    if not found:
-        return USUAL
+    for experiment, variant in pairs:
+        placement, personal = placement and variant.placement, personal and variant.personal
+        if variant.model_version is not None:
+            version, named_by = variant.model_version, experiment.name
+        if variant.settings is not None:
+            settings = variant.settings.over(settings)
+        if experiment.exposure == READ:
+            counting_reads = (*counting_reads, Begun(experiment.name, experiment.starts_at))
     return Treatment(
-        tuple(found), placement, personal, version, named_by, settings=settings, counting_reads=counting_reads
+        _names(pairs), placement, personal, version, named_by, settings=settings, counting_reads=counting_reads
     )
+
+
+def _names(pairs: Pairs) -> tuple[tuple[str, str], ...]:
+    return tuple([(experiment.name, variant.name) for experiment, variant in pairs])
+
+
+MOST_TREATMENTS = 1024
+"""Treatments that are kept: ten experiments of two variants each have so many."""
+
+
+class Treatments:
+    """What users get of some experiments: users of the same variants share a treatment, so that it is made once."""
+
+    def __init__(self, experiments: Sequence[Experiment]) -> None:
+        """Take experiments in the order of their names."""
+        self._experiments = experiments
+        self._made: dict[tuple[tuple[str, str], ...], Treatment] = {}
+
+    def of(self, user_id: str, now: datetime) -> Treatment:
+        """Return what `treatment` returns."""
+        pairs = _drawn(self._experiments, user_id, now)
+        names = _names(pairs)
+        found = self._made.get(names)
+        if found is None:
+            found = _combined(pairs)
+            if len(self._made) < MOST_TREATMENTS:
+                self._made[names] = found
+        return found
 
 
 class Drawn:

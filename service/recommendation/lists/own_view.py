@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from recommendation.experiments.treatment import USUAL, Treatment, treatment
+from recommendation.experiments.treatment import USUAL, Treatment
 from recommendation.lists.view import StoreView
 
 
@@ -15,7 +15,7 @@ def own_view(view: StoreView, user_id: str, now: datetime) -> tuple[StoreView, T
     """
     if not view.experiments:
         return view, USUAL
-    given = treatment(view.experiments, user_id, now)
+    given = view.treatments.of(user_id, now)
     if given.model_version is None or not given.personal:
         return view, given
     own = view.ranked_by(given.model_version)

@@ -69,7 +69,7 @@ class ListSettings:
     def changed_by(self, given: Treatment) -> "ListSettings":
         """Return how the list of a user is made whose variant changes something of that."""
         changes = given.settings
-        if changes is None:
+        if changes is None or (changes.half_life_days, changes.diversity, changes.most_per_tag) == (None, None, None):
             return self
         half_life = self.half_life_days if changes.half_life_days is None else changes.half_life_days or None
         return replace(

@@ -26,6 +26,7 @@ from recommendation.engine.model import LiveModel
 from recommendation.engine.releases import Release, extended, is_new
 from recommendation.experiments.experiment import Experiment
 from recommendation.experiments.holdout import holdout_of, is_held_back
+from recommendation.experiments.treatment import Treatments
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
 from recommendation.lists.shops_own import ShopsOwn
@@ -35,7 +36,7 @@ from recommendation.lists.tags import TagFilter
 _NO_ROWS = np.empty(0, np.int32)
 
 
-_WITHOUT_MODEL = ("own_of_everyone", "reasons", "_to_come", "_listed_after")
+_WITHOUT_MODEL = ("own_of_everyone", "reasons", "treatments", "_to_come", "_listed_after")
 """What is worked out once for a view and all views beside it."""
 
 
@@ -130,6 +131,11 @@ class StoreView:
     @cached_property
     def _holdouts(self) -> Sequence[tuple[StandingDrop, Experiment | None]]:
         return [(drop, holdout_of(drop)) for drop in self.drops]
+
+    @cached_property
+    def treatments(self) -> Treatments:
+        """What users get of the view's experiments."""
+        return Treatments(self.experiments)
 
     def listed(self, now: datetime) -> Mapping[int, Game]:
         """

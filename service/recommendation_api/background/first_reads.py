@@ -49,8 +49,14 @@ class FirstReads:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def saw(self, user_id: str, begun: Iterable[Begun], now: datetime) -> None:
-        """Note that a user was answered a list while experiments ran; from the event loop alone."""
+    def saw(self, user_id: str, begun: Iterable[Begun], now: datetime) -> bool:
+        """
+        Note that a user was answered a list while experiments ran; from the event loop alone.
+
+        Returns:
+            Whether all of it is noted; else the user's next read is to be told too.
+        """
+        is_noted = True
         for one in begun:
             key = one, user_id
             if key in self._waiting or hash(key) in self._known:
@@ -60,6 +66,8 @@ class FirstReads:
                 self._begun.add(one)
             else:
                 self.left_out += 1
+                is_noted = False
+        return is_noted
 
     def forget(self, user_id: str) -> None:
         """

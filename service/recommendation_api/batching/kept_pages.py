@@ -51,6 +51,8 @@ class KeptPage(NamedTuple):
     """None where popular games do not matter."""
     made_at: datetime
     until: datetime
+    is_read_noted: bool = True
+    """Whether its first read is noted as an exposure, where experiments count reads: then later ones tell nothing."""
 
     def is_still_true(self, stamp: bytes, view: StoreView, now: datetime) -> bool:
         """Tell whether the same page would be made now."""

@@ -106,20 +106,24 @@ async def _page_of(parts: Parts, user_id: str, page: PageRequest) -> KeptPage:
         # Two clients that read a user of thousands of games hold up no other: one such page at a time, beside the loop.
         async with parts.large:
             stamp = await asyncio.to_thread(state.stamp)
-            found = parts.pages.find(user_id, page, stamp, view, parts.clock())
+            found = _kept(parts, user_id, page, stamp, view)
             if found is None:
                 made = await asyncio.to_thread(_made, parts, view, state, page, stamp)
-                found = parts.pages.keep(page, made, erasures)
+                found = parts.pages.keep(page, _noted(parts, made), erasures)
     else:
         stamp = state.stamp()
-        found = parts.pages.find(user_id, page, stamp, view, parts.clock())
-        found = found or parts.pages.keep(page, _made(parts, view, state, page, stamp), erasures)
+        found = _kept(parts, user_id, page, stamp, view)
+        found = found or parts.pages.keep(page, _noted(parts, _made(parts, view, state, page, stamp)), erasures)
     parts.metrics.served_as(
         found.made, user_id, found.events_seen, found.game_ids, found.treatment, is_filtered=bool(page.tags)
     )
-    if found.treatment.counting_reads:
-        parts.first_reads.saw(user_id, found.treatment.counting_reads, parts.clock())
     return found
+
+
+def _kept(parts: Parts, user_id: str, page: PageRequest, stamp: bytes, view: StoreView) -> KeptPage | None:
+    """Return the page that was answered before if it would be made the same now."""
+    found = parts.pages.find(user_id, page, stamp, view, parts.clock())
+    return found if found is None or found.is_read_noted else _noted(parts, found)
 
 
 def _made(parts: Parts, view: StoreView, state: UserState, page: PageRequest, stamp: bytes) -> KeptPage:
@@ -128,6 +132,14 @@ def _made(parts: Parts, view: StoreView, state: UserState, page: PageRequest, st
     active = _list_of(parts, view, state, page, now)
     body = list_body(active, page.limit, view.catalogue)
     return kept_page(body, tag_of(body), made_of(state, active), stamp, state, active, page, view, now)
+
+
+def _noted(parts: Parts, page: KeptPage) -> KeptPage:
+    """Note whom a page exposes that is about to be answered, and return it with what became of that."""
+    begun = page.treatment.counting_reads
+    if not begun:
+        return page
+    return page._replace(is_read_noted=parts.first_reads.saw(page.user_id, begun, parts.clock()))
 
 
 def _tags(tag: list[str] | None, exclude_tag: list[str] | None) -> TagFilter:

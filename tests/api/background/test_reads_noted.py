@@ -42,9 +42,8 @@ def test_what_is_noted_and_what_is_known_have_bounds(database: Database, monkeyp
     for name, most in (("MOST_WAITING", 5), ("MOST_KNOWN", 8), ("MOST_TOGETHER", 2)):
         monkeypatch.setattr(first_reads, name, most)
     reads = FirstReads(database)
-    for number in range(7):
-        reads.saw(f"u{number}", (ONE,), NOW)
-    assert (len(reads), reads.left_out) == (5, 2)
+    noted = [reads.saw(f"u{number}", (ONE,), NOW) for number in range(7)]
+    assert (len(reads), reads.left_out, noted) == (5, 2, [True] * 5 + [False] * 2)
     reads.leave()
     assert len(left(database)) == 5
     for number in range(5, 10):

@@ -3,6 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from recommendation_api.background import first_reads as noting
+
 Store = Any
 VARIANTS = [{"name": "as-ever", "share": 50}, {"name": "popular", "share": 50, "lists": "popular"}]
 
@@ -191,6 +195,27 @@ def test_feedback_keeps_the_variants_that_its_user_had_as_it_happened(store: Sto
     store.call("DELETE", "/experiments/lasting")
     assert [row["experiments"] for row in store.get(f"/user/{user}/export")["feedback"]] == told
     assert store.call("DELETE", f"/user/{user}").json()["erased"]["feedback"] == 3
+
+
+def test_a_kept_page_notes_a_read_that_was_left_out_at_first_and_nothing_after_that(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.checkerboard()
+    store.train()
+    begin(store, "reads", exposure="read")
+    parts = store.client.app.state.parts
+    store.look()
+    with monkeypatch.context() as patched:
+        patched.setattr(noting, "MOST_WAITING", 0)
+        store.call("GET", "/user/u00")
+    assert (len(parts.first_reads), parts.first_reads.left_out) == (0, 1)
+    store.call("GET", "/user/u00")
+    assert (len(parts.first_reads), parts.pages.found["kept"]) == (1, 1)
+    store.call("GET", "/user/u01")
+    asked = []
+    monkeypatch.setattr(parts.first_reads, "saw", lambda *given: asked.append(given) is None)
+    store.call("GET", "/user/u01")
+    assert (parts.pages.found["kept"], asked) == (2, [])
 
 
 def test_lists_that_are_read_expose_where_an_experiment_says_so_and_the_read_writes_nothing(store: Store) -> None:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommendation.experiments import treatment as treatments
 from recommendation.experiments.experiment import Experiment, Variant
-from recommendation.experiments.treatment import USUAL, treatment
+from recommendation.experiments.treatment import USUAL, Treatments, treatment
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 LATER = START + timedelta(days=1)
@@ -110,3 +111,15 @@ def test_what_one_experiment_takes_no_other_gives_back() -> None:
 
 def test_a_basket_is_in_no_experiment() -> None:
     assert treatment([holdout()], "", LATER) is USUAL
+
+
+def test_users_of_the_same_variants_share_a_treatment_and_it_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of the experiments end meanwhile; more treatments than are kept are made each time."""
+    many = [holdout(f"e{number}", 40, ends_at=START + timedelta(days=number)) for number in range(1, 4)]
+    kept = Treatments(many)
+    monkeypatch.setattr(treatments, "MOST_TREATMENTS", 6)
+    for day in range(4):
+        now = START + timedelta(days=day, hours=1)
+        assert all(kept.of(user, now) == treatment(many, user, now) for user in ["", *USERS[:200]])
+    first = kept.of(USERS[0], START)
+    assert kept.of(next(user for user in USERS[1:] if kept.of(user, START) == first), START) is first
