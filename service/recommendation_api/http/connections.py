@@ -12,6 +12,7 @@ A story with two actors: a client opens 2,000 connections and sends nothing. The
 
 import asyncio
 import resource
+from collections.abc import Awaitable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from recommendation_api.http.one_write import DONE, OneWrite
 from recommendation_api.http.pieces import MOST_QUEUED, HeldFlow, end_of_piece
 from recommendation_api.problems import Problem, problem_response
 
@@ -251,9 +253,8 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._answering = cycle
 
-        async def unless_refused(scope: Scope, receive: Receive, send: Send) -> None:
-            if cycle is not self._refused:
-                await app(scope, receive, send)
+        def unless_refused(scope: Scope, receive: Receive, _send: Send) -> Awaitable[None]:
+            return DONE if cycle is self._refused else app(scope, receive, OneWrite(cycle))
 
         super()._start_asgi_task(cycle, unless_refused)  # type: ignore[arg-type]
 

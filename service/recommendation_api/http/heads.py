@@ -4,6 +4,8 @@ HEAD is answered as GET, without the body (RFC 9110, 9.3.2), by whatever answers
 So monitors and caches may ask cheaply for an ETag or a status, and no route has to say so itself.
 """
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _NO_BODY: Message = {"type": "http.response.body", "body": b""}
@@ -15,12 +17,13 @@ class HeadAsGet:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._without_body(scope, receive, send)
 
+    async def _without_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await send(message)
