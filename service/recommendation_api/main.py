@@ -18,8 +18,18 @@ from recommendation_api.http.access_log import start_logging
 from recommendation_api.http.command_line import check_protocol
 from recommendation_api.http.connections import raise_file_limit
 
+TURN_SECONDS = 0.0005
+"""
+How long a thread of this process may hold Python's interpreter while another one waits for it.
+
+A page of a user of very many games is made in a thread. With Python's 5 ms the event loop waited so long again and
+again, at each of the few looks that an answer takes, and all others with it.
+"""
+
+
 start_logging()
 raise_file_limit()
+sys.setswitchinterval(TURN_SECONDS)
 
 
 try:

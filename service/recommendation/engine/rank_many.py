@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from recommendation.engine import rank_many_loops as compiled
 from recommendation.engine.model import ERROR_BY_SCORE, SMALLEST_LENGTH, Histories, Model
+from recommendation.engine.reach import by_reach
 
 CELLS = 5_200_000
 """Scores computed at once (users x games), 21 MB: with fewer, BLAS lays out the factors anew too often."""
@@ -231,13 +232,12 @@ class _Space(NamedTuple):
 
 def _laid_out(model: Model, hidden: NDArray[Any], width: int) -> compiled.ModelArrays:
     """Order the games by how far they reach, those hidden from all last; the trend gets `width` columns."""
-    reaches = np.sqrt(model.self_scores * model.output_scales)
+    reaches = model.reaches
     trend = np.zeros(len(reaches), np.float32) if model.trend is None else model.trend
     is_hidden = np.zeros(len(reaches), bool)
     is_hidden[hidden] = True
-    # Any order gives the same lists; this one has in front what reaches far or is lifted far.
-    ahead = sum(part / part.max(initial=SMALLEST_LENGTH) for part in (reaches, trend.astype(np.float64)))
-    order = np.lexsort((-reaches, -ahead, is_hidden)).astype(np.int32)
+    order = by_reach(reaches, trend.astype(np.float64)).astype(np.int32)
+    order = np.concatenate([order[~is_hidden[order]], order[is_hidden[order]]])
     listed = len(order) - int(np.count_nonzero(is_hidden))
     columns = np.empty_like(order)
     columns[order] = np.arange(len(order), dtype=np.int32)

@@ -6,6 +6,9 @@ games are cut into groups, and each group's best score is taken: at least n game
 these, so no game below it stands in a list of n, once twice the error of a float32 product is subtracted. With the
 scores 9 1 | 7 8 | 3 2 in three groups and n = 2, the maxima are 9, 8 and 3, and the bar is 8: games 9 and 8 reach it.
 
+Of a large catalogue only the games that reach furthest are multiplied at first. Where no other can come near the bar,
+neither by the length of its factors nor by links from the user's games, the list is found; else all are multiplied.
+
 A list's numbers are the same on every machine, here and in `rank_many_loops.py`, because every rounding is defined:
 
 - the taste: for each component the own games' amount x factor, float64, added in the order of the games' rows;
@@ -51,6 +54,10 @@ LARGEST_GROUP = 32
 
 GROUPS_PER_PLACE = 4
 """Groups wanted for each place of a list; with fewer, many would hold several listed games and the bar would be low."""
+
+
+AHEAD_PER_PLACE = 32
+"""Games ahead that are wanted for each place of a list; with fewer the bar would mostly be within reach of others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,11 +181,8 @@ def rank(model: Model, own: Histories, hidden: NDArray[np.int32], n: int, *, rea
     taste = sum_in_order(model.factors[own.rows] * own.amounts[:, None])
     linked = _links_of(model, own.rows)
     direct = _direct(model, own, linked)
-    approximate = model.factors @ taste.astype(np.float32)
-    approximate *= model.output_scales
-    approximate += direct
-    approximate[hidden] = -np.inf
-    candidates = np.flatnonzero(approximate >= _bar(model, taste, approximate, n))
+    direct[hidden] = -np.inf
+    candidates = _candidates(model, own, linked, taste, direct, n)
     products = sum_in_order(np.multiply(model.factors[candidates].T, taste[:, None], order="C"))
     exact = (products * model.output_scales[candidates] + direct[candidates]).astype(np.float32)
     order = np.argsort(-exact, kind="stable")[:n]  # candidates ascend, so equal scores keep row order
@@ -202,9 +206,46 @@ def _direct(model: Model, own: Histories, linked: _Linked | None) -> NDArray[np.
     return direct
 
 
-def _bar(model: Model, taste: NDArray[np.float64], approximate: NDArray[np.float32], n: int) -> np.float32:
+def _candidates(
+    model: Model,
+    own: Histories,
+    linked: _Linked | None,
+    taste: NDArray[np.float64],
+    direct: NDArray[np.float32],
+    n: int,
+) -> NDArray[np.intp]:
+    """
+    Return the rows of games among which are all that can stand in a list of `n`, ascending, and no hidden one.
+
+    Args:
+        direct: what is added to the products, -inf for hidden games.
+    """
+    length = max(float(np.sqrt(np.dot(taste, taste))), SMALLEST_LENGTH)
+    rounded = taste.astype(np.float32)
+    for ahead in model.ahead:
+        if len(ahead.rows) < AHEAD_PER_PLACE * n:
+            continue
+        approximate = ahead.scaled @ rounded
+        approximate += direct[ahead.rows]
+        bar = _bar(model, length, approximate, n)
+        if ahead.reach_behind * length + ahead.trend_behind < bar:
+            lifted = own.rows if linked is None else np.concatenate([own.rows, linked.targets])
+            lifted = lifted[ahead.is_behind[lifted]]
+            behind = np.unique(lifted[model.reaches[lifted] * length + direct[lifted] >= bar])
+            return np.sort(np.concatenate([ahead.rows[approximate >= bar], behind])).astype(np.intp)
+    approximate = model.factors @ rounded
+    approximate *= model.output_scales
+    approximate += direct
+    return np.flatnonzero(approximate >= _bar(model, length, approximate, n))
+
+
+def _bar(model: Model, length: float, approximate: NDArray[np.float32], n: int) -> np.float32:
     """
     The bar: every game that can stand in a list of `n` has at least this approximate score, and no hidden game has.
+
+    Args:
+        length: of the user's taste.
+        approximate: of all games, or of some.
 
     With too few games to tell, it is the smallest float32, which only hidden games (-inf) stay below.
     """
@@ -217,7 +258,6 @@ def _bar(model: Model, taste: NDArray[np.float64], approximate: NDArray[np.float
         return least
     best = approximate[: groups * size].reshape(size, groups).max(axis=0)
     low = float(np.partition(best, groups - n)[groups - n])
-    length = max(float(np.sqrt(np.dot(taste, taste))), SMALLEST_LENGTH)
     error = model.error_by_length * length + ERROR_BY_SCORE * abs(low)
     # Twice: the score that sets the bar may be too high by the error, and the score held against it too low.
     bar = low - 2.0 * error

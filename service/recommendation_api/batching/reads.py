@@ -48,6 +48,8 @@ class ReadPolicy:
     at_once: int
     most_together: int = MOST_READ_TOGETHER
     patience_seconds: float | None = None
+    is_one_user: bool = False
+    """Whether only reads of one user go together."""
 
     def is_time(self, waiting: int, under_way: int, _held_up: int) -> bool:
         """Tell whether nothing is under way, or so many wait that another round trip is worth it."""
@@ -58,8 +60,16 @@ class ReadPolicy:
         return min(max(-(-waiting // (self.at_once - under_way)), WORTH_ANOTHER), self.most_together)
 
     def joining(self) -> Callable[[str], bool]:
-        """Let every read join."""
-        return _always
+        """Let every read join, or those of the first one's user."""
+        if not self.is_one_user:
+            return _always
+        found: list[str] = []
+
+        def is_same(user_id: str) -> bool:
+            found.append(user_id)
+            return user_id == found[0]
+
+        return is_same
 
     async def before_answers(self) -> None:
         """Let requests that came with the answer get in line."""
@@ -106,7 +116,7 @@ class UserReads:
             apart: whether one more may go at a time, for heavy users.
         """
         self._ordinary = reads_together(read_users, ReadPolicy(at_once))
-        self._alone = reads_together(read_users, ReadPolicy(1, most_together=1)) if apart else self._ordinary
+        self._alone = reads_together(read_users, ReadPolicy(1, is_one_user=True)) if apart else self._ordinary
         self._heavy: OrderedDict[int, None] = OrderedDict()
 
     async def ask(self, user_id: str) -> UserState:

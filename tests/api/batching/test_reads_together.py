@@ -196,6 +196,17 @@ def test_no_read_waits_for_the_rows_of_a_user_who_is_known_to_be_heavy() -> None
     assert asyncio.run(story()) == [["ann", "guest"]]
 
 
+def test_clients_that_read_one_heavy_user_share_a_statement_and_other_heavy_users_wait() -> None:
+    async def story() -> list[list[str]]:
+        shelf = Shelf(guest=HEAVY_GAMES + 1, other=HEAVY_GAMES + 1)
+        reads = UserReads(shelf.read, 1, apart=True)
+        await asked_for(reads, shelf, "guest", "other")
+        assert await asked_for(reads, shelf, "guest", "guest", "other", "guest") == [["guest"]]
+        return shelf.asked
+
+    assert asyncio.run(story()) == [["guest"], ["other"], ["guest"]]
+
+
 def test_heavy_users_share_where_there_is_no_connection_for_them() -> None:
     async def story() -> list[list[str]]:
         shelf = Shelf(ann=3, guest=HEAVY_GAMES + 1)

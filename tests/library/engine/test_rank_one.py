@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommendation.engine import rank_many
+from recommendation.engine import model as engine_model
+from recommendation.engine import rank_many, rank_one
+from recommendation.engine import reach as reach_module
 from recommendation.engine.model import BY_TREND, Model
 from recommendation.engine.rank_many import BatchRanker, RankingBlock, recommend_batch
 from recommendation.engine.rank_one import contributions, recommend, score
@@ -21,6 +23,17 @@ seeds = st.integers(0, 10_000)
 @pytest.fixture(scope="module")
 def model() -> Model:
     return fitted(MATRIX)
+
+
+class Unmultiplied(np.ndarray):
+    """Factors of which no product is made with all games."""
+
+    def __new__(cls, factors: np.ndarray) -> "Unmultiplied":
+        return factors.view(cls)
+
+    def __matmul__(self, other: np.ndarray) -> np.ndarray:
+        assert len(self) < 1000
+        return np.asarray(self) @ other
 
 
 def history(rng: np.random.Generator, games: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -182,6 +195,76 @@ def test_a_block_gives_the_same_however_few_games_were_multiplied_at_first(
                     assert found[user, : len(wanted)].tobytes() == wanted.tobytes()
                 assert block.because[user, : len(alone.rows)].tobytes() == alone.because.tobytes()
                 assert np.all(block.rows[user, len(alone.rows) :] == -1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seeds, st.lists(st.integers(0, 12), min_size=1, max_size=5), st.sampled_from([0.0, 0.5]))
+def test_of_very_many_games_those_that_amount_to_most_count_alone_and_in_a_block(
+    seed: int, sizes: list[int], recency: float
+) -> None:
+    """A list is the one of a user who touched just the games that count; which games are hidden has no bound."""
+    rng = np.random.default_rng(seed)
+    model = replace(made_up(rng, 300, 3, 4, 1.0), recency=recency)
+    users = [history(rng, 300, size) for size in sizes]
+    times = [rng.integers(0, 9, size) for size in sizes]
+    indptr = np.cumsum([0, *sizes])
+    rows, scores = (np.concatenate(parts) for parts in zip(*users, strict=True))
+    whole = model.fold_in(indptr, rows, scores, np.concatenate(times))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_model, "MOST_COUNTED", 5)
+        block = model.fold_in(indptr, rows, scores, np.concatenate(times))
+        for user, (own, amounts) in enumerate(users):
+            alone, of_block = model.fold_in_one(own, amounts, times[user]), block.part(slice(user, user + 1))
+            assert alone.rows.tobytes() == of_block.rows.tobytes()
+            assert alone.amounts.tobytes() == of_block.amounts.tobytes()
+            all_of_them = whole.part(slice(user, user + 1))
+            order = np.lexsort((all_of_them.rows, -all_of_them.amounts))
+            assert set(alone.rows.tolist()) == set(all_of_them.rows[order[:5]].tolist())
+            ranking = recommend(model, own, amounts, own, 20, times[user])
+            assert not set(ranking.rows.tolist()) & set(own.tolist())
+            assert set(ranking.because[ranking.because >= 0].tolist()) <= set(alone.rows.tolist())
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    seeds,
+    st.sampled_from([65, 300, 3000]),
+    st.sampled_from([(0.02, 0.3), (0.25, 0.5)]),
+    st.sampled_from([1, 4]),
+    st.integers(1, 40),
+    hidden_shares,
+)
+def test_a_list_is_the_same_however_few_games_are_multiplied_at_first(
+    seed: int, games: int, shares: tuple[float, ...], components: int, n: int, hidden_share: float
+) -> None:
+    """Games reach unequally far, links lift some that do not, and some have output scales below 0."""
+    rng = np.random.default_rng(seed)
+    made = made_up(rng, games, 1000, components, 1.0)
+    reach = rng.permutation(np.linspace(0, 1, games) ** rng.integers(0, 9)).astype(np.float32)
+    model = replace(made, factors=made.factors * reach[:, None], output_scales=rng.choice([1, -1, 2], games))
+    rows, scores = history(rng, games, int(rng.integers(1, 12)))
+    hidden = np.flatnonzero(rng.random(games) < hidden_share)
+    whole = recommend(model, rows, scores, hidden, n)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reach_module, "SHARES", shares)
+        patch.setattr(reach_module, "FEWEST", 1)
+        patch.setattr(rank_one, "AHEAD_PER_PLACE", 1)
+        model = replace(model)
+        found = recommend(model, rows, scores, hidden, n)
+    assert len(model.ahead) == 2
+    for got, wanted in ((found.rows, whole.rows), (found.scores, whole.scores), (found.because, whole.because)):
+        assert got.tobytes() == wanted.tobytes()
+
+
+def test_of_a_catalogue_with_few_games_that_reach_far_few_are_multiplied() -> None:
+    games = 8000
+    reach = np.exp(-np.arange(games) / 300).astype(np.float32)
+    model = replace(made_up(np.random.default_rng(1), games, 1000, 8, 1.0), trend=None, links=SparseLinks.none(games))
+    model = replace(model, factors=model.factors * reach[:, None])
+    whole = recommend(replace(model), [1, 2, 3], [1.0, 2.0, 3.0], [1, 2, 3], 20)
+    model.warm()
+    object.__setattr__(model, "factors", Unmultiplied(model.factors))
+    assert recommend(model, [1, 2, 3], [1.0, 2.0, 3.0], [1, 2, 3], 20).rows.tolist() == whole.rows.tolist()
 
 
 @settings(deadline=None, max_examples=50)
