@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dask,dev
 
-.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-choices bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console pictures release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-poison bench-choices bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console pictures release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -119,6 +119,9 @@ format: setup ## Format and fix what can be fixed
 
 bench-gate: setup ## Say how often the gate rejects candidates of known loss, by users, on a dense and a sparse set
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.gate
+
+bench-poison: setup ## Say how often spoilt and sound data goes live over whole trainings of stores drawn from three sets
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.poison
 
 bench-choices: setup ## Say whether ten seeds choose alike, and what another choice would have cost
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.choices

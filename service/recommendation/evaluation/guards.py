@@ -29,6 +29,11 @@ MOST_ALIKE = 0.05
 """Share of active users who may have the very same games: in six real sets 0 to 3 % do, and with bots 9 to 44 %."""
 
 
+MOST_IN_A_CROWD = 0.05
+"""Share of active users who may have nearly the same games: in four real sets 0 to 0.1 % do, and with bots of which
+each has three of four games in common 7 to 53 %."""
+
+
 MOST_OF_ONE_GAME = 0.95
 """Share of users who may have one and the same game."""
 
@@ -100,11 +105,11 @@ def look_at(parts: MatrixParts, live: LiveData, accepting: bool = False) -> Find
         return Findings({**facts, **_accepted(live.facts)}, tuple(lost))
     most = float(parts.total(InteractionMatrix.pairs_per_game).max())
     facts |= {"alike": _largest_group(parts) / active, "one_game": most / users}
-    alone, accepted = _alone(facts, live.facts, accepting)
     shape = structure_of(parts)
+    facts |= _structure_facts(shape, live.facts, accepting)
+    alone, accepted = _alone(facts, live.facts, accepting)
     mixed, is_sure = _mixed_up(shape, live.facts)
     against = (*alone, *lost, *_gained(parts, facts["users"], live), *(mixed if is_sure else ()))
-    facts |= _structure_facts(shape, live.facts, accepting)
     return Findings({**facts, **accepted}, against, () if is_sure else tuple(mixed))
 
 
@@ -112,6 +117,10 @@ _BOUNDS = {
     "alike": (
         MOST_ALIKE,
         f"same histories: {{:.1%}} of the users with at least {MIN_PAIRS} games have the very same ones",
+    ),
+    "crowd": (
+        MOST_IN_A_CROWD,
+        f"a crowd: {{:.1%}} of the users with at least {MIN_PAIRS} games have nearly the same ones, and little beside",
     ),
     "one_game": (MOST_OF_ONE_GAME, "one game: {:.1%} of all users have it"),
 }
@@ -126,16 +135,18 @@ def _alone(
     facts: Mapping[str, float], before: Mapping[str, float], accepting: bool
 ) -> tuple[list[str], dict[str, float]]:
     """Judge the shares that need no live model; return what was found, and which shares are accepted from now on."""
-    found, accepted = [], {}
+    found, accepted = {}, {}
     for name, (bound, sentence) in _BOUNDS.items():
-        share, known = facts[name], before.get(ACCEPTED + name)
+        share, known = facts.get(name, 0.0), before.get(ACCEPTED + name)
         may = bound if known is None else known + ACCEPTED_GROWTH
         if share > may:
-            found.append(f"{sentence.format(share)}; {may:.0%} may")
+            found[name] = f"{sentence.format(share)}; {may:.0%} may"
             known = share if accepting else None
         if known is not None and share > bound:
             accepted[ACCEPTED + name] = known
-    return found, accepted
+    if "alike" in found:
+        found.pop("crowd", None)  # it says the same again
+    return list(found.values()), accepted
 
 
 def _mixed_up(shape: Structure | None, before: Mapping[str, float]) -> tuple[list[str], bool]:
@@ -157,7 +168,7 @@ def _structure_facts(shape: Structure | None, before: Mapping[str, float], accep
     if shape is None:
         return {}
     best = shape.ratio if accepting else max(shape.ratio, before.get("structure_best", shape.ratio))
-    return {"structure": shape.ratio, "structure_best": best}
+    return {"structure": shape.ratio, "structure_best": best, "crowd": shape.crowd}
 
 
 def _lost(facts: Mapping[str, float], before: Mapping[str, float]) -> list[str]:

@@ -197,3 +197,33 @@ def test_a_thin_store_is_only_warned() -> None:
 
 def test_the_same_data_gives_the_same_findings(sound: InteractionMatrix) -> None:
     assert look_at(sound, NOTHING) == look_at(sound, NOTHING)
+
+
+def alike(matrix: InteractionMatrix, count: int) -> InteractionMatrix:
+    """Bots that have three of four of the same 20 games each, and hardly ever the very same."""
+    rng = np.random.default_rng(5)
+    bots, games = np.nonzero(rng.random((count, 20)) < 0.75)
+    return with_more(matrix, [f"bot{n}" for n in bots], [f"g{10 * n:03}" for n in games])
+
+
+@pytest.mark.parametrize("count", [60, 180])
+def test_a_crowd_of_bots_with_nearly_the_same_games_is_found_without_a_live_model(
+    sound: InteractionMatrix, count: int
+) -> None:
+    found = look_at(alike(sound, count), NOTHING)
+    assert names(found) == {"a crowd"}
+    assert found.facts["alike"] < 0.05 < found.facts["crowd"]
+
+
+def test_a_crowd_that_was_accepted_may_stay_and_sound_data_has_none(sound: InteractionMatrix) -> None:
+    assert look_at(sound, NOTHING).facts["crowd"] == 0.0
+    accepted = gone_live(alike(sound, 60))
+    assert look_at(alike(sound, 60), accepted).against == ()
+    assert names(look_at(alike(sound, 180), accepted)) >= {"a crowd"}
+
+
+def test_in_a_catalogue_of_few_games_chance_makes_users_alike_and_no_crowd() -> None:
+    rng = np.random.default_rng(6)
+    users, games = np.nonzero(rng.random((400, 40)) < np.linspace(0.9, 0.2, 40))
+    matrix = InteractionMatrix.from_pairs([f"u{n:03}" for n in users], [f"g{n:02}" for n in games], np.ones(len(users)))
+    assert look_at(matrix, NOTHING).facts["crowd"] == 0.0
