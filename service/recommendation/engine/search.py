@@ -7,7 +7,7 @@ the same choice on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recommendation.engine.choice import Choice, Decision, Tried
 from recommendation.engine.factors import MIN_COMPONENTS, Factorised, assemble, factorised, with_residual
-from recommendation.engine.holdout import InnerHoldout, inner_holdout
+from recommendation.engine.holdout import InnerHoldout, inner_holdout, pairs_of
 from recommendation.engine.ndcg import is_surely_above
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.weighting import newer
@@ -27,7 +27,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "weighting": ("log", "binary"),
     "recency": (0.0, 0.5, 1.0),
     "min_interactions": (2, 5),
-    "ridge": (3.0, 10.0, 30.0, 100.0),
+    "ridge": (3.0, 10.0, 30.0, 100.0, 300.0),
     "components": (40, 128, 256, 512),
     "neighbours": (50, 200),
     "link_share": (0.0, 0.5, 1.0),
@@ -63,6 +63,18 @@ MOST_NUMBERS = {"components": 10_000_000, "neighbours": 20_000_000}
 the API holds, and of which a read multiplies all factors."""
 
 
+FOLD_PAIRS = 200_000
+"""A smaller store has the holdout drawn several times, until the draws have about so many pairs together: of 60,000
+sparse pairs one draw prefers this or that by 2 %. Where there is an order of events all draws would be the same."""
+
+
+MOST_FOLDS = 4
+
+
+FOLD_STRIDE = 1_000_003
+"""Between the seeds of two draws: no draw of one seed is one of the next seed."""
+
+
 def choose(parts: MatrixParts, settings: EngineSettings) -> Decision:
     """
     Choose what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
@@ -72,11 +84,9 @@ def choose(parts: MatrixParts, settings: EngineSettings) -> Decision:
     """
     best = Choice.given(settings)
     options = _options(settings, parts)
-    holdout = inner_holdout(parts, settings.seed) if options else None
-    if holdout is None:
-        return Decision(best)
-    trial = _Trial(holdout, settings)
-    if not trial.can(best):
+    holdouts = list(drawn_holdouts(parts, settings.seed)) if options else []
+    trial = _Trials([_Trial(holdout, settings) for holdout in holdouts])
+    if not holdouts or not trial.can(best):
         return Decision(best)
     tried = []
     for step in (step for step in STEPS if step in options):
@@ -86,10 +96,20 @@ def choose(parts: MatrixParts, settings: EngineSettings) -> Decision:
         tried += [Tried(step, best, trial.quality(best)), *found]
         if leader and leader.reached > bar and (step not in SURE or trial.is_surely_better(leader.choice, best)):
             best = leader.choice
-    return Decision(best, len(holdout.known.users), tuple(tried))
+    return Decision(best, len(holdouts[0].known.users), tuple(tried))
 
 
-def _candidates(trial: _Trial, step: str, values: tuple[Any, ...], best: Choice) -> Iterator[Choice]:
+def drawn_holdouts(parts: MatrixParts, seed: int) -> Iterator[InnerHoldout]:
+    """Draw the holdout, in a small store several times; none where too few users have enough pairs."""
+    is_drawn = not any(parts.each(is_ordered))
+    folds = min(max(FOLD_PAIRS // max(parts.total(pairs_of), 1), 1), MOST_FOLDS) if is_drawn else 1
+    for fold in range(folds):
+        found = inner_holdout(parts, seed + fold * FOLD_STRIDE)
+        if found is not None:
+            yield found
+
+
+def _candidates(trial: _Trials, step: str, values: tuple[Any, ...], best: Choice) -> Iterator[Choice]:
     """Yield what to try beside the best so far; numbers of components one after the other while each gives more."""
     before = best
     for value in values:
@@ -134,6 +154,28 @@ def is_ordered(part: InteractionMatrix) -> bool:
     return part.times is not None and bool(newer(part.times, part.indptr).any())
 
 
+@dataclass(frozen=True, eq=False)
+class _Trials:
+    """Measures choices on all draws of the holdout."""
+
+    folds: Sequence[_Trial]
+
+    def can(self, choice: Choice) -> bool:
+        """Whether every draw leaves enough to fit so many components."""
+        return all(fold.can(choice) for fold in self.folds)
+
+    def quality(self, choice: Choice) -> float:
+        """Mean NDCG@10."""
+        return float(np.mean(self._of_each_user(choice)))
+
+    def is_surely_better(self, one: Choice, other: Choice) -> bool:
+        """Whether chance alone would rarely make one so much better than the other, user by user."""
+        return is_surely_above(self._of_each_user(one) - self._of_each_user(other))
+
+    def _of_each_user(self, choice: Choice) -> NDArray[np.float64]:
+        return np.concatenate([fold.of_each_user(choice) for fold in self.folds])
+
+
 @dataclass(eq=False)
 class _Trial:
     """Measures choices on a holdout; what is expensive is computed once for all choices that share it."""
@@ -150,15 +192,8 @@ class _Trial:
         least = min(self._kept(choice).shape)
         return least > MIN_COMPONENTS and (choice.components < least or choice.components == Choice.components)
 
-    def quality(self, choice: Choice) -> float:
-        """Mean NDCG@10."""
-        return float(np.mean(self._of_each_user(choice)))
-
-    def is_surely_better(self, one: Choice, other: Choice) -> bool:
-        """Whether chance alone would rarely make one so much better than the other, user by user."""
-        return is_surely_above(self._of_each_user(one) - self._of_each_user(other))
-
-    def _of_each_user(self, choice: Choice) -> NDArray[np.float64]:
+    def of_each_user(self, choice: Choice) -> NDArray[np.float64]:
+        """NDCG@10 of each user."""
         if choice not in self.reached:
             self.reached[choice] = self.holdout.quality(assemble(self._parts(choice), self.settings, choice))
         return self.reached[choice]

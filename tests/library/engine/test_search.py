@@ -1,6 +1,6 @@
 """What a fit chooses by the data, and that nothing but the data and the seed has a say in it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -92,3 +92,33 @@ def test_another_seed_chooses_the_same_or_what_is_as_good() -> None:
     chosen = {choose(matrix, EngineSettings(**{**vars(OPEN), "seed": seed})).choice for seed in range(5)}
     assert {choice.min_interactions for choice in chosen} == {2}
     assert 40 not in {choice.components for choice in chosen}
+
+
+def test_a_small_store_is_measured_by_several_draws_and_an_ordered_or_large_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    matrix = random_store(3, users=150)
+    ordered = replace(matrix, times=np.arange(matrix.pairs))
+
+    def draws(of: InteractionMatrix, seed: int = 1) -> list[tuple[int, ...]]:
+        return [tuple(one.held_out.indices.tolist()) for one in search.drawn_holdouts(MatrixParts.of(of), seed)]
+
+    assert len(set(draws(matrix))) == search.MOST_FOLDS
+    assert not set(draws(matrix)) & set(draws(matrix, 2))
+    assert len(draws(ordered)) == 1
+    monkeypatch.setattr(search, "FOLD_PAIRS", 2 * matrix.pairs)
+    assert len(draws(matrix)) == 2
+    monkeypatch.setattr(search, "FOLD_PAIRS", matrix.pairs - 1)
+    assert len(draws(matrix)) == 1
+
+
+def test_what_a_choice_reaches_is_the_mean_over_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = random_store(3, users=150)
+    free = replace(EngineSettings(**asdict(Choice(components=5))), ridge=None)
+    whole = choose(matrix, free).tried[0].reached
+    alone = []
+    for fold in range(search.MOST_FOLDS):
+        monkeypatch.setattr(search, "MOST_FOLDS", 1)
+        alone.append(choose(matrix, replace(free, seed=free.seed + fold * search.FOLD_STRIDE)).tried[0].reached)
+    assert len(set(alone)) > 1
+    assert whole == pytest.approx(np.mean(alone), abs=1e-3)
