@@ -18,7 +18,7 @@ adds 2 * <[1, 0], [0, 2]> = 0 to that and game 1 adds 1 * <[1, 1], [0, 2]> = 2: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -265,8 +265,8 @@ class Model:
         return np.sqrt(self.self_scores * self.output_scales)
 
     @cached_property
-    def ahead(self) -> Sequence[Ahead]:
-        """The games that reach furthest, few and then more of them; none of a small catalogue."""
+    def ahead(self) -> Ahead | None:
+        """The games that reach furthest; None for a small catalogue."""
         return games_ahead(self.factors, self.output_scales, self.reaches, self.trend)
 
     @cached_property

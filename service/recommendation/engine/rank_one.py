@@ -222,9 +222,8 @@ def _candidates(
     """
     length = max(float(np.sqrt(np.dot(taste, taste))), SMALLEST_LENGTH)
     rounded = taste.astype(np.float32)
-    for ahead in model.ahead:
-        if len(ahead.rows) < AHEAD_PER_PLACE * n:
-            continue
+    ahead = model.ahead
+    if ahead is not None and len(ahead.rows) >= AHEAD_PER_PLACE * n:
         approximate = ahead.scaled @ rounded
         approximate += direct[ahead.rows]
         bar = _bar(model, length, approximate, n)

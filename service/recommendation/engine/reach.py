@@ -6,17 +6,17 @@ best of some games scores more than the others can reach, these need no look. LE
 SIGMOD 2015) stops early by this; `rank_many.py` does for many users.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-SHARES = (1 / 10, 1 / 4)
+SHARE = 1 / 10
 """
-Shares of the games that are multiplied at first.
+Share of the games that is multiplied at first.
 
-Of 20,000 games and 40 components a list of 20 takes a twentieth and a list of 100 a quarter, for nearly all users.
+Of 20,000 games and 40 components a list of 20 takes a twentieth, for nearly all users. A list of 100 takes a quarter:
+to find these costs one user as much as it saves.
 """
 
 
@@ -44,16 +44,18 @@ def games_ahead(
     output_scales: NDArray[np.float32],
     reaches: NDArray[np.float64],
     trend: NDArray[np.float32] | None,
-) -> Sequence[Ahead]:
-    """Return the games that reach furthest, few and then more of them; none of a small catalogue."""
-    sizes = [int(len(factors) * share) for share in SHARES]
-    if sizes[0] < FEWEST:
-        return ()
+) -> Ahead | None:
+    """Return the games that reach furthest; None for a small catalogue."""
+    size = int(len(factors) * SHARE)
+    if size < FEWEST:
+        return None
     lifts = np.zeros(len(factors)) if trend is None else trend.astype(np.float64)
     order = by_reach(reaches, lifts)
-    most = order[: sizes[-1]]
-    scaled = factors[most] * output_scales[most, None]
-    return [_ahead(order, size, scaled, reaches, lifts) for size in sizes]
+    rows, behind = order[:size], order[size:]
+    is_behind = np.zeros(len(order), bool)
+    is_behind[behind] = True
+    furthest = float(reaches[behind].max(initial=0.0)), float(lifts[behind].max(initial=0.0))
+    return Ahead(rows.astype(np.int32), factors[rows] * output_scales[rows, None], is_behind, *furthest)
 
 
 def by_reach(reaches: NDArray[np.float64], lifts: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -64,17 +66,3 @@ def by_reach(reaches: NDArray[np.float64], lifts: NDArray[np.float64]) -> NDArra
     """
     ahead = sum(part / part.max(initial=np.finfo(np.float64).tiny) for part in (reaches, lifts))
     return np.lexsort((-reaches, -ahead))
-
-
-def _ahead(
-    order: NDArray[np.intp],
-    size: int,
-    scaled: NDArray[np.float32],
-    reaches: NDArray[np.float64],
-    lifts: NDArray[np.float64],
-) -> Ahead:
-    behind = order[size:]
-    is_behind = np.zeros(len(order), bool)
-    is_behind[behind] = True
-    furthest = float(reaches[behind].max(initial=0.0)), float(lifts[behind].max(initial=0.0))
-    return Ahead(order[:size].astype(np.int32), scaled[:size], is_behind, *furthest)

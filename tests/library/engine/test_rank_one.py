@@ -229,13 +229,13 @@ def test_of_very_many_games_those_that_amount_to_most_count_alone_and_in_a_block
 @given(
     seeds,
     st.sampled_from([65, 300, 3000]),
-    st.sampled_from([(0.02, 0.3), (0.25, 0.5)]),
+    st.sampled_from([0.02, 0.25, 0.5]),
     st.sampled_from([1, 4]),
     st.integers(1, 40),
     hidden_shares,
 )
 def test_a_list_is_the_same_however_few_games_are_multiplied_at_first(
-    seed: int, games: int, shares: tuple[float, ...], components: int, n: int, hidden_share: float
+    seed: int, games: int, share: float, components: int, n: int, hidden_share: float
 ) -> None:
     """Games reach unequally far, links lift some that do not, and some have output scales below 0."""
     rng = np.random.default_rng(seed)
@@ -246,12 +246,12 @@ def test_a_list_is_the_same_however_few_games_are_multiplied_at_first(
     hidden = np.flatnonzero(rng.random(games) < hidden_share)
     whole = recommend(model, rows, scores, hidden, n)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reach_module, "SHARES", shares)
+        patch.setattr(reach_module, "SHARE", share)
         patch.setattr(reach_module, "FEWEST", 1)
         patch.setattr(rank_one, "AHEAD_PER_PLACE", 1)
         model = replace(model)
         found = recommend(model, rows, scores, hidden, n)
-    assert len(model.ahead) == 2
+    assert model.ahead is not None
     for got, wanted in ((found.rows, whole.rows), (found.scores, whole.scores), (found.because, whole.because)):
         assert got.tobytes() == wanted.tobytes()
 
