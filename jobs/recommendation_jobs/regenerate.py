@@ -57,7 +57,13 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     if found is not None and found.shards != options.shards:
         raise InvalidInput(f"regeneration {found.regeneration_id} has {found.shards} shards, not {options.shards}")
     users = found.users_targeted // found.shards if found else 0
-    _report(database, _remake(settings, database, options.regeneration, options.shard, users))
+    try:
+        done = _remake(settings, database, options.regeneration, options.shard, users)
+    except RecommendationError:
+        if not _is_outdated(database, options.regeneration):
+            raise
+        return exits.DONE
+    _report(database, done)
     return exits.DONE
 
 
@@ -123,9 +129,8 @@ def _remake_shards(settings: Settings, database: Database, opened: Regeneration)
         else:
             shard_processes.run(opened.regeneration_id, opened.shards)
     except RecommendationError:
-        if (newer := _taken_over_by(database, opened)) is None:
+        if not _is_outdated(database, opened.regeneration_id):
             raise
-        print(f"regeneration {opened.regeneration_id} ended: regeneration {newer} takes its place")
         return exits.DONE
     with database.reading() as connection:
         done = get_regeneration(connection, opened.regeneration_id)
@@ -133,10 +138,14 @@ def _remake_shards(settings: Settings, database: Database, opened: Regeneration)
     return exits.DONE
 
 
-def _taken_over_by(database: Database, opened: Regeneration) -> str | None:
+def _is_outdated(database: Database, regeneration_id: str) -> bool:
+    """Tell whether a newer regeneration ended this one, and say so: nothing failed, so a Job should not say it did."""
     with database.reading() as connection:
-        found = get_regeneration(connection, opened.regeneration_id)
-        return replaced_by(connection, found) if found is not None else None
+        found = get_regeneration(connection, regeneration_id)
+        newer = replaced_by(connection, found) if found is not None else None
+    if newer is not None:
+        print(f"regeneration {regeneration_id} ended: regeneration {newer} takes its place")
+    return newer is not None
 
 
 def _remake(settings: Settings, database: Database, regeneration_id: str, shard: int, users: int) -> Regeneration:

@@ -106,11 +106,19 @@ def exit_code_of(outcome: Outcome) -> int:
 
 
 def _count_sample_ratios(database: Database) -> None:
-    """Count whether experiments and holdouts lack users of a variant: a metric tells it until the next training."""
-    with database.snapshot() as snapshot:
-        found = count_sample_ratios(snapshot, utc_now())
-    with database.writing() as connection:
-        keep_sample_ratios(connection, found)
+    """
+    Count whether experiments and holdouts lack users of a variant: a metric tells it until the next training.
+
+    The training is over, and its model live: a count that fails is told, and counted again after the next one.
+    """
+    try:
+        with database.snapshot() as snapshot:
+            found = count_sample_ratios(snapshot, utc_now())
+        with database.writing() as connection:
+            keep_sample_ratios(connection, found)
+    except Exception:
+        log.exception("sample ratios were not counted; the next training counts them again")
+        return
     for one in found:
         if one.mismatch:
             log.warning("users of a variant are missing (sample ratio mismatch): %s %s", one.kind, one.name)

@@ -2,12 +2,12 @@
 Which Jobs regenerations need that are for no drop: after a training or a promotion, or as an admin asked for.
 
 One at a time, and drops first: while one is served, the Job pauses, and goes on where it stopped. A regeneration that
-others ended, such as one that a newer model outdates, loses its Job.
+others ended, such as one that a newer model outdates, loses its Job; so does one that is through while its Job pauses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,17 +17,23 @@ from recommendation_operator.records import JobView, RegenerationView, parse_int
 
 @dataclass(frozen=True)
 class MakeJob:
+    """A Job is wanted for a regeneration."""
+
     regeneration: RegenerationView
 
 
 @dataclass(frozen=True)
 class RemoveJob:
+    """A Job has nothing left to do."""
+
     name: str
     uid: str
 
 
 @dataclass(frozen=True)
 class PauseJob:
+    """A Job has to pause, or may go on."""
+
     name: str
     uid: str
     suspend: bool
@@ -45,7 +51,7 @@ Need = MakeJob | RemoveJob | PauseJob | Close
 
 
 def left_behind(running: Iterable[RegenerationView], jobs: Iterable[JobView]) -> list[JobView]:
-    """The Jobs at work whose regeneration does not run (any more)."""
+    """The Jobs that have not ended, at work or paused, whose regeneration does not run (any more)."""
     ids = {regeneration.id for regeneration in running}
     return [
         job
@@ -57,7 +63,7 @@ def left_behind(running: Iterable[RegenerationView], jobs: Iterable[JobView]) ->
 def plan_everyone(
     running: Sequence[RegenerationView],
     jobs: Mapping[str, JobView],
-    ended: Collection[str],
+    over: Sequence[JobView],
     drops_first: bool,
     closing: timedelta,
     now: datetime,
@@ -68,13 +74,12 @@ def plan_everyone(
     Args:
         running: regenerations without a drop that Jobs make the lists of, oldest first.
         jobs: the operator's, by name.
-        ended: ids of regenerations that ended before they were through.
+        over: Jobs that have nothing left to do, of those that were left behind.
         drops_first: whether a drop is being served.
         closing: how long after its Job a regeneration may stay open.
     """
-    for left in left_behind(running, jobs.values()):
-        if left.regeneration in ended:
-            return RemoveJob(left.name, left.uid)
+    if over:
+        return RemoveJob(over[0].name, over[0].uid)
     if not running:
         return None
     first = running[0]

@@ -55,7 +55,8 @@ class Lifts:
         """Ask about the drops whose time has come, rest, ask again, until cancelled."""
         while True:
             await self.round()
-            await asyncio.sleep(min(self._settings.resync_seconds, self._settings.lift_seconds))
+            rest = min(self._settings.resync_seconds, self._settings.lift_seconds)
+            await asyncio.sleep(max(rest, self._settings.pause_seconds))
 
     async def round(self) -> None:
         """Ask once about each drop whose time has come; while the service is away, about one."""

@@ -32,6 +32,7 @@ class Preview:
     users_targeted: int
     lists_touched: int
     displaced: tuple[tuple[str, int], ...] = ()
+    """Games that would lose places, and in how many lists each."""
     unknown_similar: tuple[str, ...] = ()
     users_held_back: int = 0
     between: tuple[int, int] | None = None
@@ -55,17 +56,24 @@ class LiftView:
     """What the service measured of a drop with a holdout; numbers are of one user, None while too few count."""
 
     state: str
+    """`Collecting`, `Significant`, `NoEffect` or `TooFewUsers`."""
     exposed: int
+    """Users who were shown a list while the drop stood, of both groups."""
     placed: int
     held_back: int
-    """Users who count, in each group."""
+    """Users who count, in each group: their window is over."""
     window_days: int
+    """How long after the first list a user's purchases count."""
     difference: float | None
+    """Purchases of the drop's games by a user with its places, less those of one without."""
     low: float | None
     high: float | None
+    """The ends of its interval, which is right at every look."""
     lacks_users: bool
+    """Whether chance alone would rarely make the groups so unequal."""
     counted_until: datetime
     last_look_at: datetime
+    """When the window of the last user is over."""
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> LiftView:
@@ -95,6 +103,7 @@ class TrainingRunView:
 
     @property
     def over(self) -> bool:
+        """Whether nothing more will come of it."""
         return self.state not in ("queued", "running")
 
     @classmethod
@@ -104,7 +113,7 @@ class TrainingRunView:
 
 @dataclass(frozen=True)
 class RegenerationView:
-    """The numbers of a regeneration that a drop's decisions and status need."""
+    """The numbers of a regeneration, of a drop or of everyone, that decisions and a drop's status need."""
 
     id: str
     state: str
@@ -123,10 +132,13 @@ class RegenerationView:
     catalogue_coverage_after: float | None = None
     release_coverage: float | None = None
     drop_uid: str | None = None
+    """None: it is for everyone."""
     worked_on_by: str | None = None
+    """`jobs`: those that the operator makes."""
 
     @property
     def running(self) -> bool:
+        """Whether lists are still to be made."""
         return self.state == "running"
 
     @classmethod

@@ -39,9 +39,9 @@ class Remaking:
         """Do what is to be done next; give the seconds until the next look is worth it."""
         try:
             running = await self._service.running_regenerations()
-            ended = await self._ended(running, jobs)
+            over = await self._over(running, jobs)
             closing = timedelta(seconds=self._settings.closing_seconds)
-            need = plan_everyone(running, jobs, ended, drops_first, closing, self._clock())
+            need = plan_everyone(running, jobs, over, drops_first, closing, self._clock())
             if need is None:
                 await self._warn(running, jobs)
                 return self._settings.resync_seconds
@@ -51,16 +51,24 @@ class Remaking:
         except (TryAgain, Refused) as trouble:
             logger.warning("cannot serve the regenerations of everyone's lists: %s", trouble)
             return self._settings.retry_seconds
+        except Exception:  # a fault that one regeneration brings to light must not stop drops and trainings
+            logger.exception("the regenerations of everyone's lists cannot be served")
+            return self._settings.retry_seconds
         return self._settings.follow_seconds
 
-    async def _ended(self, running: list[RegenerationView], jobs: Mapping[str, JobView]) -> set[str]:
-        """Ask after each Job's regeneration that does not run: one that is through leaves its Job to end by itself."""
-        over: set[str] = set()
+    async def _over(self, running: list[RegenerationView], jobs: Mapping[str, JobView]) -> list[JobView]:
+        """
+        Ask after each Job's regeneration that does not run, and return the Jobs that have nothing left to do.
+
+        One whose regeneration is through ends by itself, but not while it pauses.
+        """
+        over = []
         for job in left_behind(running, jobs.values()):
             regeneration_id = str(job.regeneration)
             found = await self._service.regeneration(regeneration_id)  # of one that was replaced: that in its place
-            if found is None or found.id != regeneration_id or found.state == "failed":
-                over.add(regeneration_id)
+            is_ended = found is None or found.id != regeneration_id or found.state == "failed"
+            if is_ended or (job.suspended and found is not None and not found.running):
+                over.append(job)
         return over
 
     async def _warn(self, running: list[RegenerationView], jobs: Mapping[str, JobView]) -> None:
@@ -73,7 +81,7 @@ class Remaking:
                 await self._make(regeneration)
             case RemoveJob(name, uid):
                 await self._cluster.delete_job(name, uid)
-                logger.info("removed Job %s: its regeneration was ended", name)
+                logger.info("removed Job %s: its regeneration is over", name)
             case PauseJob(name, uid, suspend):
                 await self._cluster.suspend_job(name, uid, suspend)
                 logger.info("Job %s %s", name, "pauses: drops go first" if suspend else "goes on")

@@ -172,7 +172,7 @@ class Settings:
             10**15,
             unit="pairs",
             reason="with more pairs a training works on parts of the users, one after the other, and takes a third of "
-            "the memory. Up to so many it has one part, whose factors are exact.",
+            "the memory. Up to so many it has one part, whose factors are exact up to 3 million pairs.",
         ),
     )
     training_partitions: int = field(

@@ -15,6 +15,7 @@ from recommendation.clock import SteadyClock, utc_now
 from recommendation.database.database import Database
 from recommendation.errors import RecommendationError, StoreUnavailable
 from recommendation.regeneration import store as regenerations
+from recommendation.regeneration.ending import fail_regeneration
 from recommendation.regeneration.everyone import open_for_everyone
 from recommendation.settings import Settings
 from recommendation_jobs import exits, regenerate, shard_processes, train
@@ -105,6 +106,24 @@ def test_one_that_a_newer_takes_over_ends_well(
     monkeypatch.setattr(shard_processes, "run", overtaken)
     assert regenerate.remake_all(settings, database) == exits.DONE
     assert f"regeneration {newest(database).regeneration_id} takes its place" in capsys.readouterr().out
+
+
+def test_a_shard_of_one_that_a_newer_takes_over_ends_well_and_of_one_that_was_ended_it_does_not(
+    database: Database, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.run(parse(["train"]), settings, database) == exits.DONE
+    with database.writing() as connection:
+        older, newer = (open_for_everyone(connection, "jobs", None, 1, SteadyClock()()) for _ in range(2))
+    shard = ["--shard", "0", "--shards", "1"]
+    of_older = parse(["regenerate", "--regeneration", older.regeneration_id, *shard])
+    assert regenerate.run(of_older, settings, database) == exits.DONE
+    told = f"regeneration {older.regeneration_id} ended: regeneration {newer.regeneration_id} takes its place"
+    assert told in capsys.readouterr().out
+    with database.writing() as connection:
+        fail_regeneration(connection, newer.regeneration_id, [0], SteadyClock()())
+    of_newer = parse(["regenerate", "--regeneration", newer.regeneration_id, *shard])
+    with pytest.raises(RecommendationError, match="was ended"):
+        regenerate.run(of_newer, settings, database)
 
 
 @pytest.mark.parametrize(

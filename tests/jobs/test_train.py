@@ -4,13 +4,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from shop import event, send
+from shop import checkerboard, event, send, settings_of
 
 from recommendation.catalogue.drop_store import put_drop
 from recommendation.catalogue.drops import Drop
 from recommendation.catalogue.games import Game
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
+from recommendation.errors import StoreUnavailable
 from recommendation.experiments.holdout import is_held_back, measured
 from recommendation.experiments.sample_ratios import mismatches
 from recommendation.interactions.event_ids import claim_event_ids
@@ -53,6 +54,18 @@ def test_a_training_counts_whether_users_of_a_holdout_are_missing(
     assert "users of a variant are missing (sample ratio mismatch): drop uid" in caplog.text
     with database.reading() as connection:
         assert mismatches(connection, utc_now()) == {"experiment": 0, "drop": 1}
+
+
+def test_a_count_of_sample_ratios_that_fails_is_told_and_the_training_stays_what_it_was(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the database does not answer")
+
+    checkerboard(database)
+    monkeypatch.setattr(train, "count_sample_ratios", away)
+    assert train.run(parse(["train"]), settings_of(database, tmp_path), database) == exits.DONE
+    assert "sample ratios were not counted" in caplog.text
 
 
 @pytest.mark.parametrize(("event_type", "warned"), [("viewed", True), ("played", False)])

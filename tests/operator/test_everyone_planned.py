@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommendation_operator import names
-from recommendation_operator.everyone import Close, MakeJob, Need, PauseJob, RemoveJob, plan_everyone
+from recommendation_operator.everyone import Close, MakeJob, Need, PauseJob, RemoveJob, left_behind, plan_everyone
 from recommendation_operator.records import JobView, RegenerationView
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -33,9 +34,9 @@ ALL = (0, 1, 2, 3)
 
 
 def planned(
-    running: list[RegenerationView], jobs: list[JobView], ended: tuple[str, ...] = (), drops_first: bool = False
+    running: list[RegenerationView], jobs: list[JobView], over: Sequence[JobView] = (), drops_first: bool = False
 ) -> Need | None:
-    return plan_everyone(running, {job.name: job for job in jobs}, ended, drops_first, CLOSING, NOW)
+    return plan_everyone(running, {job.name: job for job in jobs}, over, drops_first, CLOSING, NOW)
 
 
 @pytest.mark.parametrize(
@@ -66,19 +67,21 @@ def test_the_next_waits_for_the_one_that_is_served() -> None:
 
 
 def test_the_job_of_one_that_was_ended_goes_before_the_next_is_made() -> None:
-    assert planned([SECOND], [JOB], ended=("r-1",)) == RemoveJob(JOB.name, JOB.uid)
-    assert planned([], [JOB], ended=("r-1",), drops_first=True) == RemoveJob(JOB.name, JOB.uid)
-    assert planned([SECOND], [], ended=()) == MakeJob(SECOND)
+    assert planned([SECOND], [JOB], over=(JOB,)) == RemoveJob(JOB.name, JOB.uid)
+    assert planned([], [JOB], over=(JOB,), drops_first=True) == RemoveJob(JOB.name, JOB.uid)
+    assert planned([SECOND], [], over=()) == MakeJob(SECOND)
 
 
 def test_the_job_of_one_that_is_through_ends_by_itself() -> None:
     assert planned([], [JOB]) is None
-    assert planned([], [FAILED], ended=("r-1",)) is None, "its logs stay"
+    assert left_behind([], [JOB, PAUSED]) == [JOB, PAUSED]
+    assert left_behind([], [FAILED, COMPLETE]) == [], "its logs stay"
 
 
 def test_jobs_of_drops_and_trainings_are_none_of_its_business() -> None:
     others = [JobView("content-drop-x-1", "a", "drop", "r-1"), JobView("train-x", "b", trains=True)]
-    assert planned([], others, ended=("r-1",)) is None
+    assert left_behind([], others) == []
+    assert planned([], others) is None
 
 
 @given(st.booleans(), st.sampled_from([None, "Complete", "Failed"]), st.booleans(), st.booleans())
@@ -87,7 +90,7 @@ def test_it_comes_to_rest(suspended: bool, outcome: str | None, drops_first: boo
     running = [] if gone else [FIRST]
     job = replace(JOB, suspended=suspended, outcome=outcome, ended=NOW if outcome else None)
     jobs, steps = [job], 0
-    while (need := planned(running, jobs, ("r-1",) if gone else (), drops_first)) is not None:
+    while (need := planned(running, jobs, left_behind(running, jobs), drops_first)) is not None:
         steps += 1
         assert steps <= 2
         match need:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_faults import ERROR_AFTER, KILL_AFTER, KILL_BEFORE, LOST_REPLY
+from quiet_world import Clock, QuietCluster, QuietService
 from test_killed_operator import each_way
 from world import World, a_drop, play
 
+from recommendation_operator.hindered import Hindered
 from recommendation_operator.names import REGENERATION_LABEL, everyones_job_name
+from recommendation_operator.records import JobView, RegenerationView
+from recommendation_operator.remaking import Remaking
+from recommendation_operator.settings import OperatorSettings
 
 WRITES = ("POST jobs 1",)
 READS = ("GET /regenerations 1", "GET /regenerations 2", "GET jobs 1", "GET cronjobs/NAME 1")
@@ -96,6 +103,62 @@ def test_a_drop_that_is_served_comes_before_one_that_has_no_job_yet(tmp_path: Pa
         await world.until(lambda: opened["state"] == "succeeded")
 
     play(tmp_path, scene)
+
+
+def test_a_job_that_pauses_goes_where_others_have_ended_its_regeneration(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        world.gate.clear()
+        opened = world.service.open_for_everyone()
+        world.start_operator()
+        await world.until(lambda: jobs_of_everyone(world))
+        world.apply(a_drop())
+        await world.until(lambda: world.reason() == "JobRunning")
+        assert jobs_of_everyone(world)[0]["spec"]["suspend"] is True
+        opened["state"] = "succeeded"
+        await world.until(lambda: jobs_of_everyone(world) == [])
+        assert world.reason() == "JobRunning"
+        world.gate.set()
+        await world.finished("autumn-release")
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("state", ["running", "succeeded"])
+def test_a_job_that_does_not_pause_is_left_to_end_by_itself(state: str) -> None:
+    assert asyncio.run(served(regenerations={"r-1": RegenerationView("r-1", state, 2)}, suspended=False)) == 1
+    assert asyncio.run(served(regenerations={"r-1": RegenerationView("r-1", state, 2)}, suspended=True)) == int(
+        state == "running"
+    )
+
+
+def test_a_fault_of_one_regeneration_stops_neither_drops_nor_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    class Faulty(QuietService):
+        async def running_regenerations(self) -> list[RegenerationView]:
+            raise KeyError("shards")
+
+    assert asyncio.run(remaking(Faulty()).serve({}, drops_first=False)) == SETTINGS.retry_seconds
+    assert "the regenerations of everyone's lists cannot be served" in caplog.text
+
+
+SETTINGS = OperatorSettings(service_url="http://service", job_template=Path("template.yaml"))
+
+
+def remaking(service: QuietService, cluster: QuietCluster | None = None) -> Remaking:
+    cluster = cluster or QuietCluster(service, {})
+    clock = Clock(datetime(2026, 11, 28, tzinfo=UTC))
+    return Remaking(cluster, service, SETTINGS, Hindered(cluster, SETTINGS, clock), clock)  # type: ignore[arg-type]
+
+
+async def served(regenerations: dict[str, RegenerationView], suspended: bool) -> int:
+    """Serve once with the Job of a regeneration that the service does not list as running; count the Jobs left."""
+    service = QuietService()
+    service.regenerations = regenerations
+    cluster = QuietCluster(service, {})
+    name = everyones_job_name("r-1")
+    cluster.jobs[name] = {}
+    job = JobView(name, "uid", regeneration="r-1", suspended=suspended, for_everyone=True)
+    await remaking(service, cluster).serve({name: job}, drops_first=True)
+    return len(cluster.jobs)
 
 
 @pytest.mark.parametrize("fault", [None, KILL_AFTER, LOST_REPLY])

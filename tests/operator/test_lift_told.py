@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,21 @@ ACCEPTED = {
     "message": "the service knows games and placement",
     "lastTransitionTime": "2026-11-28T11:00:00Z",
 }
+
+
+def test_lifts_are_not_asked_for_without_a_pause_whatever_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, rests = replace(SETTINGS, lift_seconds=1e-9), list[float]()
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", rest)
+    service = QuietService()
+    lifts = Lifts(QuietCluster(service, {}), service, settings, Clock(NOW), list)  # type: ignore[arg-type]
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(lifts.run())
+    assert rests == [settings.pause_seconds]
 
 
 # In a world of its own

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from recommendation.catalogue.drops import LAST_PLACE
-from recommendation.rows import RowError, as_fields, whole_number
+from recommendation.rows import RowError, whole_number
 
 SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE = 0.01, 36_500.0
 """Days, as `INTERACTION_HALF_LIFE_DAYS`; 0 switches it off."""
@@ -61,8 +61,7 @@ def parse_read_settings(value: object) -> ReadSettings | None:
     if not value.keys() <= _PARSERS.keys():
         unknown = ", ".join(sorted(repr(str(name)[:40]) for name in value.keys() - _PARSERS.keys())[:3])
         raise RowError("unknown_setting", f"no variant changes {unknown}; it may change {', '.join(_PARSERS)}")
-    fields = as_fields(value, frozenset(_PARSERS), required=())
-    found = ReadSettings(**{name: parse(fields, name) for name, parse in _PARSERS.items()})
+    found = ReadSettings(**{name: parse(value, name) for name, parse in _PARSERS.items()})
     return found if found.changed else None
 
 

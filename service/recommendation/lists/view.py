@@ -8,7 +8,7 @@ A view is a value: a reader takes the present one, and a change makes a new one.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -24,7 +24,7 @@ from recommendation.catalogue.games import Catalogue, Game
 from recommendation.catalogue.popularity import PopularGame
 from recommendation.engine.model import LiveModel
 from recommendation.engine.releases import Release, extended, is_new
-from recommendation.experiments.experiment import Experiment
+from recommendation.experiments.experiment import Experiment, versions_of
 from recommendation.experiments.holdout import holdout_of, is_held_back
 from recommendation.experiments.treatment import Treatments
 from recommendation.lists.first_party import FirstPartyList
@@ -78,6 +78,31 @@ class StoreView:
         """Return the same view ranked by another model; the two share what no model changes."""
         other = replace(self, live=live, beside={})
         vars(other).update({name: getattr(self, name) for name in _WITHOUT_MODEL})
+        return other
+
+    def if_live(self, live: LiveModel) -> "StoreView":
+        """Return the view if another model were live: the one that is live stands beside where experiments name it."""
+        named = versions_of(self.experiments) - {live.version}
+        models = [view.live for view in (self, *self.beside.values()) if view.live is not None]
+        beside: dict[str, StoreView] = {}
+        view = replace(self, live=live, beside=beside)
+        beside.update({model.version: view.with_model(model) for model in models if model.version in named})
+        return view
+
+    def with_beside(self, beside: Mapping[str, "StoreView"]) -> "StoreView":
+        """Return the same view with others beside it; what was worked out for it stays so."""
+        return self._but_for(("_turns",), beside=beside)
+
+    def with_everyone(self, everyone: Mapping[str, "FirstPartyList"]) -> "StoreView":
+        """Return the same view, and those beside it, with other lists for everyone."""
+        beside = {version: view.with_everyone(everyone) for version, view in self.beside.items()}
+        return self._but_for(("_turns", "own_of_everyone"), everyone=everyone, beside=beside)
+
+    def _but_for(self, changed: Collection[str], **changes: Any) -> "StoreView":
+        """Return the view with changes, and what was worked out for it, but for what they change."""
+        other = replace(self, **changes)
+        kept = {name: value for name, value in vars(self).items() if name not in vars(other) and name not in changed}
+        vars(other).update(kept)
         return other
 
     def ranked_by(self, version: str) -> "StoreView":

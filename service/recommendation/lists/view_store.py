@@ -90,7 +90,7 @@ class ViewLoader:
         if not self.view.beside.keys() <= named:
             # The view that still serves lets go first: nothing that is loaded now comes beside what is not wanted.
             wanted = {name: other for name, other in self.view.beside.items() if name in named}
-            self.view = replace(self.view, beside=wanted)
+            self.view = self.view.with_beside(wanted)
         self._models.let_go(version, named)
         self._models.take_up(connection, version, named, now)
         ready, live_version = self._models.with_releases_of(view.catalogue), self._models.live

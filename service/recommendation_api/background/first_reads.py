@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -43,6 +44,10 @@ class FirstReads:
         self._waiting: dict[tuple[Begun, str], datetime] = {}
         self._known: set[int] = set()
         self._begun: set[Begun] = set()
+        self._leaving: dict[tuple[Begun, str], datetime] = {}
+        """What a thread is leaving in the store."""
+        self._settling = threading.Lock()
+        """Held for moments, where what is being left is taken and settled, and where a user is forgotten."""
         self.left_out = 0
         """Reads that were not noted, as too many waited."""
 
@@ -73,11 +78,15 @@ class FirstReads:
         """
         Drop what waits of a user who was erased or merged.
 
-        What is being left at this moment is left out by the store, which knows of the erasure.
+        What is being left at this moment is left out by the store, which knows of the erasure. It is not known then:
+        the user may come back at once, and counts from the first read on.
         """
-        for begun in self._begun:
-            self._waiting.pop((begun, user_id), None)
-            self._known.discard(hash((begun, user_id)))
+        with self._settling:
+            for begun in self._begun:
+                key = begun, user_id
+                self._waiting.pop(key, None)
+                self._leaving.pop(key, None)
+                self._known.discard(hash(key))
 
     def leave(self) -> None:
         """
@@ -86,16 +95,29 @@ class FirstReads:
         Raises:
             StoreUnavailable: some or all of it still waits.
         """
-        waiting = list(self._waiting.items())  # the event loop goes on noting; what comes now waits for the next turn
+        waiting = list(self._waiting)  # the event loop goes on noting; what comes now waits for the next turn
         for start in range(0, len(waiting), MOST_TOGETHER):
-            some = dict(waiting[start : start + MOST_TOGETHER])
-            with self._database.writing() as connection:
-                leave_first_reads(connection, some)
-            if len(self._known) + len(some) > MOST_KNOWN:
+            some = self._take(waiting[start : start + MOST_TOGETHER])
+            if some:
+                with self._database.writing() as connection:
+                    leave_first_reads(connection, some)
+                self._settle()
+
+    def _take(self, keys: Iterable[tuple[Begun, str]]) -> dict[tuple[Begun, str], datetime]:
+        """Take what still waits of some: users may have been forgotten meanwhile."""
+        with self._settling:
+            self._leaving = {key: self._waiting[key] for key in keys if key in self._waiting}
+            return dict(self._leaving)
+
+    def _settle(self) -> None:
+        """Know what was left and not forgotten meanwhile; it waits no more."""
+        with self._settling:
+            if len(self._known) + len(self._leaving) > MOST_KNOWN:
                 self._known = set()
-            self._known.update(map(hash, some))
-            for key in some:
+            self._known.update(map(hash, self._leaving))
+            for key in self._leaving:
                 self._waiting.pop(key, None)
+            self._leaving = {}
 
     async def keep_leaving(self) -> None:
         """Leave what waits until cancelled, and the rest of it then."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import replace
 
 from recommendation.catalogue.games import Catalogue
 from recommendation.database.database import Database
@@ -56,7 +55,7 @@ class OtherModels:
         if present.live is not None and present.live.version == version:
             return present
         if (beside := present.beside.get(version)) is not None:  # an experiment names it: it is there already
-            return replace(present, live=beside.live)
+            return present.if_live(beside.live) if beside.live is not None else present
         model, extended, view = self._model, self._extended, self._view
         if model is None or model.version != version:
             self.let_go()  # before the next is loaded: never two of them
@@ -64,7 +63,7 @@ class OtherModels:
         if extended is None or self._catalogue is not present.catalogue:
             extended, view = with_releases(model, present.catalogue), None
         if view is None or self._of is not present:
-            view = replace(present, live=extended)
+            view = present.if_live(extended)
         self._model, self._extended, self._catalogue = model, extended, present.catalogue
         self._view, self._of = view, present
         return view

@@ -8,17 +8,15 @@ from starlette.responses import Response
 
 from recommendation.errors import ArtifactRefused, ModelMissing
 from recommendation.ids import is_printable_ascii
-from recommendation.lists.page import active_list
-from recommendation.lists.reads import read_users
 from recommendation.lists.sources import PageRequest
 from recommendation_api.http.auth import needs
-from recommendation_api.http.pages import decode_cursor, json_body_response, list_body
+from recommendation_api.http.pages import decode_cursor, json_body_response
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.lists import ListOut
 from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import Problem, unknown_model
-from recommendation_api.routes.lists import Limit
+from recommendation_api.routes.lists import Limit, uncounted_list
 
 router = APIRouter(tags=["training"], dependencies=[needs("admin")])
 
@@ -52,8 +50,4 @@ def _list_by(parts: Parts, version: str, user_id: str, page: PageRequest) -> byt
         raise unknown_model() from None
     except ArtifactRefused as error:
         raise Problem(409, "model_refused", f"{version} cannot be loaded: {error}") from None
-    with parts.database.reading() as connection:
-        how = parts.list_settings
-        state = read_users(connection, [user_id], how.needs_times(view), how.often)[user_id]
-    active = active_list(state, view, page, parts.list_settings, parts.settings.fresh_reads, parts.clock())
-    return list_body(active, page.limit, view.catalogue)
+    return uncounted_list(parts, view, user_id, page)

@@ -16,6 +16,7 @@ from recommendation.engine.model import LiveModel
 from recommendation.errors import no_model
 from recommendation.lists.asked import MOST_EXCLUDED, MOST_NAMES, MOST_ON_PAGE, USUAL_ON_PAGE, parse_sources
 from recommendation.lists.page import ActiveList, active_list
+from recommendation.lists.reads import read_users
 from recommendation.lists.sources import PageRequest
 from recommendation.lists.tags import TagFilter
 from recommendation.lists.user import UserState
@@ -148,6 +149,14 @@ def _tags(tag: list[str] | None, exclude_tag: list[str] | None) -> TagFilter:
 
 def _list_of(parts: Parts, view: StoreView, state: UserState, page: PageRequest, now: datetime) -> ActiveList:
     return active_list(state, view, page, parts.list_settings, parts.settings.fresh_reads, now)
+
+
+def uncounted_list(parts: Parts, view: StoreView, user_id: str, page: PageRequest) -> bytes:
+    """Make the list that a user would get of a view that no reader has; to be called in a thread."""
+    how = parts.list_settings
+    with parts.database.reading() as connection:
+        state = read_users(connection, [user_id], how.needs_times(view), how.often)[user_id]
+    return list_body(_list_of(parts, view, state, page, parts.clock()), page.limit, view.catalogue)
 
 
 def make_page(parts: Parts, view: StoreView, state: UserState, page: PageRequest) -> ActiveList:

@@ -1,24 +1,21 @@
 """What a user would read if the shop put a game into a list of its own: looked at before it is done."""
 
-from dataclasses import replace
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from recommendation.lists.first_party import FirstPartyItem, parse_item, parse_source, with_item
-from recommendation.lists.page import active_list
-from recommendation.lists.reads import read_users
 from recommendation.lists.sources import PageRequest
 from recommendation.rows import as_fields, required_id
 from recommendation_api.http.auth import needs
 from recommendation_api.http.bodies import parse_json, read_body
-from recommendation_api.http.pages import json_body_response, list_body
+from recommendation_api.http.pages import json_body_response
 from recommendation_api.openapi import schemas
 from recommendation_api.openapi.answers import answer
 from recommendation_api.openapi.answers.lists import ListOut
 from recommendation_api.parts import Parts, parts_of
 from recommendation_api.problems import unknown_game
+from recommendation_api.routes.lists import uncounted_list
 
 router = APIRouter(tags=["readers"], dependencies=[needs("read")])
 
@@ -50,11 +47,6 @@ async def preview_own_item(request: Request, source: schemas.Source, game_id: sc
 
 def _list_with(parts: Parts, user_id: str, source: str, item: FirstPartyItem) -> bytes:
     """Make a list as if an item were written; in a thread, as the view has to be made ready anew."""
-    now, present = parts.clock(), parts.views.view
-    view = replace(present, everyone=with_item(present.everyone, source, item, now))
-    with parts.database.reading() as connection:
-        how = parts.list_settings
-        state = read_users(connection, [user_id], how.needs_times(view), how.often)[user_id]
-    page = PageRequest()
-    active = active_list(state, view, page, parts.list_settings, parts.settings.fresh_reads, now)
-    return list_body(active, page.limit, view.catalogue)
+    present = parts.views.view
+    view = present.with_everyone(with_item(present.everyone, source, item, parts.clock()))
+    return uncounted_list(parts, view, user_id, PageRequest())

@@ -68,27 +68,24 @@ async def stop_run(request: Request, run_id: schemas.Named) -> Response:
     """
 
     def stop(connection: Connection, now: datetime) -> Answer:
-        if not is_printable_ascii(run_id) or runs.get_run(connection, run_id) is None:
-            raise _unknown_run()
-        runs.request_stop(connection, run_id, now)
-        run = runs.get_run(connection, run_id)
-        return Answer(200, orjson.dumps(run_document(run)) if run else b"")
+        runs.request_stop(connection, _run_named(connection, run_id).run_id, now)
+        return Answer(200, orjson.dumps(run_document(_run_named(connection, run_id))))
 
     return answered(*await once(request, b"", stop))
 
 
-def _unknown_run() -> Problem:
-    return Problem(404, "unknown_run", "there is no such training run; GET /train lists them")
+def _run_named(connection: Connection, run_id: str) -> TrainingRun:
+    run = runs.get_run(connection, run_id) if is_printable_ascii(run_id) else None
+    if run is None:
+        raise Problem(404, "unknown_run", "there is no such training run; GET /train lists them")
+    return run
 
 
 @runs_router.get("/train/{run_id}", responses=answer(RunOut))
 def get_run(request: Request, run_id: schemas.Named) -> Response:
     """Read a run: state, duration, sizes, quality, error."""
     with parts_of(request).database.reading() as connection:
-        run = runs.get_run(connection, run_id) if is_printable_ascii(run_id) else None
-    if run is None:
-        raise _unknown_run()
-    return json_response(run_document(run))
+        return json_response(run_document(_run_named(connection, run_id)))
 
 
 @runs_router.get("/train", responses=answer(RunsOut))

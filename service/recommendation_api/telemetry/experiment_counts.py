@@ -95,5 +95,5 @@ def _counted(
     for key in sorted(keys):
         family.add_metric(key, counts[key])
     for key in counts.keys() - keys:
-        del counts[key]
+        counts.pop(key, None)  # two scrapes may come at once
     return family

@@ -1,14 +1,16 @@
 """First reads in the memory of a process: each user once, within bounds, and none is lost while the store is away."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from recommendation.database.database import Database
 from recommendation.database.tables import exposures
 from recommendation.errors import StoreUnavailable
+from recommendation.experiments.first_reads import leave_first_reads
 from recommendation.experiments.treatment import Begun
 from recommendation_api.background import first_reads
 from recommendation_api.background.first_reads import FirstReads
@@ -79,6 +81,28 @@ def test_who_was_erased_waits_no_more(database: Database) -> None:
     reads.forget("bob")
     reads.saw("bob", (ONE,), NOW + MINUTE)
     assert len(reads) == 1, "who comes back is noted anew"
+
+
+def test_who_is_erased_while_first_reads_are_left_and_comes_back_at_once_is_noted_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = FirstReads(database)
+    for user in ("ann", "bob", "cid"):
+        reads.saw(user, (ONE,), NOW)
+
+    def erased_meanwhile(connection: Connection, seen: Mapping[tuple[Begun, str], datetime]) -> int:
+        reads.forget("ann")
+        reads.forget("cid")
+        reads.saw("ann", (ONE,), NOW + MINUTE)
+        return leave_first_reads(connection, {key: at for key, at in seen.items() if key[1] == "bob"})
+
+    with monkeypatch.context() as patched:
+        patched.setattr(first_reads, "leave_first_reads", erased_meanwhile)
+        reads.leave()
+    assert len(reads) == 1
+    reads.saw("cid", (ONE,), NOW + MINUTE)
+    reads.leave()
+    assert left(database) == {("one", "ann", NOW + MINUTE), ("one", "bob", NOW), ("one", "cid", NOW + MINUTE)}
 
 
 def test_the_rest_is_left_as_the_process_ends(database: Database) -> None:

@@ -125,3 +125,27 @@ def test_a_model_that_is_not_there_is_refused_with_what_to_do(store: Store, vers
     problem = begin(store, "v77", 409)
     assert (problem["code"], "GET /models" in problem["detail"]) == ("experiment_refused", True)
     assert begin(store, "live", 422)["code"] == "invalid_model_version"
+
+
+def test_a_preview_of_the_shops_own_list_shows_in_the_list_of_a_variants_model(
+    store: Store, versions: tuple[str, str]
+) -> None:
+    begin(store, versions[0])
+    user = users_of(store, "older")[0]
+    assert all(item["game_id"] != "g09" for item in store.get(f"/user/{user}", params={"limit": 1})["items"])
+    told = store.post("/lists/editorial/g09/preview", {"user_id": user, "position": 1})
+    assert (told["items"][0]["game_id"], told["model_version"]) == ("g09", versions[0])
+    assert store.call("PUT", "/lists/editorial/g09", json={"position": 1}).status_code == 200
+    assert ranked(store.get(f"/user/{user}")) == ranked(told)
+
+
+def test_a_list_as_if_another_version_were_live_keeps_the_live_one_beside_where_an_experiment_names_it(
+    store: Store, versions: tuple[str, str]
+) -> None:
+    first, second = versions
+    begin(store, second)
+    user, other = users_of(store, "older")[0], users_of(store, "live")[0]
+    compared = {who: store.get(f"/models/{first}/lists/{who}") for who in (user, other)}
+    assert (compared[user]["model_version"], compared[other]["model_version"]) == (second, first)
+    assert store.call("POST", f"/models/{first}/promote").status_code == 200
+    assert {who: store.get(f"/user/{who}") for who in (user, other)} == compared

@@ -15,6 +15,7 @@ from recommendation.catalogue.store import put_games
 from recommendation.database.database import Database
 from recommendation.experiments.experiment import Experiment, Variant
 from recommendation.experiments.store import delete_experiment, put_experiment
+from recommendation.lists.models_at_hand import ModelsAtHand
 from recommendation.lists.own_view import own_view
 from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.personal import ListSettings
@@ -162,6 +163,28 @@ def test_models_go_with_their_experiment_and_no_two_more_are_ever_held(
     monkeypatch.setattr(loader._models, "take_up", noting)
     assert loaded(database, loader).beside.keys() == {second}
     assert held == [({third}, set())], "what is not wanted any more goes before another is loaded"
+
+
+def test_the_view_that_serves_while_models_are_loaded_is_ready_for_readers(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = two_models(database, tmp_path)
+    begin(database, first)
+    loader = ViewLoader(2**30)
+    worked_out = set(vars(loaded(database, loader)))
+    with database.writing() as connection:
+        delete_experiment(connection, "models", START)
+    serving: list[StoreView] = []
+    take_up = ModelsAtHand.take_up
+
+    def looking(self: ModelsAtHand, *given: Any) -> None:
+        serving.append(loader.view)
+        take_up(self, *given)
+
+    monkeypatch.setattr(ModelsAtHand, "take_up", looking)
+    loaded(database, loader)
+    assert serving[0].beside == {}
+    assert set(vars(serving[0])) == worked_out
 
 
 def test_pages_end_where_the_trend_of_any_of_the_models_does(database: Database, tmp_path: Path) -> None:
