@@ -36,7 +36,7 @@ from recommendation_api.batching.reads import (
     UserReads,
     reads_together,
 )
-from recommendation_api.batching.turns import WriteTurns, too_many_reads, too_many_reports
+from recommendation_api.batching.turns import WriteTurns, too_many_comparisons, too_many_reads, too_many_reports
 from recommendation_api.batching.writes import EventWrites, Statement, statement_is_possible
 from recommendation_api.keys import KeyRing
 from recommendation_api.telemetry.metrics import Metrics
@@ -178,7 +178,7 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
         many_reads=WriteTurns(1, MOST_MANY_READS_WAITING, too_many_reads),
         reports=WriteTurns(1, MOST_REPORTS_WAITING, too_many_reports),
         other_models=OtherModels(database, settings),
-        comparing=WriteTurns(1, MOST_COMPARISONS_WAITING, too_many_reads),
+        comparing=WriteTurns(1, MOST_COMPARISONS_WAITING, too_many_comparisons),
         held=held,
         event_writes=_event_writes(settings, database, loop_ingests, views, writes, held, clock),
         trainer=Trainer(settings, database, clock),

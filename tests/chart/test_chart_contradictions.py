@@ -42,7 +42,7 @@ def connections(most: int, pool: int, shards: int, limit: int) -> dict[str, obje
 
 @pytest.mark.parametrize(("most", "pool", "shards"), [(4, 10, 4), (1, 2, 1), (12, 20, 64)])
 def test_connections_may_be_just_enough_and_not_one_fewer(most: int, pool: int, shards: int) -> None:
-    need = (most + 1) * 1 * pool + shards + 6
+    need = (most + 1) * 1 * pool + 2 * shards + 6
     enough = max(need, 20)
     assert render(connections(most, pool, shards, enough)).objects
     if need > 20:
@@ -50,7 +50,18 @@ def test_connections_may_be_just_enough_and_not_one_fewer(most: int, pool: int, 
             render(connections(most, pool, shards, need - 1))
         said = str(refusal.value)
         assert f"(api.replicas.max {most} + surge 1) x 1 worker x database.poolSize {pool}" in said
-        assert f"regeneration.shardsAtOnce {shards} + 6 = {need}, but database.maxConnections is {need - 1}" in said
+        assert f"2 x regeneration.shardsAtOnce {shards} + 6 = {need}, but database.maxConnections is {need - 1}" in said
+
+
+@pytest.mark.parametrize(("cpu", "processes"), [("2", 2), (3, 3), ("1500m", 2), ("0.5", 1)])
+def test_without_an_operator_the_processes_of_the_training_pod_count(cpu: object, processes: int) -> None:
+    values = connections(4, 10, 64, 50 + 2 * processes + 6)
+    limits = {"cpu": cpu, "memory": "4Gi"}
+    values |= {"operator": {"enabled": False}, "training": {"resources": {"limits": limits}}}
+    assert render(values).objects
+    values["database"] = {"poolSize": 10, "maxConnections": 50 + 2 * processes + 5}
+    with pytest.raises(Refused, match=f"2 x CPUs in training.resources.limits {processes} \\+ 6 = "):
+        render(values)
 
 
 def test_the_arithmetic_counts_what_the_templates_render() -> None:

@@ -22,15 +22,30 @@
 {{- end -}}
 {{- end -}}
 
-{{/* One API pod runs one worker; a rollout adds one pod; six connections are for training, migration and people. */}}
+{{/* One API pod runs one worker; a rollout adds one pod; a process that remakes lists reads and writes on a connection each; six connections are for training, migration and people. */}}
 {{- define "recommendation.checkConnections" -}}
 {{- $pods := add (int .Values.api.replicas.max) (int (include "recommendation.surge" .)) -}}
 {{- $pool := int .Values.database.poolSize -}}
-{{- $shards := int .Values.regeneration.shardsAtOnce -}}
+{{- $remaking := int (include "recommendation.remakingProcesses" .) -}}
+{{- $named := ternary "regeneration.shardsAtOnce" "CPUs in training.resources.limits" .Values.operator.enabled -}}
 {{- $limit := int .Values.database.maxConnections -}}
-{{- $need := add (mul $pods $pool) $shards 6 -}}
+{{- $need := add (mul $pods $pool) (mul 2 $remaking) 6 -}}
 {{- if gt (int $need) $limit -}}
-{{- fail (printf "The database would run out of connections: (api.replicas.max %d + surge %s) x 1 worker x database.poolSize %d + regeneration.shardsAtOnce %d + 6 = %d, but database.maxConnections is %d. Lower one of them or raise the server's limit." (int .Values.api.replicas.max) (include "recommendation.surge" .) $pool $shards $need $limit) -}}
+{{- fail (printf "The database would run out of connections: (api.replicas.max %d + surge %s) x 1 worker x database.poolSize %d + 2 x %s %d + 6 = %d, but database.maxConnections is %d. Lower one of them or raise the server's limit." (int .Values.api.replicas.max) (include "recommendation.surge" .) $pool $named $remaking $need $limit) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Processes that remake lists at a time: pods of shards, or, without an operator, as many in the training pod as it has CPUs, begun ones too. */}}
+{{- define "recommendation.remakingProcesses" -}}
+{{- if .Values.operator.enabled -}}
+{{- int .Values.regeneration.shardsAtOnce -}}
+{{- else -}}
+{{- $cpu := toString (dig "limits" "cpu" "1" (.Values.training.resources | default dict)) -}}
+{{- if hasSuffix "m" $cpu -}}
+{{- div (add (atoi (trimSuffix "m" $cpu)) 999) 1000 -}}
+{{- else -}}
+{{- ceil (float64 $cpu) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine import rank_many_loops as compiled
-from recommendation.engine.model import ERROR_BY_SCORE, SMALLEST_LENGTH, Histories, Model
+from recommendation.engine.model import BY_TREND, ERROR_BY_SCORE, SMALLEST_LENGTH, Histories, Model
 from recommendation.engine.reach import by_reach
 
 CELLS = 5_200_000
@@ -256,6 +256,7 @@ def _laid_out(model: Model, hidden: NDArray[Any], width: int) -> compiled.ModelA
         SMALLEST_LENGTH,
         model.error_by_length,
         ERROR_BY_SCORE,
+        BY_TREND,
         _fixed(links.indptr[linked], np.int64),
         _fixed(links.indptr[linked + 1], np.int64),
         _fixed(columns[links.targets], np.int32),

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.compiling import compiled, inlined
-from recommendation.engine.model import BY_TREND
 
 LANES = 8
 """Listed games that are explained together: as many float64 as the widest registers hold."""
@@ -78,6 +77,8 @@ class ModelArrays(NamedTuple):
     """How wrong the product can leave a score, for a taste of length 1."""
     error_by_score: float
     """How wrong the product can leave any score, as a share of it."""
+    by_trend: int
+    """`BY_TREND`. As a constant it would be frozen into what is kept compiled, which only this file's changes renew."""
     link_starts: NDArray[np.int64]
     """Where a column's links start; empty in a model without links."""
     link_stops: NDArray[np.int64]
@@ -494,7 +495,7 @@ def _explain(
     for place in range(len(chosen)):
         space.place[chosen[place]] = -1
         if fitted.trend[chosen[place]] > space.most[place]:
-            because[place] = BY_TREND
+            because[place] = fitted.by_trend
 
 
 @inlined

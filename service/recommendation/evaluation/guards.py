@@ -62,6 +62,10 @@ ACCEPTED_GROWTH = 0.05
 """By how much a share beyond its bound, which an operator accepted, may grow by itself, over all trainings since."""
 
 
+BEST = "structure_best"
+"""Name of the best structure among the facts."""
+
+
 ACCEPTED = "accepted_"
 """Before the name of a share among the facts: what it was when an operator accepted it."""
 
@@ -102,7 +106,7 @@ def look_at(parts: MatrixParts, live: LiveData, accepting: bool = False) -> Find
     facts = {"users": float(users), "pairs": float(pairs), "active": float(active)}
     lost = _lost(facts, live.facts)
     if active < MIN_ACTIVE:
-        return Findings({**facts, **_accepted(live.facts)}, tuple(lost))
+        return Findings({**facts, **_remembered(live.facts)}, tuple(lost))
     most = float(parts.total(InteractionMatrix.pairs_per_game).max())
     facts |= {"alike": _largest_group(parts) / active, "one_game": most / users}
     shape = structure_of(parts)
@@ -127,8 +131,9 @@ _BOUNDS = {
 """Shares that need no live model: how large each may be, and how it is told."""
 
 
-def _accepted(facts: Mapping[str, float]) -> dict[str, float]:
-    return {name: share for name, share in facts.items() if name.startswith(ACCEPTED)}
+def _remembered(facts: Mapping[str, float]) -> dict[str, float]:
+    """Return what stays known of a store while it is too small to be judged: it may grow again."""
+    return {name: value for name, value in facts.items() if name.startswith(ACCEPTED) or name == BEST}
 
 
 def _alone(
@@ -153,7 +158,7 @@ def _mixed_up(shape: Structure | None, before: Mapping[str, float]) -> tuple[lis
     """Say where structure is missing, and whether that is sure: in thin stores sound data looks like chance too."""
     if shape is None:
         return [], False
-    best = before.get("structure_best")
+    best = before.get(BEST)
     least = LEAST_STRUCTURE if best is None else 1.0 + KEPT_STRUCTURE * (best - 1.0)
     if shape.ratio >= least:
         return [], True
@@ -166,9 +171,9 @@ def _mixed_up(shape: Structure | None, before: Mapping[str, float]) -> tuple[lis
 
 def _structure_facts(shape: Structure | None, before: Mapping[str, float], accepting: bool) -> dict[str, float]:
     if shape is None:
-        return {}
-    best = shape.ratio if accepting else max(shape.ratio, before.get("structure_best", shape.ratio))
-    return {"structure": shape.ratio, "structure_best": best, "crowd": shape.crowd}
+        return {BEST: before[BEST]} if BEST in before else {}
+    best = shape.ratio if accepting else max(shape.ratio, before.get(BEST, shape.ratio))
+    return {"structure": shape.ratio, BEST: best, "crowd": shape.crowd}
 
 
 def _lost(facts: Mapping[str, float], before: Mapping[str, float]) -> list[str]:

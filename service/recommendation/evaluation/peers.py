@@ -41,6 +41,9 @@ EASE_SHARE = 0.5
 """Share of the free memory that it may take; the rest is for other processes."""
 
 
+CGROUP = Path("/sys/fs/cgroup")
+
+
 def ease_fits(games: int, free_bytes: int | None = None) -> bool:
     """Whether games x games fits in memory; by default in what this machine or container has free now."""
     free = _free_bytes() if free_bytes is None else free_bytes
@@ -48,13 +51,14 @@ def ease_fits(games: int, free_bytes: int | None = None) -> bool:
 
 
 def _free_bytes() -> int:
-    """Return the memory that this process can still take: of the machine, and of a limited cgroup v2."""
+    """Return the memory that this process can still take: of the machine, and of what a limited cgroup v2 has left."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, ValueError):
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         free = int(fields.get("MemAvailable", "").removesuffix("kB")) * 1024
     with suppress(OSError, ValueError):  # "max" is no number: no limit
-        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+        most, taken = ((CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        free = min(free, max(int(most) - int(taken), 0))
     return free
 
 

@@ -22,8 +22,15 @@ def too_many_writes() -> Problem:
 
 
 def too_many_reads() -> Problem:
-    """Return the problem of a call for many lists that is turned away."""
-    return Problem(429, "too_many_reads", "too many calls for many lists; try again in a moment", {"Retry-After": "1"})
+    """Return the problem of a call for many lists, or for a preview, that is turned away."""
+    told = "too many calls for many lists or for previews at once; try again in a moment"
+    return Problem(429, "too_many_reads", told, {"Retry-After": "1"})
+
+
+def too_many_comparisons() -> Problem:
+    """Return the problem of a call for a list by another model that is turned away."""
+    told = "too many lists by models that are not live at once; try again in a moment"
+    return Problem(429, "too_many_comparisons", told, {"Retry-After": "1"})
 
 
 def too_many_reports() -> Problem:

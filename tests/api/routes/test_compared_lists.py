@@ -92,6 +92,13 @@ def test_new_games_are_placed_once_for_a_catalogue_and_not_for_each_view(
     assert placed == [16, 17]
 
 
+def test_too_many_comparisons_are_refused_by_their_name(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shop.client.app.state.parts.comparing, "_room", 0)
+    answer = shop.call("GET", "/models/v1/lists/u00")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_comparisons")
+    assert "by models that are not live" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("version", ["v0", "nonsense", "%C3%A9"])
 def test_a_version_that_is_not_kept_is_not_found(shop: Any, version: str) -> None:
     answer = shop.call("GET", f"/models/{version}/lists/u00")

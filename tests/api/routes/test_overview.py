@@ -1,11 +1,15 @@
 """The overview and the trail of changes over HTTP."""
 
+import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from recommendation.database.tables import changes
+from recommendation_api.background.minutes import MinuteCounts
 
 
 def changes_of(store: Any) -> list[tuple[str, str | None]]:
@@ -28,7 +32,18 @@ def test_a_training_that_found_too_little_data_says_so_with_what_is_missing(stor
     assert "at least 3 of each are needed" in little["text"]
 
 
-def test_a_trained_store_tells_of_model_lists_and_what_was_answered(store: Any) -> None:
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the test leaves minutes, whether one turns meanwhile or not."""
+
+    async def never(_: MinuteCounts) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(MinuteCounts, "keep_leaving", never)
+
+
+def test_a_trained_store_tells_of_model_lists_and_what_was_answered(still: None, store: Any) -> None:
     store.checkerboard()
     store.train()
     store.listed("u00")

@@ -105,6 +105,17 @@ def test_what_went_live_accepted_is_told_of_again_only_when_it_grows(sound: Inte
     assert names(look_at(bots(sound, 200), accepted)) == {"same histories"}
 
 
+def test_the_best_structure_is_remembered_while_the_store_is_too_small_to_be_judged(
+    sound: InteractionMatrix, live: LiveData
+) -> None:
+    small = look_at(sound.of_users(np.arange(60)), live, accepting=True)
+    best = live.facts["structure_best"]
+    assert small.facts["structure_best"] == best
+    few_games = sound.only_pairs(sound.indices < 20).without_empty()
+    without = look_at(few_games, LiveData({"structure_best": best}))
+    assert (without.facts["structure_best"], "structure" in without.facts) == (best, False)
+
+
 def test_small_steps_from_what_was_accepted_are_told_of_once_they_add_up(sound: InteractionMatrix) -> None:
     accepted = gone_live(bots(sound, 45))
     assert accepted.facts["accepted_alike"] == accepted.facts["alike"] == 45 / 645

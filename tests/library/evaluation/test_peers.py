@@ -1,10 +1,12 @@
 """Peers, beside figures that were worked out by hand or computed in another way."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from recommendation.evaluation import peers
 from recommendation.evaluation.data import random_split
 from recommendation.evaluation.peer_search import ease_candidates, inner_split, searched
 from recommendation.evaluation.peers import Ease, Rp3Beta
@@ -84,3 +86,13 @@ def test_where_all_scores_are_equal_one_weighting_is_tried() -> None:
     assert {one.weighting for one in ease_candidates(store())} == {"binary"}
     scored = replace(store(), scores=np.arange(1, 481, dtype=np.float32))
     assert {one.weighting for one in ease_candidates(scored)} == {"binary", "log"}
+
+
+@pytest.mark.parametrize(("most", "taken", "fits"), [("100000000", "60000000", False), ("max", "60000000", True)])
+def test_ease_counts_what_a_container_has_taken_already(
+    most: str, taken: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{most}\n")
+    (tmp_path / "memory.current").write_text(f"{taken}\n")
+    monkeypatch.setattr(peers, "CGROUP", tmp_path)
+    assert peers.ease_fits(1000) is fits  # 28 MB in half of what is free
