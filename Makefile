@@ -38,7 +38,7 @@ drop-story: setup ## Rewrite the transcript of kubectl in docs/content-drops.md;
 DEMO_STAMP := $(VENV)/.demo-installed
 # What the demo does not need is installed by the targets that need it. What nothing imports goes, as from the jobs' image.
 DEMO_NEEDS := $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
-DEMO = $(BIN)/python scripts/demo.py $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)") $(if $(PORT),--port $(PORT))
+DEMO = scripts/demo.py $(if $(DATA),--data "$(DATA)") $(if $(EVENT_TYPE),--event-type "$(EVENT_TYPE)") $(if $(PORT),--port $(PORT))
 
 $(DEMO_STAMP): pyproject.toml constraints.txt
 	@echo "installing what the demo needs into $(VENV) …"; began=$$(date +%s); \
@@ -47,11 +47,18 @@ $(DEMO_STAMP): pyproject.toml constraints.txt
 	&& sed -n 's|^RUN find /opt/recommendation/lib|find $(VENV)/lib|p' jobs/Dockerfile | sh \
 	&& touch $@ && echo "installed                   $$(( $$(date +%s) - began )) s"
 
-demo: $(DEMO_NEEDS) ## Run the whole service on the embedded database: PORT=8010, DATA=file.csv for your own events, ARGS="options of recs import"
-	@$(DEMO) $(if $(ARGS),-- $(ARGS))
+.PHONY: look-demo look-smoke
+# Before the installation, with a Python that has nothing installed: whether the port is free and the file is there.
+look-demo look-smoke: look-%:
+	@$(PYTHON) $(DEMO) --look $(if $(filter smoke,$*),--smoke) $(if $(ARGS),-- $(ARGS))
 
-smoke: $(DEMO_NEEDS) ## The same, then stop: assert that lists are personal and free of owned games, and release a game
-	@$(DEMO) --smoke $(if $(ARGS),-- $(ARGS))
+$(DEMO_NEEDS): | $(patsubst %,look-%,$(filter demo smoke,$(MAKECMDGOALS)))
+
+demo: look-demo $(DEMO_NEEDS) ## Run the whole service on the embedded database: PORT=8010, DATA=file.csv for your own events, ARGS="options of recs import"
+	@$(BIN)/python $(DEMO) $(if $(ARGS),-- $(ARGS))
+
+smoke: look-smoke $(DEMO_NEEDS) ## The same, then stop: assert that lists are personal and free of owned games, and release a game
+	@$(BIN)/python $(DEMO) --smoke $(if $(ARGS),-- $(ARGS))
 
 test-faults: setup ## Kill processes, stop the database, send malformed requests; RECOMMENDATION_FAULT_ROUNDS says how often
 	$(BIN)/python -m pytest -n 2 --dist load --hypothesis-profile=new -m faults tests

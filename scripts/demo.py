@@ -62,6 +62,9 @@ def main() -> int:
     folder = ROOT / ("build/smoke" if options.smoke else ".demo")
     try:
         with _alone(folder):
+            _look_first(options)
+            if options.look:
+                return 0
             return _smoke(folder, options) if options.smoke else _demo(folder, options)
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
@@ -74,6 +77,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--event-type", default=None, help="for wide files such as user, game, hours: what a row means")
     parser.add_argument("--port", type=int, default=8010, help="where the API listens; default 8010")
     parser.add_argument("--smoke", action="store_true", help="check the lists, then stop")
+    parser.add_argument(
+        "--look", action="store_true", help="only see whether it could come up; needs nothing installed"
+    )
     parser.add_argument("arguments", nargs="*", help="after --: more options of `recs import`, for --data")
     options = parser.parse_args()
     if options.data is None and (options.arguments or options.event_type):
@@ -81,8 +87,15 @@ def _arguments() -> argparse.Namespace:
     return options
 
 
+def _look_first(options: argparse.Namespace) -> None:
+    """Stop before anything is installed or removed where the demo could not come up."""
+    if not options.smoke:
+        _insist_on_port(options.port)
+    if options.data is not None and not options.data.is_file():
+        sys.exit(f"{options.data}: there is no such file")
+
+
 def _demo(folder: Path, options: argparse.Namespace) -> int:
-    _insist_on_port(options.port)
     began = time.monotonic()
     demo = _prepared(folder, options)
     with _api(demo, options.port) as (process, base):
@@ -168,8 +181,6 @@ class Demo:
 
 def _prepared(folder: Path, options: argparse.Namespace) -> Demo:
     """Fill a store beside the former one, which goes only then; train on it, and make everyone's list."""
-    if options.data is not None and not options.data.exists():
-        sys.exit(f"{options.data}: there is no such file")
     new = Demo(folder.with_name(f"{folder.name}.new"))
     shutil.rmtree(new.folder, ignore_errors=True)
     new.folder.mkdir(parents=True)
@@ -301,7 +312,7 @@ def _send(method: str, url: str, body: object) -> Any:
 
 
 def _insist_on_port(port: int) -> None:
-    """Stop before anything is removed when the port is taken, for instance by a demo that is still up."""
+    """Stop when the port is taken, for instance by a demo that is still up."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,6 +1,8 @@
 """A catalogue from a file: JSON lines, or rows of text with tags and similar games parted by `|`; or Parquet."""
 
+import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from recommendation_jobs.moments import UNREADABLE, Times
 from recommendation_jobs.reading.dialect import Told, plain_name
 from recommendation_jobs.report import Report
 from recommendation_jobs.source import Source
+
+log = logging.getLogger(__name__)
 
 _GAMES_AT_ONCE = 1000
 _LISTS = ("tags", "similar_to")
@@ -33,22 +37,55 @@ _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
 _TIMES = Times(without_zone_are_utc=True)
 
 
-def import_catalogue(path: Path, database: Database, report: Report, told: Told | None = None) -> None:
+@dataclass(frozen=True, eq=False)
+class CatalogueFile:
+    """A catalogue whose beginning was read."""
+
+    name: str
+    """As messages may name it."""
+    file: Source
+    columns: dict[str, str]
+    """The column of each field; none where each row names its fields."""
+
+
+def opened(path: Path, name: str, told: Told | None = None) -> CatalogueFile:
     """
-    Write what a file says of games, as `PUT /games` would; reading it again changes nothing.
+    Look at a file, and tell what is not read.
 
     Raises:
         InvalidInput: the file cannot be read, or is no catalogue.
     """
-    games = _games(Source(path, told), report)
+    file = Source(path, told)
+    columns = {} if file.dialect.kind == "json" else _columns(file)
+    for guess in file.dialect.guesses:
+        log.info("guessed: %s", guess)
+    for field, column in columns.items():
+        if column.lower() != field:
+            log.info("guessed: column %r is %s", column, field)
+    others = [repr(column) for column in file.columns if column not in (columns.values() or GAME_FIELDS)]
+    if others:
+        log.info("not read: %s", ", ".join(others[:30]))
+    return CatalogueFile(name, file, columns)
+
+
+def import_catalogue(found: CatalogueFile, database: Database | None, report: Report) -> None:
+    """
+    Write what a file says of games, as `PUT /games` would; reading it again changes nothing.
+
+    Args:
+        database: where to; None: the file is only read and checked.
+    """
+    games = _games(found, report)
     while part := list(islice(games, _GAMES_AT_ONCE)):
-        with database.writing() as connection:
-            put_games(connection, part, utc_now())
+        if database is not None:
+            with database.writing() as connection:
+                put_games(connection, part, utc_now())
         report.accepted += len(part)
 
 
-def _games(file: Source, report: Report) -> Iterator[GameChange]:
-    for line, row in _rows(file):
+def _games(found: CatalogueFile, report: Report) -> Iterator[GameChange]:
+    file = found.file
+    for line, row in _rows(file, found.columns):
         try:
             yield parse_change(row)
         except RowError as error:
@@ -61,13 +98,12 @@ def _games(file: Source, report: Report) -> Iterator[GameChange]:
             report.refuse(code, lines, count)
 
 
-def _rows(file: Source) -> Iterator[tuple[int, Any]]:
+def _rows(file: Source, columns: dict[str, str]) -> Iterator[tuple[int, Any]]:
     if file.dialect.kind == "json":
         for line, game in file.objects():
             if game is None or game:
                 yield line, game if game is None else {field: game[field] for field in GAME_FIELDS if field in game}
         return
-    columns = _columns(file)
     first = 0
     for table in file.tables(list(columns.values()), _GAMES_AT_ONCE):
         coded = {field: Coded.of_ids(table.column(name), name, whole=False) for field, name in columns.items()}

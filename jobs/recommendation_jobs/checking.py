@@ -17,6 +17,7 @@ from recommendation_jobs.columns import MISSING, Coded, Codes, Flags, Micros, ti
 from recommendation_jobs.event_types import our_type
 from recommendation_jobs.mapping import Facet, Mapping
 from recommendation_jobs.moments import UNREADABLE
+from recommendation_jobs.reading.json_lines import NO_VALUE
 
 CODES = (
     "missing_field",
@@ -34,6 +35,11 @@ _NUMBER = re.compile(rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\s*")
 _YES, _NO = (b"true", b"yes"), (b"false", b"no")
 """How spreadsheets write that something is so, or not."""
 _UNKNOWN_TYPE, _BAD_QUANTITY = -1, -2
+_WRITTEN_NUMBER = re.compile(r"\d.*[^\d.eE+-]|[^\d.eE+-].*\d")
+_DIGITS_ALONE = (
+    "write digits with a point, without signs between thousands, units or currencies, "
+    "or give --no-guess-quantity, which counts each row once"
+)
 _AS_AN_ID = "should be an id"
 _MOST_REMEMBERED = 200_000
 
@@ -286,6 +292,11 @@ class _Chunk:
         if code == "invalid_occurred_at" and texts:
             in_time = self._mapping.times.moment(texts[0][1]) != UNREADABLE
             allowed = "should lie between 1970 and now" if in_time else self._mapping.times.reason(texts[0][1])
+        if any(text.startswith(NO_VALUE) for _, text in texts):
+            texts = [(name, text.removeprefix(NO_VALUE)) for name, text in texts]
+            allowed = "should be one value, not an object or an array"
+        if code == "invalid_quantity" and any(_WRITTEN_NUMBER.search(text) for _, text in texts):
+            allowed += f"; {_DIGITS_ALONE}"
         return f"{', '.join(f'{name} {text[:80]!r}' for name, text in texts)} {allowed}"
 
     def _told_by(self, code: str) -> tuple[list[str | None], str]:

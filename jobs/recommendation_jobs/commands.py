@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
@@ -39,6 +40,9 @@ class Stopped(BaseException):
     """The process was told to stop."""
 
 
+_told_to_stop = threading.Event()
+
+
 def main(arguments: list[str] | None = None, program: str = PROGRAM) -> int:
     """Run a command; 0 done, 1 try again, 42 do not."""
     options = parse(sys.argv[1:] if arguments is None else arguments, program)
@@ -52,14 +56,21 @@ def main(arguments: list[str] | None = None, program: str = PROGRAM) -> int:
         log.error("%s", error)
         return exits.TRY_AGAIN
     except RecommendationError as error:
+        if _told_to_stop.is_set():
+            # It was raised in a callback of a library, which made another error of it.
+            return _stopped()
         log.error("%s", error)
         return exits.DO_NOT_TRY_AGAIN
     except OSError as error:
         log.error("a disk or a file failed: %s", error)
         return exits.TRY_AGAIN
     except (Stopped, KeyboardInterrupt):
-        log.warning("stopped; committed work stays, and the next start resumes from there")
-        return exits.TRY_AGAIN
+        return _stopped()
+
+
+def _stopped() -> int:
+    log.warning("stopped; committed work stays, and the next start resumes from there")
+    return exits.TRY_AGAIN
 
 
 def parse(arguments: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
@@ -101,9 +112,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.command in FILE_COMMANDS:
         return int(module.run(options))
     settings = load_settings()
+    if hasattr(module, "start"):  # looks at what it was given before it opens the database
+        return int(module.start(options, settings))
     with opened(settings) as database:
         return int(module.run(options, settings, database))
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    _told_to_stop.set()
     raise Stopped

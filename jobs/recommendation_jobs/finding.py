@@ -25,10 +25,22 @@ NAMES = {
         "feedbacktype",
     ),
     "quantity": QUANTITY_COLUMNS,
-    "time": ("occurred_at", "timestamp", "time_stamp", "date", "datetime"),
+    "time": (
+        "occurred_at",
+        "timestamp",
+        "time_stamp",
+        "event_time",
+        "date",
+        "datetime",
+        "time",
+        "created_at",
+        "unixreviewtime",
+    ),
     "event id": ("event_id",),
 }
 """Column names by which each part is guessed, likeliest first; capitals, spaces and hyphens do not matter."""
+
+_MOST_NAMED = 30
 
 
 @dataclass(frozen=True)
@@ -118,13 +130,24 @@ class Finder:
         if name not in self.columns:
             raise InvalidInput(f"there is no column {name!r} ({self.listing})")
         if self.columns.count(name) > 1:
-            raise InvalidInput(f"column {name!r} is there more than once ({self.listing})")
+            raise InvalidInput(
+                f"column {name!r} is there more than once: give one of them another name ({self.listing})"
+            )
 
     @property
     def listing(self) -> str:
         """What the file has."""
         also = "; if the first line is a row, give --no-header" if self.sample.has_header and self.sample.rows else ""
         return f"the file has the columns {', '.join(self.columns[:50])}{also}"
+
+
+def not_read(columns: Sequence[str], read: Sequence[str]) -> str:
+    """Return a sentence that names once each column that is not read; nothing where all are."""
+    others = [repr(name) for name in dict.fromkeys(columns) if name not in read]
+    if not others:
+        return ""
+    more = f" and {len(others) - _MOST_NAMED:,} more" if len(others) > _MOST_NAMED else ""
+    return f"not read: {', '.join(others[:_MOST_NAMED])}{more} (--user-column and the like say what a column is)"
 
 
 def _places(sample: FirstRows) -> dict[str, str]:

@@ -11,16 +11,26 @@ its chunks, plus their place in the file in microseconds.
 
 import argparse
 import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.settings import Settings
-from recommendation_jobs import exits, fetching, mapping
-from recommendation_jobs.catalogue_file import import_catalogue
-from recommendation_jobs.importing.interactions import import_interactions, undo_interactions
+from recommendation_jobs import catalogue_file, exits, fetching, mapping
+from recommendation_jobs.catalogue_file import CatalogueFile, import_catalogue
+from recommendation_jobs.importing import interactions as importing
+from recommendation_jobs.importing.interactions import (
+    Interactions,
+    import_interactions,
+    try_interactions,
+    undo_interactions,
+)
 from recommendation_jobs.reading import dialect
 from recommendation_jobs.reading.dialect import told_by
 from recommendation_jobs.report import Report
+from recommendation_jobs.store import opened, usable
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--catalogue", metavar="FILE", help="first write these games: JSON lines or CSV")
     mapping.add_arguments(parser)
     dialect.add_arguments(parser)
-    parser.add_argument("--dry-run", action="store_true", help="read and check the file, and count nothing")
+    parser.add_argument("--dry-run", action="store_true", help="read and check the files, and write nothing")
     parser.add_argument("--again", action="store_true", help="count rows that an earlier import counted once more")
     parser.add_argument(
         "--undo", action="store_true", help="take back what FILE counted; with the options and weights of then"
@@ -56,33 +66,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def start(options: argparse.Namespace, settings: Settings) -> int:
+    """Look at the files, and only then at the database; return the exit code."""
+    with _found(options, settings) as found, usable(settings) if options.dry_run else opened(settings) as database:
+        return _carry_out(found, options, settings, database)
+
+
 def run(options: argparse.Namespace, settings: Settings, database: Database) -> int:
-    """Import; return the exit code."""
+    """Import into a database; return the exit code."""
+    with _found(options, settings) as found:
+        return _carry_out(found, options, settings, database)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The files, whose beginnings were read."""
+
+    catalogue: CatalogueFile | None
+    interactions: Interactions | None
+
+
+@contextmanager
+def _found(options: argparse.Namespace, settings: Settings) -> Iterator[_Found]:
     if options.file is None and options.catalogue is None:
         raise InvalidInput("nothing to import: give a FILE of interactions, or --catalogue FILE")
-    code, most = exits.DONE, options.most_refused
     if options.undo and (options.file is None or options.catalogue is not None or options.dry_run):
         raise InvalidInput("--undo takes the FILE that was counted, without --catalogue and --dry-run")
-    if options.catalogue is not None:
+    catalogue = interactions = None
+    with ExitStack() as copies:
+        if options.catalogue is not None:
+            path = copies.enter_context(fetching.local_copy(options.catalogue))
+            catalogue = catalogue_file.opened(path, fetching.named(options.catalogue), told_by(options))
+        if options.file is not None:
+            path = copies.enter_context(fetching.local_copy(options.file))
+            interactions = importing.opened(path, options, settings)
+        yield _Found(catalogue, interactions)
+
+
+def _carry_out(found: _Found, options: argparse.Namespace, settings: Settings, database: Database | None) -> int:
+    if database is None:
+        log.warning("the database has no schema of this release: 'recs migrate' comes first, then the import")
+    code, done = exits.DONE, "would import" if options.dry_run else "imported"
+    if found.catalogue is not None:
         report = Report()
-        with fetching.local_copy(options.catalogue) as path:
-            import_catalogue(path, database, report, told_by(options))
-        said = f"imported {report.accepted:,} games from {fetching.named(options.catalogue)}"
-        code = _say("games", report, said, most)
-    if options.file is not None and options.undo:
-        with fetching.local_copy(options.file) as path:
-            taken = undo_interactions(path, options, settings, database)
-        named = fetching.named(options.file)
+        import_catalogue(found.catalogue, None if options.dry_run else database, report)
+        said = f"{done} {report.accepted:,} games from {found.catalogue.name}"
+        code = _say("games", report, said, options.most_refused)
+    if found.interactions is None or code != exits.DONE:
+        return code
+    if database is not None and options.undo:
+        taken = undo_interactions(found.interactions, settings, database)
+        named = found.interactions.name
         print(f"took back {taken:,} interactions of {named}; what other events made of their pairs stays")
-    elif options.file is not None and code == exits.DONE:
-        with fetching.local_copy(options.file) as path:
-            report = import_interactions(path, options, settings, database)
-        done = "would import" if options.dry_run else "imported"
-        said = f"{done} {report.accepted:,} interactions from {fetching.named(options.file)}"
-        said += f"; {report.duplicates:,} were known by their event ids" if report.duplicates else ""
-        said += f"; {report.counted_before:,} had been counted before" if report.counted_before else ""
-        code = _say("interactions", report, said, most)
-    return code
+        return exits.DONE
+    if database is None or options.dry_run:
+        report = try_interactions(found.interactions, settings, database, options.again)
+    else:
+        report = import_interactions(found.interactions, settings, database, options.again)
+    said = f"{done} {report.accepted:,} interactions from {found.interactions.name}"
+    said += f"; {report.duplicates:,} were known by their event ids" if report.duplicates else ""
+    said += f"; {report.counted_before:,} had been counted before" if report.counted_before else ""
+    return _say("interactions", report, said, options.most_refused)
 
 
 def _share(text: str) -> float:

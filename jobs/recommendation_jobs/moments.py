@@ -78,8 +78,9 @@ class Times:
             return "is a small number: say what it counts with --time-format (seconds, milliseconds, days, …)"
         if self.moment(f"{text}Z") != UNREADABLE:
             return "has no zone: --times-are-utc takes it as UTC"
-        if re.fullmatch(r"\d{1,2}([/.-])\d{1,2}\1\d{2,4}.*", text):
-            return "may mean two days: say which with --time-format, such as %d/%m/%Y"
+        if day := re.fullmatch(r"\d{1,2}([/.-])\d{1,2}\1(\d{2,4})(.*)", text):
+            date = f"%d{day[1]}%m{day[1]}%{'Y' if len(day[2]) == 4 else 'y'}"
+            return f"may mean two days: say which with --time-format, such as '{date}{_clock(day[3])}'"
         return "should be RFC 3339 such as 2026-11-22T18:00:00Z, a date, or a number since 1970; else --time-format"
 
     def moment(self, text: str) -> int:
@@ -152,3 +153,12 @@ def _micros(moment: datetime) -> int:
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"no year from {FIRST_YEAR} to {LAST_YEAR}")
     return to_micros(moment)
+
+
+def _clock(text: str) -> str:
+    """Return the format of a time of day behind a date, nothing where there is none."""
+    found = re.fullmatch(r"([ T,]+)\d{1,2}:\d\d(:\d\d)?( ?[AaPp][Mm])?", text)
+    if found is None:
+        return ""
+    half = found[3] and f"{' ' if found[3].startswith(' ') else ''}%p"
+    return f"{found[1]}{'%I' if half else '%H'}:%M{':%S' if found[2] else ''}{half or ''}"

@@ -58,7 +58,13 @@ class Source:
         return whole.hexdigest()
 
     def tables(self, columns: list[str], rows: int) -> Iterator[pa.Table]:
-        """Yield tables of exactly so many rows, the last one of fewer; memory does not grow with the file."""
+        """
+        Yield tables of exactly so many rows, the last one of fewer; memory does not grow with the file.
+
+        Raises:
+            InvalidInput: also where a column of Parquet holds lists or objects.
+        """
+        self._refuse_nested(columns)
         held: list[pa.RecordBatch] = []
         count = 0
         with self._readable():
@@ -103,6 +109,18 @@ class Source:
                 sample = bytes(stream.read(SAMPLE_BYTES)).decode(self.dialect.encoding, "replace").encode()
             return json_lines.column_names(sample.splitlines())
         return list(self.dialect.names)
+
+    def _refuse_nested(self, columns: list[str]) -> None:
+        if self.dialect.kind != "parquet":
+            return
+        with self._readable(), pa_parquet.ParquetFile(self.path) as file:
+            nested = {field.name: field.type for field in file.schema_arrow if pa.types.is_nested(field.type)}
+        for name in columns:
+            if name in nested:
+                raise InvalidInput(
+                    f"{self.path}: column {name!r} holds {nested[name]}, and not one value a row: write the file again "
+                    "with that value in a column of its own"
+                )
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         self.malformed.clear()

@@ -16,6 +16,7 @@ from recommendation.training.runs import LOST, STOPPED
 from recommendation.training.source import source_of_pairs
 from recommendation.training.train import Outcome, train
 from recommendation_jobs import exits, prune, regenerate
+from recommendation_jobs.following import Following
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +52,6 @@ def _reason(text: str) -> str:
     return text.strip()
 
 
-def _stage(stage: str) -> None:
-    log.info("stage: %s", stage)
-
-
 def run(options: argparse.Namespace, settings: Settings, database: Database) -> int:
     """Train, or work for the training of another process of this Job; return the exit code."""
     if settings.training_engine == "here":
@@ -75,7 +72,7 @@ def _train(options: argparse.Namespace, settings: Settings, database: Database, 
         if owning.nothing_is_owned(connection):
             log.warning(owning.sentence("the store", settings.owning_events))
     with source_of_pairs(database, settings.training_database_url) as source:
-        outcome = train(database, settings, SteadyClock(), options.run, _stage, options.accept, source, workers)
+        outcome = _told(options, settings, database, source, workers)
     log.info("training %s", outcome.state, extra={name: value for name, value in vars(outcome).items() if value})
     print(f"training {outcome.state}: {outcome.model_version or outcome.detail}")
     if outcome.model_version and outcome.detail:
@@ -86,6 +83,19 @@ def _train(options: argparse.Namespace, settings: Settings, database: Database, 
     code = _remake(outcome, options.regenerate, settings, database)
     _count_sample_ratios(database)  # nor this; lists go first, as counting may take long
     return code
+
+
+def _told(
+    options: argparse.Namespace, settings: Settings, database: Database, source: Database, workers: Workers | None
+) -> Outcome:
+    """Train, and tell meanwhile how far it is."""
+    told = Following()
+    try:
+        return train(
+            database, settings, SteadyClock(), options.run, told.stage, options.accept, source, workers, told.step
+        )
+    finally:
+        told.close()
 
 
 def _remake(outcome: Outcome, is_asked: bool, settings: Settings, database: Database) -> int:

@@ -18,19 +18,22 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 USER_COLUMNS = (
     "user_id", "user", "userid", "uid", "player_id", "player", "steamid", "steam_id", "customer_id", "account_id",
+    "reviewerid", "username", "visitorid",
 )  # fmt: skip
 """Names by which a file's column of users is guessed, likeliest first; capitals do not matter."""
 
 
 GAME_COLUMNS = (
     "game_id", "game", "gameid", "app_id", "appid", "item_id", "itemid", "item", "movie_id", "movieid",
-    "artist_id", "artistid", "product_id", "title", "game_title",
+    "artist_id", "artistid", "product_id", "productid", "asin", "isbn", "book_id", "anime_id", "track_id", "song_id",
+    "business_id", "recipe_id", "title", "game_title",
 )  # fmt: skip
 """The same for games. An id comes before a title, so that a file with both is read by id."""
 
 
 QUANTITY_COLUMNS = (
-    "quantity", "hours", "hours_played", "playtime", "playtime_forever", "rating", "weight"
+    "quantity", "hours", "hours_played", "playtime", "playtime_forever", "rating", "book_rating", "stars", "overall",
+    "weight",
 )  # fmt: skip
 """The same for how much of an event there was."""
 

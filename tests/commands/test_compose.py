@@ -1,6 +1,8 @@
 """`compose.yaml`: what it mounts and builds is there, and it speaks of services, settings and series that we have."""
 
+import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,20 @@ def test_images_of_ours_are_built_from_dockerfiles_that_copy_what_is_there() -> 
         assert copied, dockerfile
         for source in " ".join(copied).split():
             assert (ROOT / source).exists(), (dockerfile, source)
+
+
+def has_compose() -> bool:
+    """Tell whether the client is there; it needs no engine to read a file."""
+    client = shutil.which("docker")
+    return client is not None and subprocess.run([client, "compose", "version"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not has_compose(), reason="docker has no compose here")
+def test_the_client_takes_the_file(tmp_path: Path) -> None:
+    asked = ["docker", "compose", "--file", str(ROOT / "compose.yaml"), "config", "--format", "json"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["services"]) == set(SERVICES)
 
 
 def test_services_wait_for_services_that_are_there() -> None:

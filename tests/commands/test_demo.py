@@ -1,6 +1,9 @@
 """`make demo`: a former demo goes only when the new file was read, and what a file needs can be said."""
 
 import importlib.util
+import shutil
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +47,7 @@ def test_a_file_that_cannot_be_used_takes_nothing_away(
         file.write_text(text)
     options = arguments(demo, monkeypatch, "--data", str(file), "--event-type", "played")
     with pytest.raises(SystemExit) as ended:
+        demo._look_first(options)
         demo._prepared(former, options)
     assert str(ended.value) != "0"
     assert (former / "app.db").read_text() == "a former store"
@@ -90,3 +94,40 @@ def test_the_steps_keep_what_they_compile(demo: ModuleType, tmp_path: Path, monk
     environment = demo.Demo(tmp_path).environment
     assert "PYTHONDONTWRITEBYTECODE" not in environment
     assert environment["KEPT"] == "x"
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which something listens."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+@pytest.mark.parametrize("jobs", ["-j1", "-j4"])
+@pytest.mark.parametrize(
+    ("target", "wrong", "told"),
+    [
+        ("demo", {"PORT": "TAKEN"}, "port TAKEN is taken: give another one with PORT="),
+        ("demo", {"DATA": "nope.csv", "PORT": "0"}, "nope.csv: there is no such file"),
+        ("smoke", {"DATA": "nope.csv"}, "nope.csv: there is no such file"),
+        ("demo", {"ARGS": "--game-column x", "PORT": "0"}, "give DATA=FILE too"),
+    ],
+)
+def test_what_keeps_a_demo_from_coming_up_is_told_before_anything_is_installed(
+    tmp_path: Path, taken: int, target: str, wrong: dict[str, str], told: str, jobs: str
+) -> None:
+    """With a Python that has no package, as on a machine that has only cloned."""
+    for part in ("Makefile", "scripts/demo.py", "pyproject.toml", "constraints.txt"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / part, tmp_path / part)
+    given = [f"{name}={value.replace('TAKEN', str(taken))}" for name, value in wrong.items()]
+    bare = f"PYTHON={sys.executable} -I -S"
+    done = subprocess.run(
+        ["make", jobs, target, bare, *given], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert told.replace("TAKEN", str(taken)) in done.stderr
+    assert "installing" not in done.stdout
+    assert not (tmp_path / ".venv").exists()

@@ -102,6 +102,13 @@ def test_evaluation_reads_every_shape_too(tmp_path: Path, shape: str) -> None:
         (["1::1193::5::978300760"], (), {("1", "1193"): 15_000_000}),
         (["user-id,appid,playtime_forever", "7,10,0"], (), {("7", "10"): 0}),
         (["userID\tartistID\tweight", "2\t51\t13883"], (), {("2", "51"): 41_649_000_000}),
+        (
+            ['"User-ID";"ISBN";"Book-Rating"', '"276725";"034545104X";"5"'],
+            (),
+            {("276725", "034545104X"): 15_000_000},
+        ),
+        (["reviewerID,asin,overall,unixReviewTime", "A2,0528881469,5.0,1370131200"], (), {("A2", "0528881469"): 15e6}),
+        (["user_id,anime_id,rating", "1,20,2"], (), {("1", "20"): 6_000_000}),
         (['151603712,"The Elder Scrolls V",purchase,1.0,0'], (), {("151603712", "The Elder Scrolls V"): 5_000_000}),
     ],
 )
@@ -295,6 +302,29 @@ def test_a_guess_is_told_and_can_be_switched_off(
     off = ("--no-guess-quantity", "--no-guess-time")
     assert files.run_import(database, file, "--event-type", "purchased", *off) == exits.DONE
     assert files.scores(database) == {("u", "g"): 105_000_000}
+
+
+def test_every_guess_is_told_and_every_column_that_is_not_read_is_named_once(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = files.write(tmp_path / "b.csv", "User-ID;ISBN;Book-Rating;Age;Where;Age", "7;3;2;40;here;41")
+    caplog.set_level("INFO")
+    assert files.run_import(database, file, "--event-type", "played") == exits.DONE
+    told = [record.message for record in caplog.records if record.message.startswith(("guessed", "not read"))]
+    assert told == [
+        "guessed: values are parted by semicolons (--separator says otherwise)",
+        "guessed: column 'User-ID' is the user (--user-column says otherwise)",
+        "guessed: column 'ISBN' is the game (--game-column says otherwise)",
+        "guessed: column 'Book-Rating' is the quantity (--quantity-column says otherwise)",
+        "not read: 'Age', 'Where' (--user-column and the like say what a column is)",
+    ]
+    read_csv(file, Columns())
+    assert "not read: 'Age', 'Where'" in capsys.readouterr().out
+    catalogue = files.write(tmp_path / "c.csv", "isbn;Name;publisher", "3;Three;X")
+    assert files.run_import(database, file, "--catalogue", str(catalogue), "--event-type", "played") == exits.DONE
+    assert "guessed: column 'isbn' is game_id" in caplog.text
+    assert "guessed: column 'Name' is title" in caplog.text
+    assert "not read: 'publisher'" in caplog.text
 
 
 def test_everything_that_is_missing_is_named_in_one_message(database: Database, tmp_path: Path) -> None:

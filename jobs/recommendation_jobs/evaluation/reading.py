@@ -17,7 +17,7 @@ from recommendation.rows import QUANTITY_COLUMNS
 from recommendation_jobs import source
 from recommendation_jobs.checking import as_number
 from recommendation_jobs.columns import Coded, Codes, with_points
-from recommendation_jobs.finding import Finder, FirstRows
+from recommendation_jobs.finding import Finder, FirstRows, not_read
 from recommendation_jobs.moments import Times
 from recommendation_jobs.reading.dialect import Told
 
@@ -52,6 +52,8 @@ def read_csv(path: Path, columns: Columns, told: Told | None = None) -> Interact
     reader = _Reader(file, columns)
     for guess in reader.guesses:
         print(f"guessed: {guess}")
+    if unread := not_read(file.columns, reader.columns):
+        print(unread)
     parts = list(reader.parts())
     if lost := len(file.malformed) + len(file.unclosed):
         line = min([*file.malformed_lines, *file.unclosed[:1]])
@@ -95,11 +97,15 @@ class _Reader:
         self._decimal_commas = self._score is not None and found.has_decimal_commas([self._score])
         self.guesses = (*file.dialect.guesses, *found.guesses)
 
+    @property
+    def columns(self) -> list[str]:
+        """Every column that is read, once each."""
+        named = [self._user, self._game, self._score, self._time]
+        return list(dict.fromkeys(name for name in named if name is not None))
+
     def parts(self) -> Iterator[_Rows]:
         """Yield the rows piece by piece."""
-        named = [self._user, self._game, self._score, self._time]
-        columns = list(dict.fromkeys(name for name in named if name is not None))
-        for number, table in enumerate(self._file.tables(columns, source.RUN_ROWS)):
+        for number, table in enumerate(self._file.tables(self.columns, source.RUN_ROWS)):
             yield self._part(table, number * source.RUN_ROWS)
 
     def _part(self, table: pa.Table, first_row: int) -> _Rows:

@@ -3,6 +3,7 @@
 import logging
 
 from recommendation.clock import utc_now
+from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.interactions.bulk import known_keys, note_keys
 from recommendation_jobs.importing.work import Import
@@ -37,10 +38,10 @@ def is_known(work: Import, sample: Sample, again: bool) -> bool:
     return False
 
 
-def warn(work: Import, sample: Sample) -> None:
+def warn(database: Database, digest: str, sample: Sample) -> None:
     """Say in the log that another import counted some of these rows."""
-    with work.database.reading() as connection:
-        common = len(known_keys(connection, work.digest, sample.keys))
+    with database.reading() as connection:
+        common = len(known_keys(connection, digest, sample.keys))
     if sample.is_repeated(common):
         log.warning("%s were counted before by another import", _share_of(common, sample))
 

@@ -18,11 +18,10 @@ from recommendation_jobs.report import Report
 _MOST_KNOWN_GAMES = 200_000
 
 
-@dataclass
-class Import:
-    """One import."""
+@dataclass(kw_only=True)
+class TrialImport:
+    """One file that is read and checked."""
 
-    database: Database
     settings: Settings
     file: source.Source
     columns: Columns
@@ -32,8 +31,6 @@ class Import:
     done: frozenset[int]
     """Chunks that were counted."""
     report: Report = field(default_factory=Report)
-    known_games: set[str] = field(default_factory=set)
-    """Games that the store has: some of them."""
     has_owning: bool = False
     """Whether any event that was read makes a game owned."""
 
@@ -58,12 +55,21 @@ class Import:
             details = [checked.detail(code, int(row)) for row in rows[:3]]
             self.report.refuse(code, lines, len(rows), details)
 
+    def _owns(self, events: Events) -> bool:
+        used = np.flatnonzero(np.bincount(events.types, minlength=len(events.type_names)))
+        return any(events.type_names[each] in self.settings.owning_events for each in used)
+
+
+@dataclass(kw_only=True)
+class Import(TrialImport):
+    """One file that is counted."""
+
+    database: Database
+    known_games: set[str] = field(default_factory=set)
+    """Games that the store has: some of them."""
+
     def remember(self, games: list[str]) -> None:
         """Note games that are in the store now."""
         if len(self.known_games) > _MOST_KNOWN_GAMES:
             self.known_games.clear()
         self.known_games.update(games)
-
-    def _owns(self, events: Events) -> bool:
-        used = np.flatnonzero(np.bincount(events.types, minlength=len(events.type_names)))
-        return any(events.type_names[each] in self.settings.owning_events for each in used)

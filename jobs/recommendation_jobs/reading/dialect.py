@@ -6,6 +6,7 @@ What is plain is taken, and told; what is not is refused with the option that he
 
 import codecs
 import csv
+import json
 import re
 import zipfile
 from collections import Counter
@@ -18,11 +19,20 @@ import pyarrow as pa
 
 from recommendation.errors import InvalidInput
 from recommendation.rows import GAME_COLUMNS, QUANTITY_COLUMNS, USER_COLUMNS
+from recommendation_jobs.reading.other_kinds import refuse_other_kinds, sole_member
 
 SAMPLE_BYTES = 1 << 20
 """What is looked at of a file before it is read."""
 _SAMPLE_LINES = 50
-_BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_MOST_TITLES = 10
+"""Lines in which a header is looked for."""
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 _PACKINGS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 _SEPARATORS = (",", "\t", ";", "|", "::")
 _NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
@@ -38,6 +48,8 @@ class Told:
     separator: str | None = None
     header: bool | None = None
     encoding: str | None = None
+    skipped_lines: int | None = None
+    """Lines above the header, or above the first row."""
     event_types: frozenset[str] = frozenset()
     """Words that are event types: a first line that holds one beside other values is a row."""
 
@@ -58,7 +70,7 @@ class Dialect:
     """Whether lines end in a carriage return alone, as a spreadsheet's "CSV (Macintosh)" has them."""
     separator: str = ","
     skipped_lines: int = 0
-    """Lines before the header: `sep=;`, as spreadsheets write it."""
+    """Lines before the header: titles, and `sep=;`, as spreadsheets write them."""
     header: bool = True
     spaced: bool = False
     """Whether spaces follow the separators."""
@@ -82,8 +94,18 @@ def add_arguments(parser: Any) -> None:
                         help="the first line is a row: columns are called 1, 2, 3 …")  # fmt: skip
     parser.add_argument("--header", dest="header", action="store_true", help="the first line names the columns")
     parser.add_argument("--encoding", metavar="NAME", help="such as utf-8, utf-16, latin-1, cp1252")
+    parser.add_argument(
+        "--skip-lines", type=_count, metavar="N", help="lines that stand above the header, such as titles"
+    )
     parser.add_argument("--no-guess-ids", action="store_true", help="ids such as 12.0 stay as they stand")
     parser.add_argument("--no-guess-decimal-commas", action="store_true", help="2,5 is no number")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
 
 
 def told_by(options: Any, event_types: Iterable[str] = ()) -> Told:
@@ -103,7 +125,7 @@ def told_by(options: Any, event_types: Iterable[str] = ()) -> Told:
             encoding = codecs.lookup(encoding).name
         except LookupError:
             raise InvalidInput(f"--encoding {encoding!r} is not known; try utf-8, utf-16, latin-1 or cp1252") from None
-    return Told(separator, options.header, encoding, frozenset(event_types))
+    return Told(separator, options.header, encoding, options.skip_lines, frozenset(event_types))
 
 
 def look_at(path: Path, told: Told) -> Dialect:
@@ -129,6 +151,7 @@ def look_at(path: Path, told: Told) -> Dialect:
     packed = Dialect("text", packing, member)
     with unpacked(path, packed) as stream:
         sample = bytes(stream.read(SAMPLE_BYTES))
+    refuse_other_kinds(path, sample)
     if not sample:
         raise InvalidInput(f"{path}: cannot be read (it is empty: not even a line that names columns)")
     return _of_text(path, packed, sample, told)
@@ -143,15 +166,9 @@ def unpacked(path: Path, dialect: Dialect) -> Any:
 
 def _sole_member(path: Path) -> str:
     try:
-        names = [name for name in zipfile.ZipFile(path).namelist() if not name.endswith("/")]
+        return sole_member(path, zipfile.ZipFile(path))
     except zipfile.BadZipFile as error:
         raise InvalidInput(f"{path}: cannot be read ({error})") from error
-    if "[Content_Types].xml" in names:
-        raise InvalidInput(f"{path} is a workbook of a spreadsheet: save the sheet as CSV")
-    names = [name for name in names if not name.startswith("__MACOSX/")]
-    if len(names) != 1:
-        raise InvalidInput(f"{path} holds {len(names)} files ({', '.join(names[:5])}): unpack it and name one of them")
-    return names[0]
 
 
 def _of_text(path: Path, packed: Dialect, sample: bytes, told: Told) -> Dialect:
@@ -161,18 +178,17 @@ def _of_text(path: Path, packed: Dialect, sample: bytes, told: Told) -> Dialect:
         text = codecs.getincrementaldecoder(encoding)("replace").decode(sample[mark:])
     except (UnicodeError, LookupError) as error:
         raise InvalidInput(f"{path}: cannot be read as {encoding} ({error}): give --encoding") from None
-    if encoding != "utf-8" and "\0" in text:
+    if encoding != "utf-8" and not mark and "\0" in text:
         raise InvalidInput(f"{path}: cannot be read as {encoding}: give --encoding")
     known = replace(packed, encoding=encoding, mark=mark, returns="\r" in text and "\n" not in text)
-    if text.lstrip()[:1] == "[" and text.lstrip()[1:].lstrip()[:1] in ("{", "]"):
-        raise InvalidInput(f"{path} is one array of JSON: write one object a line, as `jq -c '.[]'` does")
-    if told.separator is None and text.lstrip().startswith("{"):
+    if told.separator is None and _is_json(path, text):
         return replace(known, kind="json", guesses=tuple(guesses))
     lines = _lines(text, whole=len(sample) < SAMPLE_BYTES)
     skipped = 0
     separator = told.separator
     if lines and (named := re.fullmatch(r'"?sep=(.|\t)"?', lines[0])):
         lines, skipped, separator = lines[1:], 1, separator or named[1]
+    lines, skipped = _behind_titles(lines, told, skipped, guesses)
     if not lines:
         raise InvalidInput(f"{path}: cannot be read (there is no line in it)")
     if separator is None:
@@ -196,9 +212,60 @@ def _of_text(path: Path, packed: Dialect, sample: bytes, told: Told) -> Dialect:
     )
 
 
+def _is_json(path: Path, text: str) -> bool:
+    """
+    Tell whether a text is JSON, one object a line.
+
+    Raises:
+        InvalidInput: it is JSON of another kind.
+    """
+    text = text.lstrip()
+    if text[:1] == "[" and text[1:].lstrip()[:1] in ("{", "]", "["):
+        raise InvalidInput(f"{path} is one array of JSON: write one object a line, as `jq -c '.[]'` does")
+    if not text.startswith("{"):
+        return False
+    lines = text.splitlines()[:_SAMPLE_LINES]
+    if not any(map(_is_object, lines)) or (len(lines) == 1 and _holds_rows(lines[0])):
+        raise InvalidInput(
+            f"{path} is one object of JSON: write one object a line, as `jq -c '.NAME[]'` does where NAME holds the "
+            "rows, or `jq -c '.'` where objects take several lines"
+        )
+    return True
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _holds_rows(line: str) -> bool:
+    return any(isinstance(part, list) and part and isinstance(part[0], dict) for part in json.loads(line).values())
+
+
+def _behind_titles(lines: list[str], told: Told, skipped: int, guesses: list[str]) -> tuple[list[str], int]:
+    """Leave out what spreadsheets write above a header: titles, dates, blank lines; told, or guessed by known names."""
+    titles = told.skipped_lines
+    if titles is None:
+        titles = 0 if told.header is not None else _titles(lines)
+        if titles:
+            guesses.append(f"the first {titles} lines stand above the header (--skip-lines says otherwise)")
+    return lines[titles:], skipped + titles
+
+
+def _titles(lines: Sequence[str]) -> int:
+    """Return how many lines stand above the first that names two known columns or more; 0 where none does."""
+    return next((number for number, line in enumerate(lines[:_MOST_TITLES]) if _known_names(line) > 1), 0)
+
+
+def _known_names(line: str) -> int:
+    return max(sum(plain_name(name.strip('" ')) in _KNOWN for name in line.split(mark)) for mark in _SEPARATORS)
+
+
 def _encoding(sample: bytes, told: Told, guesses: list[str]) -> tuple[str, int]:
     for mark, name in _BYTE_ORDER_MARKS.items():
-        if sample.startswith(mark) and told.encoding in (None, name, "utf-16", "utf-8-sig"):
+        if sample.startswith(mark) and told.encoding in (None, name, "utf-16", "utf-32", "utf-8-sig"):
             return name, len(mark)
     if told.encoding is not None:
         return {"utf-16": "utf-16-le", "utf-8-sig": "utf-8"}.get(told.encoding, told.encoding), 0

@@ -11,6 +11,8 @@ from recommendation_jobs.reading.dialect import Dialect
 from recommendation_jobs.reading.lines import BLOCK_BYTES, refuse_endless
 
 _ROWS_AT_ONCE = 10_000
+NO_VALUE = "\uffff"
+"""Stands before an object or an array: a character that no id, number, time or event type has, so it is refused."""
 
 
 def column_names(lines: Sequence[bytes]) -> list[str]:
@@ -73,4 +75,6 @@ def _batch(rows: list[dict[str, Any]], columns: Sequence[str]) -> pa.RecordBatch
 def _as_bytes(value: Any) -> bytes | None:
     if value is None:
         return None
+    if isinstance(value, dict | list):
+        return NO_VALUE.encode() + orjson.dumps(value)
     return value.encode() if isinstance(value, str) else orjson.dumps(value)

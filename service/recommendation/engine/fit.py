@@ -12,6 +12,7 @@ from recommendation.engine.model import Model
 from recommendation.engine.popular_days import PopularDays, choose_days
 from recommendation.engine.search import choose
 from recommendation.engine.settings import EngineSettings
+from recommendation.engine.steps import Step, Tell, quiet
 from recommendation.engine.trend import past_of, users_lately, with_chosen_trend, with_trend
 from recommendation.matrix.given_back import give_back
 from recommendation.matrix.matrix import InteractionMatrix
@@ -29,7 +30,7 @@ def fit(matrix: InteractionMatrix, settings: EngineSettings) -> Model:
     return fit_parts(MatrixParts.of(matrix), settings)
 
 
-def fit_parts(parts: MatrixParts, settings: EngineSettings) -> Model:
+def fit_parts(parts: MatrixParts, settings: EngineSettings, tell: Tell = quiet) -> Model:
     """
     Fit a model to parts, which are used up. The number of parts moves sums in their last bits.
 
@@ -38,21 +39,25 @@ def fit_parts(parts: MatrixParts, settings: EngineSettings) -> Model:
         UnusableFactors: the factors are not finite.
     """
     count = len(parts)
-    decision, popular = _decided(parts, settings)
+    decision, popular = _decided(parts, settings, tell)
     choice = decision.choice
     give_back()  # many small fits are over
     lately = users_lately(parts, choice)
     kept = parts.at_least(choice.min_interactions)
     some = entry_users(kept)
+    tell(Step("factors"))
     found = factorised(kept, settings, choice)
     if choice.link_share > 0:
+        tell(Step("links"))
         found = with_residual(found, choice.neighbours)
     model = with_trend(assemble(found, settings, choice), lately, some, choice)
     made = {**decision.as_json(), POPULAR: popular.as_json(), "parts": count}
     return replace(model, entry_score=entry_score(model, some), decision=made)
 
 
-def _decided(parts: MatrixParts, settings: EngineSettings) -> tuple[Decision, PopularDays]:
+def _decided(parts: MatrixParts, settings: EngineSettings, tell: Tell) -> tuple[Decision, PopularDays]:
     """Choose what the settings leave open, and over how many days popular games are counted."""
     past = past_of(parts, settings.seed)
-    return with_chosen_trend(choose(parts, settings), past, settings), choose_days(past)
+    decision = choose(parts, settings, tell)
+    tell(Step("trend"))
+    return with_chosen_trend(decision, past, settings), choose_days(past)

@@ -19,6 +19,7 @@ from recommendation.engine.factors import MIN_COMPONENTS, Factorised, assemble, 
 from recommendation.engine.holdout import InnerHoldout, inner_holdout, pairs_of
 from recommendation.engine.ndcg import is_surely_above
 from recommendation.engine.settings import EngineSettings
+from recommendation.engine.steps import Step, Tell, quiet
 from recommendation.engine.weighting import newer
 from recommendation.matrix.matrix import InteractionMatrix
 from recommendation.matrix.parts import MatrixParts
@@ -75,7 +76,7 @@ FOLD_STRIDE = 1_000_003
 """Between the seeds of two draws: no draw of one seed is one of the next seed."""
 
 
-def choose(parts: MatrixParts, settings: EngineSettings) -> Decision:
+def choose(parts: MatrixParts, settings: EngineSettings, tell: Tell = quiet) -> Decision:
     """
     Choose what the settings leave open, by NDCG@10 on a seeded holdout of the training data itself.
 
@@ -88,14 +89,21 @@ def choose(parts: MatrixParts, settings: EngineSettings) -> Decision:
     trial = _Trials([_Trial(holdout, settings) for holdout in holdouts])
     if not holdouts or not trial.can(best):
         return Decision(best)
-    tried = []
-    for step in (step for step in STEPS if step in options):
-        found = [Tried(step, choice, trial.quality(choice)) for choice in _candidates(trial, step, options[step], best)]
+    tried, passed = [], 0
+    steps = [step for step in STEPS if step in options]
+    most = sum(len(options[step]) for step in steps)
+    for step in steps:
+        found = []
+        for number, choice in enumerate(_candidates(trial, step, options[step], best)):
+            tell(Step("choose", passed + number, most, f"{step} {getattr(choice, step)}"))
+            found.append(Tried(step, choice, trial.quality(choice)))
+        passed += len(options[step])
         bar = trial.quality(best) * (1.0 + MARGINS[step])
         leader = max(found, key=lambda one: one.reached, default=None)
         tried += [Tried(step, best, trial.quality(best)), *found]
         if leader and leader.reached > bar and (step not in SURE or trial.is_surely_better(leader.choice, best)):
             best = leader.choice
+    tell(Step("choose", most, most))
     return Decision(best, len(holdouts[0].known.users), tuple(tried))
 
 

@@ -20,6 +20,7 @@ from recommendation.clock import EPOCH
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import LENGTH, MIN_PAIRS, MIN_USERS, SURE_ERRORS, Lists, error_of_mean, hits_of, ndcg
 from recommendation.engine.popular import popular_lists
+from recommendation.engine.steps import Step, Tell, quiet
 from recommendation.engine.unseen import unseen_lists
 from recommendation.evaluation.gate_by_time import Moment
 from recommendation.evaluation.gate_users import MIN_ACTIVE, GateRule, GateSplit
@@ -66,7 +67,12 @@ class GateVerdict:
 
 
 def judge(
-    candidate: Model, live: Model | None, split: GateSplit, budget: float, gain_before: float = 0.0
+    candidate: Model,
+    live: Model | None,
+    split: GateSplit,
+    budget: float,
+    gain_before: float = 0.0,
+    tell: Tell = quiet,
 ) -> GateVerdict:
     """
     Compare a candidate with the live model, if there is one, and with popularity on the gate users.
@@ -77,10 +83,13 @@ def judge(
         gain_before: `gain` of the live model when it went live. On spoiled interactions the live model fails too and
             sets no bar; a candidate that keeps too little of this gain is rejected all the same.
     """
+    tell(Step("gate", 0, 2, "pairs held out"))
     first = _judged(candidate, live, split, budget, gain_before)
     if first.state != "passed":
         return first
+    tell(Step("gate", 1, 2, "what came next"))
     second = _judged_by_time(candidate, live, split, budget)
+    tell(Step("gate", 2, 2))
     reason = second.reason if second.state == "rejected" else f"{first.reason}; {second.reason}"
     return replace(first, state="rejected" if second.state == "rejected" else "passed", reason=reason, by_time=second)
 

@@ -12,6 +12,7 @@ from recommendation.database.database import Database
 from recommendation.engine import artifact
 from recommendation.engine.fit import fit_parts
 from recommendation.engine.model import Model
+from recommendation.engine.steps import Tell, quiet
 from recommendation.errors import RecommendationError
 from recommendation.evaluation.gate import GateVerdict, gain, judge
 from recommendation.evaluation.gate_users import set_aside
@@ -65,15 +66,15 @@ def live_of(database: Database, settings: Settings) -> Live:
 
 
 def make_candidate(
-    parts: MatrixParts, settings: Settings, live: Live, number: int, report: Report
+    parts: MatrixParts, settings: Settings, live: Live, number: int, report: Report, tell: Tell = quiet
 ) -> tuple[FittedModel, GateVerdict]:
     """Fit a model to the parts, which are used up, without the gate users, and let these judge it."""
     report("fit")
     trends = (settings.engine.trend_days, None if live.model is None else live.model.trend_days)
     split = set_aside(parts, settings.gate_max_users, [days for days in trends if days])
-    model = split.rule.kept_with(fit_parts(split.training, settings.engine))
+    model = split.rule.kept_with(fit_parts(split.training, settings.engine, tell))
     report("gate")
-    verdict = judge(model, live.model, split, settings.gate_budget, live.gain_before)
+    verdict = judge(model, live.model, split, settings.gate_budget, live.gain_before, tell)
     facts = {
         "users": split.touched.users,
         "games": len(model.games),

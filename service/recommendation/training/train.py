@@ -19,6 +19,7 @@ from recommendation.clock import Clock, rfc3339
 from recommendation.database.database import Database
 from recommendation.database.locks import training_lock
 from recommendation.engine import artifact
+from recommendation.engine.steps import Tell, quiet
 from recommendation.errors import (
     InsufficientData,
     InvalidInput,
@@ -73,6 +74,7 @@ def train(
     accept: str | None = None,
     source: Database | None = None,
     workers: Workers | None = None,
+    tell: Tell = quiet,
 ) -> Outcome:
     """
     Train once.
@@ -88,6 +90,7 @@ def train(
         accept: why a model goes live even if the gate or a guard on the data would reject it; kept with run and model.
         source: where pairs come from: a replica of the database; None: the database itself.
         workers: who reads the pairs and does the calls of a fit; None: this process.
+        tell: called with each step of the longer stages.
 
     Raises:
         InvalidInput: the run is unknown.
@@ -103,7 +106,9 @@ def train(
         run_id, fence = begun
         try:
             heeding = _heeding_stops(database, run_id, report)
-            outcome = _train(database, settings, clock, run_id, fence, heeding, accept, source or database, workers)
+            outcome = _train(
+                database, settings, clock, run_id, fence, heeding, accept, source or database, workers, tell
+            )
         except StopRequested:
             return _stopped(database, clock, run_id)
         except SourceUnavailable:
@@ -195,6 +200,7 @@ def _train(
     accept: str | None,
     source: Database,
     workers: Workers | None,
+    tell: Tell,
 ) -> Outcome:
     if workers is not None:
         report("gather workers")
@@ -204,7 +210,7 @@ def _train(
         number = models.next_model_number(connection)
     with parts_to_fit(database, source, settings, run_id, clock(), workers) as parts:
         known_here = len(parts.games)
-        judged = _judged(database, settings, clock, run_id, number, report, accept, parts)
+        judged = _judged(database, settings, clock, run_id, number, report, accept, parts, tell)
     if isinstance(judged, Outcome):
         return judged
     report("publish")
@@ -225,6 +231,7 @@ def _judged(
     report: Report,
     accept: str | None,
     parts: MatrixParts,
+    tell: Tell,
 ) -> tuple[FittedModel, str] | Outcome:
     """Fit to parts, which are used up; return a model that may go live and why, or how the training ended without."""
     live = live_of(database, settings)
@@ -238,7 +245,7 @@ def _judged(
             "quality": seen_by_guards(found),
         }
         return _reject(database, clock, run_id, "data", "; ".join(found.against), **facts)
-    candidate, verdict = make_candidate(parts, settings, live, number, report)
+    candidate, verdict = make_candidate(parts, settings, live, number, report, tell)
     candidate.quality.update(seen_by_guards(found))
     if verdict.state == "rejected" and accept is None:
         return _reject(database, clock, run_id, "quality", verdict.reason, **candidate.facts, quality=candidate.quality)
