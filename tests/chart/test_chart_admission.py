@@ -7,7 +7,7 @@ from typing import Any
 import celpy
 import pytest
 from rendering import Object, render
-from variants import EVERYTHING
+from variants import DISTRIBUTED, EVERYTHING
 
 VALUES: dict[str, object] = {"admissionPolicy": {"enabled": True}}
 
@@ -62,7 +62,9 @@ NO_CLAIM = {**VALUES, "persistence": {"enabled": False}}
 
 
 @pytest.mark.parametrize("make", [regeneration, training])
-@pytest.mark.parametrize("values", [VALUES, EVERYTHING, NO_CLAIM], ids=["defaults", "everything", "no-claim"])
+@pytest.mark.parametrize(
+    "values", [VALUES, EVERYTHING, NO_CLAIM, DISTRIBUTED], ids=["defaults", "everything", "no-claim", "distributed"]
+)
 def test_the_operators_own_jobs_pass(values: dict[str, object], make: Callable[[dict[str, object]], Object]) -> None:
     assert complaints(values, make(values)) == []
 
@@ -123,6 +125,12 @@ REFUSED: list[tuple[str, Callable[[Object], None], str]] = [
         set_path("containers", 0, "securityContext", "capabilities", {"add": ["NET_RAW"]}),
         "gain no privilege",
     ),
+    (
+        "the certificates of trainings",
+        add("volumes", {"name": "c", "secret": {"secretName": "recs-training-tls"}}),
+        "scratch",
+    ),
+    ("more pods at a time", lambda job: job["spec"].update(parallelism=5), "no more pods at a time"),
     ("the node's network", set_path("hostNetwork", True), "gain no privilege"),
     ("the node's processes", set_path("hostPID", True), "gain no privilege"),
 ]
@@ -133,6 +141,17 @@ def test_anything_more_dangerous_is_refused(change: Callable[[Object], None], me
     job = copy.deepcopy(regeneration(VALUES))
     change(job)
     assert any(message in complaint for complaint in complaints(VALUES, job))
+
+
+def test_trainings_that_are_spread_mount_their_certificates_and_run_so_many_pods_and_no_more() -> None:
+    job = training(DISTRIBUTED)
+    assert job["spec"]["parallelism"] == 4
+    add("volumes", {"name": "k", "secret": {"secretName": "recs-api-keys"}})(job)
+    job["spec"]["parallelism"] = 5
+    assert complaints(DISTRIBUTED, job) == [
+        "The operator's Jobs mount nothing but scratch space, the certificates of trainings and the model claim.",
+        "The operator's Jobs run no more pods at a time than the release's values say.",
+    ]
 
 
 def test_it_looks_only_at_the_operator_of_this_release() -> None:

@@ -21,6 +21,7 @@ CASES = [
     ({"database": {"existingSecret": "a", "trial": {"volumeName": "b"}}}, "so there is no trial database"),
     ({"exposedPaths": ["/console"], "api": {"console": False}}, "api.console is false, so nothing answers there."),
     ({"exposedPaths": ["/docs"], "api": {"docs": False}}, "api.docs is false, so nothing answers there."),
+    ({"training": {"distributed": {"existingSecret": "a"}}}, "training.distributed.enabled is false"),
     ({"pods": {"labels": {"app.kubernetes.io/name": "x"}}}, "pods.labels may not set app.kubernetes.io/name"),
 ]
 
@@ -62,6 +63,16 @@ def test_without_an_operator_the_processes_of_the_training_pod_count(cpu: object
     values["database"] = {"poolSize": 10, "maxConnections": 50 + 2 * processes + 5}
     with pytest.raises(Refused, match=f"2 x CPUs in training.resources.limits {processes} \\+ 6 = "):
         render(values)
+
+
+def test_the_workers_of_a_training_take_connections_too() -> None:
+    spread = {"training": {"distributed": {"enabled": True, "workers": 8}}}
+    need = 5 * 10 + 2 * 4 + 8 + 6
+    assert render(connections(4, 10, 4, need) | spread).objects
+    with pytest.raises(Refused) as refusal:
+        render(connections(4, 10, 4, need - 1) | spread)
+    said = "2 x regeneration.shardsAtOnce 4 + training.distributed.workers 8 + 6 = 72, but"
+    assert said in str(refusal.value)
 
 
 def test_the_arithmetic_counts_what_the_templates_render() -> None:

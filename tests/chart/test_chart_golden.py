@@ -1,4 +1,4 @@
-"""What four installs render, whole: a change of the chart is a diff that its author has read (`make chart-golden`)."""
+"""What five installs render, whole: a change of the chart is a diff that its author has read (`make chart-golden`)."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def own(text: str) -> str:
     return "---\n# Source: ".join(d for d in documents if not d.split("\n", 1)[0].endswith(WRITTEN_ELSEWHERE))
 
 
-@pytest.mark.parametrize("name", ["defaults", "production", "everything", "nothing"])
+@pytest.mark.parametrize("name", ["defaults", "production", "everything", "nothing", "distributed"])
 def test_the_render_is_the_golden_one(name: str, update_golden: bool) -> None:
     path = GOLDEN / f"{name}.yaml"
     present = own(variant(name).text)

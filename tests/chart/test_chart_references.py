@@ -14,7 +14,7 @@ def made_by_the_hook(release: Release) -> set[str]:
     """Secrets that the hook's arguments name."""
     hooks = [o for o in release.of("Job") if is_hook(o)]
     words = [w for job in hooks for c in containers(job["spec"]["template"]) for w in c["args"]]
-    return {w.split("=", 1)[1] for w in words if w.startswith(("--api-keys=", "--database="))}
+    return {w.split("=", 1)[1] for w in words if w.startswith(("--api-keys=", "--database=", "--training-tls="))}
 
 
 def referenced(template: Object) -> Iterator[tuple[str, str]]:

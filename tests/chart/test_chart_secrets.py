@@ -1,6 +1,7 @@
 """The secrets hook, run as the chart runs it, against a fake Kubernetes API."""
 
 import hashlib
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,6 +72,21 @@ def test_the_service_reads_the_keys_it_makes(run: Run, tmp_path: Path) -> None:
     file.write_text(cluster.secrets["recs-api-keys"]["stringData"]["keys"])
     holders = {holder.name: holder.scopes for _, holder in read_keys(file)}
     assert holders == {"operator": {"operator"}, "admin": {"read", "write", "admin"}}
+
+
+def test_the_certificates_it_makes_are_of_one_authority_whose_key_is_gone(run: Run, tmp_path: Path) -> None:
+    cluster = Cluster()
+    done = run(cluster, {"training": {"distributed": {"enabled": True}}})
+    assert done.returncode == 0, done.stderr
+    made = cluster.secrets["recs-training-tls"]["stringData"]
+    assert set(made) == {"ca.crt", "tls.crt", "tls.key"}
+    for name, text in made.items():
+        (tmp_path / name).write_text(text)
+    verified = subprocess.run(["openssl", "verify", "-CAfile", "ca.crt", "tls.crt"], cwd=tmp_path, capture_output=True)
+    assert verified.returncode == 0
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+    context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    assert "recs-training-tls" not in (lambda other: run(other) and other.secrets)(Cluster())
 
 
 def test_existing_secrets_are_kept(run: Run) -> None:

@@ -56,6 +56,11 @@ EVERYTHING = {
     "settings": {"CF_N_COMPONENTS": "64", "INTERACTION_WEIGHTS": "reviewed:4"},
 }
 
+DISTRIBUTED = {
+    "admissionPolicy": {"enabled": True},
+    "training": {"distributed": {"enabled": True, "workers": 3}},
+}
+
 NOTHING = {
     **EXTERNAL,
     "api": {"replicas": {"min": 1, "max": 1}, "docs": False, "console": False},
@@ -73,6 +78,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "production": PRODUCTION,
     "everything": EVERYTHING,
     "nothing": NOTHING,
+    "distributed": DISTRIBUTED,
     "fixed-replicas": {"api": {"replicas": {"min": 4, "max": 4}}},
     "no-persistence": {"persistence": {"enabled": False}},
     "existing-claims": {

@@ -1,4 +1,4 @@
-"""Create the Secrets that the values do not name: API keys and the URL of the trial database.
+"""Create the Secrets that the values do not name: API keys, the URL of the trial database, certificates of trainings.
 
 A pre-install and pre-upgrade hook runs this with a token that may create Secrets and nothing else, so it cannot look
 first: it creates, and takes "already exists" as done. It never reads, shows or changes an existing Secret.
@@ -10,7 +10,9 @@ import json
 import os
 import secrets
 import ssl
+import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +21,7 @@ from pathlib import Path
 
 TRIES = 5
 PAUSE_SECONDS = 3.0
+CERTIFIED_DAYS = "3650"
 
 
 def api_keys() -> dict[str, str]:
@@ -39,6 +42,37 @@ def database(host: str) -> dict[str, str]:
     return {"password": password, "url": f"postgresql://recommendation:{password}@{host}:5432/recommendation"}
 
 
+def certificates() -> dict[str, str]:
+    """
+    An authority, and one certificate of it for all pods of trainings: they take each other by it, whatever their names.
+
+    The authority's key is thrown away, so that it never certifies anything else. To renew them, delete the Secret and
+    upgrade the release.
+    """
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    signing = ["-CA", "ca.crt", "-CAkey", "ca.key", "-days", CERTIFIED_DAYS]
+    with tempfile.TemporaryDirectory() as folder:
+        for arguments in (
+            [
+                "req",
+                "-x509",
+                *key,
+                "-keyout",
+                "ca.key",
+                "-out",
+                "ca.crt",
+                "-days",
+                CERTIFIED_DAYS,
+                "-subj",
+                "/CN=trainings",
+            ],
+            ["req", *key, "-keyout", "tls.key", "-out", "tls.csr", "-subj", "/CN=training"],
+            ["x509", "-req", "-in", "tls.csr", "-out", "tls.crt", *signing],
+        ):
+            subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607
+        return {name: (Path(folder) / name).read_text() for name in ("ca.crt", "tls.crt", "tls.key")}
+
+
 def manifest(name: str, release: str, data: Mapping[str, str]) -> dict[str, object]:
     """A Secret that nothing changes later; its labels let people find what a removed release left."""
     labels = {"app.kubernetes.io/name": "recommendation-service", "app.kubernetes.io/instance": release}
@@ -52,6 +86,8 @@ def wanted(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
         yield manifest(arguments.api_keys, arguments.release, api_keys())
     if arguments.database:
         yield manifest(arguments.database, arguments.release, database(arguments.database_host))
+    if arguments.training_tls:
+        yield manifest(arguments.training_tls, arguments.release, certificates())
 
 
 def create(secret: Mapping[str, object], arguments: argparse.Namespace) -> str:
@@ -115,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--api-keys", help="name of the Secret with the API keys")
     result.add_argument("--database", help="name of the Secret of the trial database")
     result.add_argument("--database-host", help="host name of the trial database")
+    result.add_argument("--training-tls", help="name of the Secret with the certificates of trainings")
     result.add_argument("--server", default=in_cluster_server())
     result.add_argument("--account", default="/var/run/secrets/kubernetes.io/serviceaccount")
     result.add_argument("--pause", type=float, default=PAUSE_SECONDS)

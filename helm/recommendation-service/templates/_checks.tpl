@@ -4,6 +4,9 @@
 {{- include "recommendation.checkConnections" . -}}
 {{- include "recommendation.checkClaims" . -}}
 {{- include "recommendation.checkRoutes" . -}}
+{{- if and .Values.training.distributed.existingSecret (not .Values.training.distributed.enabled) -}}
+{{- fail "training.distributed.existingSecret has certificates for a training that is spread, but training.distributed.enabled is false: switch it on, or leave the Secret unset." -}}
+{{- end -}}
 {{- if and .Values.admissionPolicy.enabled (not .Values.operator.enabled) -}}
 {{- fail "admissionPolicy.enabled limits the operator, but operator.enabled is false: switch one of them." -}}
 {{- end -}}
@@ -27,11 +30,13 @@
 {{- $pods := add (int .Values.api.replicas.max) (int (include "recommendation.surge" .)) -}}
 {{- $pool := int .Values.database.poolSize -}}
 {{- $remaking := int (include "recommendation.remakingProcesses" .) -}}
-{{- $named := ternary "regeneration.shardsAtOnce" "CPUs in training.resources.limits" .Values.operator.enabled -}}
+{{- $named := ternary "regeneration.shardsAtOnce" (ternary "CPUs in training.distributed.resources.limits" "CPUs in training.resources.limits" .Values.training.distributed.enabled) .Values.operator.enabled -}}
 {{- $limit := int .Values.database.maxConnections -}}
-{{- $need := add (mul $pods $pool) (mul 2 $remaking) 6 -}}
+{{- $workers := ternary (int .Values.training.distributed.workers) 0 .Values.training.distributed.enabled -}}
+{{- $spread := ternary (printf " + training.distributed.workers %d" $workers) "" .Values.training.distributed.enabled -}}
+{{- $need := add (mul $pods $pool) (mul 2 $remaking) $workers 6 -}}
 {{- if gt (int $need) $limit -}}
-{{- fail (printf "The database would run out of connections: (api.replicas.max %d + surge %s) x 1 worker x database.poolSize %d + 2 x %s %d + 6 = %d, but database.maxConnections is %d. Lower one of them or raise the server's limit." (int .Values.api.replicas.max) (include "recommendation.surge" .) $pool $named $remaking $need $limit) -}}
+{{- fail (printf "The database would run out of connections: (api.replicas.max %d + surge %s) x 1 worker x database.poolSize %d + 2 x %s %d%s + 6 = %d, but database.maxConnections is %d. Lower one of them or raise the server's limit." (int .Values.api.replicas.max) (include "recommendation.surge" .) $pool $named $remaking $spread $need $limit) -}}
 {{- end -}}
 {{- end -}}
 
@@ -40,7 +45,7 @@
 {{- if .Values.operator.enabled -}}
 {{- int .Values.regeneration.shardsAtOnce -}}
 {{- else -}}
-{{- $cpu := toString (dig "limits" "cpu" "1" (.Values.training.resources | default dict)) -}}
+{{- $cpu := toString (dig "limits" "cpu" "1" ((ternary .Values.training.distributed.resources .Values.training.resources .Values.training.distributed.enabled) | default dict)) -}}
 {{- if hasSuffix "m" $cpu -}}
 {{- div (add (atoi (trimSuffix "m" $cpu)) 999) 1000 -}}
 {{- else -}}

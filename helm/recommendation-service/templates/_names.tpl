@@ -64,6 +64,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace
 {{- .Values.apiKeys.existingSecret | default (include "recommendation.name" (list . "api-keys")) -}}
 {{- end -}}
 
+{{- define "recommendation.trainingSecret" -}}
+{{- .Values.training.distributed.existingSecret | default (include "recommendation.name" (list . "training-tls")) -}}
+{{- end -}}
+
 {{- define "recommendation.modelsClaim" -}}
 {{- .Values.persistence.existingClaim | default (include "recommendation.name" (list . "models")) -}}
 {{- end -}}

@@ -5,6 +5,11 @@
 {{- if .Values.persistence.enabled -}}{{ include "recommendation.modelsDirectory" . }}/cf.pkl{{- else -}}/tmp/models/cf.pkl{{- end -}}
 {{- end -}}
 
+{{/* A claim that one node mounts would keep the pods of a training that is spread on that node; the database has the model. */}}
+{{- define "recommendation.trainingModelPath" -}}
+{{- if .Values.training.distributed.enabled -}}/tmp/models/cf.pkl{{- else -}}{{ include "recommendation.modelPath" . }}{{- end -}}
+{{- end -}}
+
 {{- define "recommendation.modelsMount" -}}
 {{- if .Values.persistence.enabled -}}
 - {name: models, mountPath: {{ include "recommendation.modelsDirectory" . }}}
