@@ -24,6 +24,7 @@ COMMANDS = {
     "train": ("train", "fit a model and publish it"),
     "regenerate": ("regenerate", "remake lists"),
     "import": ("import_file", "count interactions from a file, or write a catalogue"),
+    "export-pairs": ("export_pairs", "write all pairs into files for trainings to read"),
     "experiment": ("experiment", "say whether an experiment worked"),
     "prune": ("prune", "forget what is past its retention"),
 }

@@ -32,6 +32,10 @@ DATABASES = ("postgresql", "postgres", "sqlite")
 """Schemes of `RECOMMENDATION_DATABASE_URL`, before a `+driver`."""
 
 
+DATABASE_ITSELF, PARQUET = "database", "parquet:"
+"""What `RECOMMENDATION_TRAINING_SOURCE` is, or begins with."""
+
+
 BROKERS = ("kafka", "redis", "rediss")
 """Schemes of `RECOMMENDATION_EVENTS_URL`."""
 
@@ -72,6 +76,11 @@ def _shown_database_url(url: str) -> str:
         return make_url(url).set(query={}).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
         return f"{scheme}://***"
+
+
+def _shown_source(source: str) -> str:
+    """Return the source without keys, which an address of an object store may hold."""
+    return re.sub(r"//[^/]*@", "//***@", source).partition("?")[0]
 
 
 def _shown_broker(url: str | None) -> str | None:
@@ -449,6 +458,18 @@ class Settings:
             is_secret=True,
         ),
     )
+    training_source: str = field(
+        default=DATABASE_ITSELF,
+        metadata=described(
+            "RECOMMENDATION_TRAINING_SOURCE",
+            "where trainings read pairs: `database`, or `parquet:` and the folder or address that `recs export-pairs` "
+            "wrote to, such as `parquet:s3://bucket/pairs`. Then a model knows what there was at the export.",
+            "database, or parquet: and a folder or an address",
+            allows=lambda source: source == DATABASE_ITSELF or (source.startswith(PARQUET) and source != PARQUET),
+            show=_shown_source,
+            is_secret=True,
+        ),
+    )
     training_suspended: bool = field(
         default=False,
         metadata=flag(
@@ -593,16 +614,23 @@ class Settings:
                 "RECOMMENDATION_TRAINING_TLS: is not set; RECOMMENDATION_TRAINING_ENGINE=dask needs certificates, as "
                 "without them any client that reaches its ports runs code"
             )
-        if (self.training_database_url or self.database_url).startswith("sqlite"):
+        is_file = (self.training_database_url or self.database_url).startswith("sqlite")
+        if is_file and self.training_files is None:
             raise SettingsError(
                 "RECOMMENDATION_TRAINING_ENGINE: dask reads from PostgreSQL, and RECOMMENDATION_DATABASE_URL is an "
-                "SQLite file, which workers elsewhere cannot read; leave it at here"
+                "SQLite file, which workers elsewhere cannot read; leave it at here, or read files "
+                "(RECOMMENDATION_TRAINING_SOURCE)"
             )
 
     @property
     def announces(self) -> bool:
         """Whether what is written is announced."""
         return self.events_url is not None
+
+    @property
+    def training_files(self) -> str | None:
+        """Folder or address of the files that trainings read; None: they read the database."""
+        return self.training_source.removeprefix(PARQUET) if self.training_source.startswith(PARQUET) else None
 
     @property
     def model_max_bytes(self) -> int:

@@ -25,11 +25,12 @@ COMMANDS = {
     "evaluate": "measure how good lists are, on a file or on the database",
     "simulate": "write the events of a made-up store",
     "experiment": "say whether an experiment worked",
+    "export-pairs": "write all pairs into files for trainings to read",
     "prune": "forget what is past its retention",
     "completion": "print a script that completes commands in a shell",
 }
 
-_JOBS = ("train", "regenerate", "import", "evaluate", "simulate", "experiment", "prune")
+_JOBS = ("train", "regenerate", "import", "evaluate", "simulate", "experiment", "export-pairs", "prune")
 
 _EPILOG = """examples:
   recs simulate --out events.csv --games-out games.csv
@@ -67,7 +68,7 @@ def top_parser() -> argparse.ArgumentParser:
         prog="recs",
         usage="recs [--env-file FILE] COMMAND ...",
         description="A recommendation service for a game store.",
-        epilog="commands:\n" + "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items()) + "\n\n" + _EPILOG,
+        epilog="commands:\n" + "\n".join(f"  {name:<14}{text}" for name, text in COMMANDS.items()) + "\n\n" + _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

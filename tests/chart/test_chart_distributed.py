@@ -69,7 +69,7 @@ def test_pods_have_certificates_and_no_claim_that_would_keep_them_on_one_node() 
     named = render({"training": {"distributed": {"enabled": True, "existingSecret": "own"}}})
     volumes = {one["name"]: one for one in job_of(named)["template"]["spec"]["volumes"]}
     assert volumes["certificates"]["secret"]["secretName"] == "own"
-    assert "--training-tls" not in named.text
+    assert "--training-tls=" not in named.text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from recommendation.database.dialects.connections import export_snapshot
 from recommendation.errors import WorkersMissing, WorkLost
+from recommendation.matrix.pair_files import PairFiles, read_files
 from recommendation.matrix.parts import MatrixParts
 from recommendation.settings import Settings
 from recommendation.workers.address import Address
@@ -70,9 +71,16 @@ class Driver:
 
     def read(self, connection: Connection, half_life_days: float | None, now: datetime, count: int) -> MatrixParts:
         """Have workers read what a snapshot of PostgreSQL sees, which must last until the parts are used up."""
+        return read_by_workers(self._gathered(), export_snapshot(connection), half_life_days, now, count)
+
+    def read_files(self, files: PairFiles, url: str, half_life_days: float | None, now: datetime) -> MatrixParts:
+        """Have workers read the files of an export, which must stay until the parts are used up."""
+        return read_files(self._gathered(), files, url, half_life_days, now)
+
+    def _gathered(self) -> Spread:
         if self._runner is None:
             raise RuntimeError("workers are gathered before they read")
-        return read_by_workers(self._runner, export_snapshot(connection), half_life_days, now, count)
+        return self._runner
 
 
 def wait_for_workers(client: Client, settings: Settings) -> None:
