@@ -15,28 +15,34 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 from browsing import DESK, Console
+from PIL import Image
 from processes import free_port
+from sqlalchemy import update
 
 from conftest import browser_in
+from recommendation.database.database import Database
+from recommendation.database.tables import experiments
 from recommendation_api.app import PREFIX
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 HEIGHT = 960
 PHONE = (390, 1400)
-USERS = 4000
+USERS = 2000
 """Users who are made up to have been shown something; enough for the experiment to tell."""
 
 
 class Shop:
     """A running service, and what is made up in it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, database_url: str) -> None:
         self.client = httpx.Client(base_url=url + PREFIX, timeout=120)
+        self.database_url = database_url
         self.chance = random.Random(7)
         self.now = datetime.now(UTC)
         self.popular = [item["game_id"] for item in self.ask("GET", "/popular?limit=60")["items"]]
@@ -101,7 +107,8 @@ class Shop:
             "outcome": "clicked",
             "window_days": 2,
         }
-        self.ask("PUT", "/experiments/drop-places", {**about, "starts_at": start.isoformat(), "variants": sides})
+        self.ask("PUT", "/experiments/drop-places", {**about, "variants": sides})
+        self.backdate(start)
         rows: list[dict[str, Any]] = []
         for user in self.users:
             at = start + timedelta(days=11.9 * self.chance.random())
@@ -113,6 +120,13 @@ class Shop:
                 rows.append({"user_id": user, "game_id": game, "action": action, "source": "cf", "occurred_at": moment})
         for start_row in range(0, len(rows), 5000):
             self.ask("POST", "/feedback", rows[start_row : start_row + 5000])
+
+    def backdate(self, start: datetime) -> None:
+        """Let the experiment have begun earlier, which the service refuses to be told."""
+        database = Database(self.database_url)
+        with database.writing() as connection:
+            connection.execute(update(experiments).values(starts_at=start))
+        database.close()
 
     def read_for(self, minutes: int) -> None:
         """Read lists for some minutes, so that the overview has something to tell."""
@@ -135,7 +149,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=5, help="for which lists are read before the pictures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder), options) as url:
-        shop = Shop(url)
+        shop = Shop(url, store_in(Path(folder)))
         fill(shop)
         shop.read_for(options.minutes)
         browser = browser_in(Path(folder) / "profile")
@@ -145,31 +159,40 @@ def main() -> None:
             browser.quit()
 
 
+def store_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'app.db'}"
+
+
 @contextmanager
 def served(folder: Path, options: argparse.Namespace) -> Iterator[str]:
     """Make a store with two models in a folder, and serve it."""
-    environment = os.environ | {
-        "RECOMMENDATION_DATABASE_URL": f"sqlite:///{folder / 'app.db'}",
-        "RECOMMENDATION_MODEL_PATH": str(folder / "models" / "cf.pkl"),
-        "RECOMMENDATION_DRAIN_SECONDS": "0",
-    }
+    # In the folder, with the usual names there: pictures tell no path of a machine.
+    environment = os.environ | {"RECOMMENDATION_DRAIN_SECONDS": "0"}
+    data, games = options.data.resolve(), options.games.resolve()
 
-    def recs(*command: str) -> None:
-        subprocess.run([sys.executable, "-m", "recommendation_cli", *command], env=environment, check=True)
+    def recs(*command: str, **more: str) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "recommendation_cli", *command], cwd=folder, env=environment | more, check=True
+        )
 
     recs("migrate")
-    recs("import", "--catalogue", str(options.games), str(options.data), "--event-type", "played")
-    recs("train", "--regenerate")
+    recs("import", "--catalogue", str(games), str(data), "--event-type", "played")
+    recs("train", "--regenerate", CF_N_COMPONENTS="16")  # so that two versions differ
     recs("train", "--regenerate")
     port = free_port()
     serve = [sys.executable, "-m", "recommendation_cli", "serve", "--port", str(port)]
-    with (folder / "api.log").open("w") as log, subprocess.Popen(serve, env=environment, stdout=log, stderr=log) as api:
+    with (
+        (folder / "api.log").open("w") as log,
+        subprocess.Popen(serve, cwd=folder, env=environment, stdout=log, stderr=log) as api,
+    ):
         url = f"http://127.0.0.1:{port}"
-        while not is_ready(url):
-            assert api.poll() is None, (folder / "api.log").read_text()
-            time.sleep(0.2)
-        yield url
-        api.terminate()
+        try:
+            while not is_ready(url):
+                assert api.poll() is None, (folder / "api.log").read_text()
+                time.sleep(0.2)
+            yield url
+        finally:
+            api.terminate()
 
 
 def is_ready(url: str) -> bool:
@@ -207,19 +230,20 @@ def take_all(console: Console, shop: Shop) -> None:
     """Take each picture of the documents."""
     user = shop.users[3]
     first = shop.ask("GET", f"/user/{user}?source=cf")["items"][0]["game_id"]
-    game, pinned = shop.popular[0], shop.popular[30]
+    newest, before, *_ = (model["version"] for model in shop.ask("GET", "/models")["models"])
+    (game,), pinned = shop.find(["Firewatch"]), shop.popular[30]
     for name, address in (
         ("overview", "overview"),
         ("why", f"lists/{user}?game={first}"),
-        ("compared", f"lists/{user}?beside=v1"),
+        ("compared", f"lists/{user}?beside={before}"),
         ("front-page", f"lists/{user}?page=front"),
         ("pins", f"pins?game={pinned}&position=1&user={user}"),
         ("games", "games"),
-        ("game", f"games/{game}?owners=time"),
+        ("game", f"games/{game['game_id']}?owners=time"),
         ("releases", "releases"),
         ("release", "releases/8b1c6f0e-autumn"),
         ("experiments", "experiments/drop-places?over=time"),
-        ("models", "models?version=v2&beside=v1"),
+        ("models", f"models?version={newest}&beside={before}"),
         ("runs", "runs"),
         ("people", f"people/{user}"),
         ("settings", "settings"),
@@ -231,8 +255,10 @@ def take_all(console: Console, shop: Shop) -> None:
 
 
 def take(console: Console, name: str) -> None:
-    time.sleep(1)  # what is fetched after the first drawing, such as titles
-    console.browser.save_screenshot(str(IMAGES / f"console-{name}.png"))
+    console.until(lambda: "Loading" not in console.text())
+    taken = Image.open(BytesIO(console.browser.get_screenshot_as_png())).convert("RGB")
+    # Of 256 colours, each near enough to those that were drawn, and a third of the size.
+    taken.quantize(256, Image.Quantize.MAXCOVERAGE).save(IMAGES / f"console-{name}.png", optimize=True)
     assert console.errors() == [], name
 
 

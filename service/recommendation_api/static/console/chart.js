@@ -4,14 +4,18 @@ import {el, svg} from "./dom.js";
 
 export const WIDTH = 320, HEIGHT = 160, LEFT = 64, RIGHT = 12, TOP = 12, BOTTOM = 26;
 
-/** Round a span into at most five even steps, as people read them. */
-export function ticks(low, high) {
+/** Round a span into at most five even steps, as people read them; `preferred` are steps of another unit, such as minutes. */
+export function ticks(low, high, preferred = []) {
   const rough = (high - low) / 4 || 1, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((unit) => unit * power).find((unit) => unit >= rough);
+  const decimal = [1, 2, 2.5, 5, 10].map((unit) => unit * power).find((unit) => unit >= rough);
+  const step = (rough > 1 && preferred.find((unit) => unit >= rough)) || decimal;
   const found = [];
   for (let tick = Math.floor(low / step); tick * step < high + step * 0.999; tick += 1) found.push(tick * step || 0); // no -0
   return found;
 }
+
+/** Steps of an axis of durations, in seconds. */
+export const DURATIONS = [2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 
 const LONG_MS = 4 * 86_400_000;
 
@@ -26,15 +30,16 @@ const sorted = (points) => points.filter((point) => Number.isFinite(point.value)
  * @param points {at: Date, value: number, name: string, tone?: string} of the line itself, any order
  * @param write how a value is written
  * @param baselines [name, points] of lines to compare with, drawn dashed
- * @param more own: name of the line itself; writeAt: how a time below the axis is written; axis: what the axis shows
+ * @param more own: name of the line itself; writeAt, tick: how a time below the axis is written, and a value beside it;
+ *   axis: what the axis of time shows; steps: as `ticks` prefers them
  */
-export function lineChart(caption, points, write, baselines = [], {own: name = "this", writeAt = day, axis = null} = {}) {
+export function lineChart(caption, points, write, baselines = [], {own: name = "this", writeAt = day, tick = write, axis = null, steps = []} = {}) {
   const own = sorted(points);
   if (!own.length) return el("figure", {"data-key": caption}, el("figcaption", {}, caption), el("p", {class: "soft"}, "Nothing to show yet."));
   const others = baselines.map(([name, found]) => [name, sorted(found)]).filter(([, found]) => found.length);
   const all = [own, ...others.map(([, found]) => found)].flat();
   const values = all.map((point) => point.value);
-  const marks = ticks(Math.min(0, ...values), Math.max(...values) || 1);
+  const marks = ticks(Math.min(0, ...values), Math.max(...values) || 1, steps);
   const [low, high] = [marks[0], marks[marks.length - 1]];
   const times = all.map((point) => point.at.getTime());
   const [first, last] = [Math.min(...times), Math.max(...times)];
@@ -49,7 +54,7 @@ export function lineChart(caption, points, write, baselines = [], {own: name = "
     svg("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": sentence},
       marks.map((mark) => [
         svg("line", {class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark)}),
-        svg("text", {x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end"}, write(mark)),
+        svg("text", {x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end"}, tick(mark)),
       ]),
       svg("text", {x: LEFT, y: HEIGHT - 6}, writeAt(first, last - first)),
       axis && svg("text", {x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle"}, axis),

@@ -31,6 +31,9 @@ export function seconds(value) {
   return value < 172800 ? `${number(value / 3600, 1)} h` : `${number(value / 86400, 1)} days`;
 }
 
+/** The same in one word and its unit, for an axis. */
+export const brief = (value) => (value < 60 ? seconds(value) : value < 5400 ? `${number(value / 60, 1)} min` : seconds(value));
+
 /** Write a time in the reader's own zone; UTC shows on hover and to machines. */
 export function when(text) {
   if (!text) return NONE;

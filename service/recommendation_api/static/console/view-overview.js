@@ -3,7 +3,7 @@
 import {ask} from "./api.js";
 import {lineChart} from "./chart.js";
 import {el} from "./dom.js";
-import {NONE, ago, number, ratio, seconds, when} from "./format.js";
+import {NONE, ago, brief, number, ratio, seconds, when} from "./format.js";
 import {card, empty, state, table, tiles} from "./parts.js";
 
 export const every = 5;
@@ -14,10 +14,10 @@ export function draw(found) {
   return [
     troubles(found.troubles),
     tiles([
-      ["Live model", found.live ? el("a", {href: "#/models"}, found.live.version) : "none", found.live ? ["made ", ago(found.live.created_at)] : "POST /train makes one"],
+      ["Live model", found.live ? el("a", {href: "#/models"}, found.live.version) : "none", found.live ? ["made ", ago(found.live.created_at), `, from ${number(found.live.pairs)} pairs`] : "POST /train makes one"],
       ["Training", training(found.training), next(found.training)],
       ["Users", number(found.users), "with lists, last full regeneration"],
-      ["Games", number(found.games), found.live ? `${number(found.live.games)} in the model, from ${number(found.live.pairs)} pairs` : null],
+      ["Games", number(found.games), found.live ? `${number(found.live.games)} in the model` : null],
       ["Catalogue coverage", ratio(found.lists.catalogue_coverage), "games in any top ten"],
       ["User coverage", ratio(found.lists.user_coverage), "users with a personal list"],
       ["Drops", number(found.drops.standing), `standing; ${found.drops.scheduled} to come`],
@@ -69,7 +69,7 @@ function next(now) {
   const ended = ["ended ", ago(now.last_finished_at)];
   if (!now.usual_pause_seconds) return ended;
   const left = (new Date(now.last_finished_at).getTime() - Date.now()) / 1000 + now.usual_pause_seconds;
-  return [...ended, left > 0 ? `; the next in about ${seconds(left)}` : "; the next is due"];
+  return [...ended, left > 0 ? `; the next in about ${seconds(Math.round(left))}` : "; the next is due"];
 }
 
 function hour({hour: sums, minutes}) {
@@ -88,6 +88,6 @@ function hour({hour: sums, minutes}) {
     el("div", {class: "charts"},
       lineChart("Lists read a minute", points((one) => one.reads), number),
       lineChart("Events a minute", points((one) => one.events), number),
-      lineChart("Slowest 1 % of reads", points((one) => one.p99_seconds), seconds)),
+      lineChart("Slowest 1 % of reads", points((one) => one.p99_seconds), seconds, [], {tick: brief})),
   ];
 }

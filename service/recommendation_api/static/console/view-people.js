@@ -27,11 +27,11 @@ export function draw(kept, {id}, act) {
   const rows = kinds.reduce((sum, [, found]) => sum + found.length, 0);
   return [
     search,
-    receipt?.user === id && card("Receipt", el("p", {}, "Erased on ", when(receipt.at), ". Late retries of what happened before are refused."), table("Receipt", [["From", ([name]) => name], ["Rows", ([, count]) => number(count), {number: true}]], Object.entries(receipt.erased))),
+    receipt?.user === id && card("Receipt", el("p", {}, "Erased on ", when(receipt.at), ". Late retries of what happened before are refused."), table("Receipt", [["From", ([name]) => name.replaceAll("_", " ")], ["Rows", ([, count]) => number(count), {number: true}]], Object.entries(receipt.erased))),
     card(`Kept of ${id}`,
       kept?.erased_at && el("p", {class: "well erased"}, "This person was erased: nothing counts that happened before ", when(kept.erased_at), "."),
       kept?.merged_into && el("p", {class: "well"}, "This visitor was merged into ", el("a", {href: `#/people/${encodeURIComponent(kept.merged_into)}`}, kept.merged_into), "."),
-      rows === 0 ? el("p", {}, kept?.erased_at ? "Nothing is kept of this person." : "Nothing is kept of this person: never heard of, or erased long ago.") : table("Kept", [["What", ([name]) => name], ["Rows", ([, found]) => number(found.length), {number: true}]], kinds, {key: ([name]) => name}),
+      rows === 0 ? el("p", {}, kept?.erased_at ? "Nothing is kept of this person." : "Nothing is kept of this person: never heard of, or erased long ago.") : table("Kept", [["What", ([name]) => name.replaceAll("_", " ")], ["Rows", ([, found]) => number(found.length), {number: true}]], kinds, {key: ([name]) => name}),
       el("p", {class: "row"},
         el("button", {type: "button", onclick: () => save(id, kept), disabled: rows === 0}, "Download everything (JSON)"),
         el("a", {class: "button", href: `#/lists/${encodeURIComponent(id)}`}, "Show the list"),

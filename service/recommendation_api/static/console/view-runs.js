@@ -1,9 +1,9 @@
 // Trainings and regenerations: how far they are, how long they took, how they ended.
 
 import {ask} from "./api.js";
-import {lineChart} from "./chart.js";
+import {DURATIONS, lineChart} from "./chart.js";
 import {el} from "./dom.js";
-import {NONE, number, ratio, seconds, when} from "./format.js";
+import {NONE, brief, number, ratio, seconds, when} from "./format.js";
 import {bar, card, confirmed, state, table} from "./parts.js";
 
 export const every = 2;
@@ -21,7 +21,7 @@ export function draw({runs, regenerations, drops}, here, act) {
   const full = regenerations.filter((one) => one.catalogue_coverage_after != null && !one.active_since);
   return [
     el("div", {class: "charts"},
-      lineChart("Duration of training", ended.map((run) => ({at: new Date(run.finished_at), value: run.duration_seconds, name: `${run.model_version ?? run.state}, ${run.finished_at}`, tone: tone[run.state]})), seconds),
+      lineChart("Duration of training", ended.map((run) => ({at: new Date(run.finished_at), value: run.duration_seconds, name: `${run.model_version ?? run.state}, ${run.finished_at}`, tone: tone[run.state]})), seconds, [], {tick: brief, steps: DURATIONS}),
       lineChart("Catalogue coverage", full.map((one) => ({at: new Date(one.finished_at), value: one.catalogue_coverage_after, name: one.model_version})), ratio),
       lineChart("User coverage", full.filter((one) => one.users_targeted).map((one) => ({at: new Date(one.finished_at), value: one.users_personal / one.users_targeted, name: one.model_version})), ratio)),
     card("Trainings",
