@@ -16,7 +16,7 @@ from sklearn.decomposition import TruncatedSVD
 from threadpoolctl import threadpool_limits
 
 from recommendation.errors import RecommendationError
-from recommendation.matrix.parts import MatrixParts
+from recommendation.matrix.parts import MatrixParts, as_it_is
 
 EXACT_PAIRS = 3_000_000
 """Up to so many pairs in one part ARPACK computes the factors to the last bit. With more it would take longer than the
@@ -61,11 +61,6 @@ def factorise(weights: MatrixParts, components: int, seed: int) -> Decomposition
 def entries_of(weights: csr_array) -> int:
     """Number of entries of a part."""
     return int(weights.nnz)
-
-
-def as_it_is(weights: csr_array) -> csr_array:
-    """Fetch a part."""
-    return weights
 
 
 def _exact(weights: csr_array, components: int, seed: int) -> Decomposition:

@@ -10,7 +10,7 @@ from recommendation.engine.model import Model
 from recommendation.engine.unseen import model_rows, rank_unseen
 from recommendation.engine.weighting import segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
-from recommendation.matrix.parts import MatrixParts, joined
+from recommendation.matrix.parts import MatrixParts, joined, users_of
 
 ENTRY_PLACE = 10
 """A release must reach the score of this place of a list."""
@@ -31,11 +31,6 @@ def entry_users(parts: MatrixParts) -> InteractionMatrix:
     users = np.unique(np.linspace(0, max(before[-1] - 1, 0), ENTRY_USERS).astype(np.int64))
     rows = [users[(users >= start) & (users < stop)] - start for start, stop in pairwise(before)]
     return joined(parts.each(InteractionMatrix.of_users, own=rows))
-
-
-def users_of(part: InteractionMatrix) -> int:
-    """Number of users of a part."""
-    return len(part.users)
 
 
 def entry_score(model: Model, own: InteractionMatrix) -> float:

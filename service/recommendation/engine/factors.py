@@ -20,6 +20,7 @@ from recommendation.engine.decomposition import factorise
 from recommendation.engine.model import Model
 from recommendation.engine.residual import Residual
 from recommendation.engine.settings import EngineSettings
+from recommendation.engine.steps import Step, Tell, quiet
 from recommendation.engine.strongest import strongest
 from recommendation.engine.weighting import pair_weights, user_scales
 from recommendation.errors import InsufficientData
@@ -132,6 +133,16 @@ def _row_scaled(part: InteractionMatrix, weighting: str, user_power: float) -> N
     weights = pair_weights(part.scores, weighting)
     weights *= user_scales(weights, part.indptr, user_power)[part.user_rows]
     return weights
+
+
+def fitted(kept: MatrixParts, settings: EngineSettings, choice: Choice, tell: Tell = quiet) -> Model:
+    """Fit a choice to what is kept, which is used up; no trend yet, and its `entry_score` is still 1."""
+    tell(Step("factors"))
+    found = factorised(kept, settings, choice)
+    if choice.link_share > 0:
+        tell(Step("links"))
+        found = with_residual(found, choice.neighbours)
+    return assemble(found, settings, choice)
 
 
 def assemble(parts: Factorised, settings: EngineSettings, choice: Choice) -> Model:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from recommendation.catalogue.popularity import POPULAR
 from recommendation.engine.choice import Decision
 from recommendation.engine.entry import entry_score, entry_users
-from recommendation.engine.factors import assemble, factorised, with_residual
+from recommendation.engine.factors import fitted
 from recommendation.engine.model import Model
 from recommendation.engine.popular_days import PopularDays, choose_days
 from recommendation.engine.search import choose
@@ -45,12 +45,7 @@ def fit_parts(parts: MatrixParts, settings: EngineSettings, tell: Tell = quiet) 
     lately = users_lately(parts, choice)
     kept = parts.at_least(choice.min_interactions)
     some = entry_users(kept)
-    tell(Step("factors"))
-    found = factorised(kept, settings, choice)
-    if choice.link_share > 0:
-        tell(Step("links"))
-        found = with_residual(found, choice.neighbours)
-    model = with_trend(assemble(found, settings, choice), lately, some, choice)
+    model = with_trend(fitted(kept, settings, choice, tell), lately, some, choice)
     made = {**decision.as_json(), POPULAR: popular.as_json(), "parts": count}
     return replace(model, entry_score=entry_score(model, some), decision=made)
 

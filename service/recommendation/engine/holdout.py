@@ -15,7 +15,7 @@ from recommendation.engine.popular import popular_lists
 from recommendation.engine.unseen import unseen_lists
 from recommendation.engine.weighting import newer, segment_sums
 from recommendation.matrix.matrix import InteractionMatrix
-from recommendation.matrix.parts import MatrixParts, joined
+from recommendation.matrix.parts import MatrixParts, joined, pairs_of
 
 MAX_USERS = 10_000
 """Users to measure by: with so many, chance moves the difference of two choices by about 1 % in sparse stores."""
@@ -146,11 +146,6 @@ def _bounds(parts: MatrixParts, seed: int, rounds: list[Marks]) -> tuple[np.uint
     room -= int(counts[:bound].sum())
     taken = np.cumsum([0, *(int(count[found == marks[bound]].sum()) for found, count in of_parts[:-1])])
     return marks[bound], np.maximum(room - taken, 0).tolist()
-
-
-def pairs_of(part: InteractionMatrix) -> int:
-    """Number of pairs of a part."""
-    return part.pairs
 
 
 def added_by_users(part: InteractionMatrix, seed: int, rounds: list[Marks]) -> Marks:

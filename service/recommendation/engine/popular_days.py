@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recommendation.catalogue.popularity import FEWEST_RECENT, USUAL_DAYS
 from recommendation.engine.ndcg import LENGTH, MIN_USERS, is_surely_above
-from recommendation.engine.timeline import Cut, Timeline
+from recommendation.engine.timeline import Cut, Timeline, cut_past
 from recommendation.matrix.matrix import InteractionMatrix
 
 TRIED_DAYS = (7, 14, 30, 90, None)
@@ -26,10 +26,6 @@ TRIED_DAYS = (7, 14, 30, 90, None)
 
 MARGIN = 0.01
 """By what share of NDCG@10 another number must beat the usual one."""
-
-
-FEWEST_CUTS = 10
-"""With fewer moments chance decides."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +52,12 @@ def choose_days(matrix: InteractionMatrix) -> PopularDays:
     Another number than the usual one must beat it by a margin, and surely, moment by moment. Where times are not known,
     or too few moments have a past, nothing is tried.
     """
-    timeline = Timeline.of(matrix)
-    cuts = [] if timeline is None else list(timeline.cuts())
+    past = cut_past(matrix)
+    if past is None:
+        return PopularDays()
+    timeline, cuts = past
     pairs = sum(len(cut.after) for cut in cuts)
-    if timeline is None or len(cuts) < FEWEST_CUTS or pairs < MIN_USERS:
+    if pairs < MIN_USERS:
         return PopularDays()
     reached = np.array([_reached(timeline, cut) for cut in cuts])
     means = dict(zip(TRIED_DAYS, reached.mean(axis=0).tolist(), strict=True))

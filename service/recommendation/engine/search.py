@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from recommendation.engine.choice import Choice, Decision, Tried
 from recommendation.engine.factors import MIN_COMPONENTS, Factorised, assemble, factorised, with_residual
-from recommendation.engine.holdout import InnerHoldout, inner_holdout, pairs_of
+from recommendation.engine.holdout import InnerHoldout, inner_holdout
 from recommendation.engine.ndcg import is_surely_above
 from recommendation.engine.settings import EngineSettings
 from recommendation.engine.steps import Step, Tell, quiet
 from recommendation.engine.weighting import newer
 from recommendation.matrix.matrix import InteractionMatrix
-from recommendation.matrix.parts import MatrixParts
+from recommendation.matrix.parts import MatrixParts, pairs_of
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "weighting": ("log", "binary"),

@@ -29,6 +29,10 @@ PAIRS_AFTER = 500
 """Pairs behind a cut that judge, up to the next: few, as a service counts and trains again before long."""
 
 
+FEWEST_CUTS = 10
+"""With fewer moments chance decides."""
+
+
 NEWEST_SHARE = 0.2
 """Share of the pairs that the cuts lie in."""
 
@@ -85,3 +89,12 @@ class Timeline:
         first = 0 if days is None else int(np.searchsorted(self.times, at - days * DAY))
         known = self.games[first : int(np.searchsorted(self.times, at))]
         return np.bincount(known, minlength=len(self.matrix.games))
+
+
+def cut_past(matrix: InteractionMatrix) -> tuple[Timeline, list[Cut]] | None:
+    """Put the pairs of a matrix in order and cut them; None where too few moments have a past to choose by."""
+    timeline = Timeline.of(matrix)
+    if timeline is None:
+        return None
+    cuts = list(timeline.cuts())
+    return (timeline, cuts) if len(cuts) >= FEWEST_CUTS else None

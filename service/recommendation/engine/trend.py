@@ -20,16 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommendation.engine.choice import Choice, Decision, Tried
-from recommendation.engine.decomposition import as_it_is
-from recommendation.engine.factors import MIN_COMPONENTS, assemble, factorised, with_residual
+from recommendation.engine.factors import MIN_COMPONENTS, fitted
 from recommendation.engine.holdout import bounded, sample
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import LENGTH, MIN_USERS, is_surely_above
 from recommendation.engine.settings import EngineSettings
-from recommendation.engine.timeline import DAY, Cut, Timeline
+from recommendation.engine.timeline import DAY, FEWEST_CUTS, Cut, Timeline, cut_past
 from recommendation.engine.unseen import rank_unseen
 from recommendation.matrix.matrix import InteractionMatrix
-from recommendation.matrix.parts import MatrixParts
+from recommendation.matrix.parts import MatrixParts, as_it_is
 from recommendation.matrix.vocabulary import Vocabulary
 
 TRIED_DAYS = (7, 30)
@@ -42,10 +41,6 @@ TRIED_STRENGTHS = (0.25, 0.5, 1.0, 2.0)
 
 MARGIN = 0.02
 """By what share of NDCG@10 a trend must beat none."""
-
-
-FEWEST_CUTS = 10
-"""With fewer moments chance decides."""
 
 
 JUDGES = 0.2
@@ -133,10 +128,10 @@ def _tried(
     matrix: InteractionMatrix, settings: EngineSettings, choice: Choice
 ) -> Sequence[tuple[Choice, NDArray[np.float64]]]:
     """Return what each choice reached at each moment, the one without a trend first; nothing where none can judge."""
-    timeline = Timeline.of(matrix)
-    cuts = [] if timeline is None else list(timeline.cuts())
-    if timeline is None or len(cuts) < FEWEST_CUTS:
+    past = cut_past(matrix)
+    if past is None:
         return ()
+    timeline, cuts = past
     choices = list(_choices(timeline, settings, choice))
     if len(choices) == 1:
         return ()
@@ -144,7 +139,7 @@ def _tried(
     kept = _kept(matrix.only_pairs(~judges[matrix.user_rows]), settings, choice)
     if min(kept.shape) <= max(MIN_COMPONENTS, choice.components):
         return ()
-    model = _fitted(kept, settings, choice)
+    model = fitted(MatrixParts.of(kept), settings, choice)
     is_known = model.games.rows(matrix.games.all_ids) >= 0
     moments = [one for cut in cuts if len((one := _Moment.of(timeline, cut, judges, is_known)).wanted)]
     if len(moments) < FEWEST_CUTS or sum(len(one.wanted) for one in moments) < MIN_USERS:
@@ -175,13 +170,6 @@ def _kept(matrix: InteractionMatrix, settings: EngineSettings, choice: Choice) -
     """Return what is fitted, within the bounds of the inner holdout."""
     within, _, _ = bounded(MatrixParts.of(matrix.without_empty()), settings.seed)
     return within.at_least(choice.min_interactions)
-
-
-def _fitted(kept: InteractionMatrix, settings: EngineSettings, choice: Choice) -> Model:
-    parts = factorised(MatrixParts.of(kept), settings, choice)
-    if choice.link_share > 0:
-        parts = with_residual(parts, choice.neighbours)
-    return assemble(parts, settings, choice)
 
 
 def _with_counts(model: Model, games: Vocabulary, counts: NDArray[np.int64], score: float, days: int) -> Model:

@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from recommendation.engine.holdout import pairs_of
 from recommendation.engine.model import Model
 from recommendation.engine.ndcg import MIN_PAIRS
 from recommendation.engine.weighting import segment_sums
 from recommendation.evaluation.gate_users import MIN_ACTIVE, GateRule, active_users, gate_rows, without_users
 from recommendation.evaluation.structure import Structure, structure_of
 from recommendation.matrix.matrix import InteractionMatrix
-from recommendation.matrix.parts import MatrixParts
+from recommendation.matrix.parts import MatrixParts, pairs_of
 
 MOST_ALIKE = 0.05
 """Share of active users who may have the very same games: in six real sets 0 to 3 % do, and with bots 9 to 44 %."""

@@ -98,6 +98,21 @@ class MatrixParts:
         return MatrixParts(list(self.held), self.games, self.runner)
 
 
+def as_it_is(part: Any) -> Any:
+    """A part itself, for the one who asks for it."""
+    return part
+
+
+def pairs_of(part: InteractionMatrix) -> int:
+    """Number of pairs of a part."""
+    return part.pairs
+
+
+def users_of(part: InteractionMatrix) -> int:
+    """Number of users of a part."""
+    return len(part.users)
+
+
 def joined(parts: Sequence[InteractionMatrix]) -> InteractionMatrix:
     """
     Join parts to one matrix, users in the order of their ids.
