@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.gate import FIXED
 from benchmarks.quality_sets import apps, steam_hours, steam_reviews
@@ -34,7 +35,7 @@ BOT_GAMES = 20
 BOT_KEEPS = 0.75
 """Share of the bots' games that each has, where they are not all the same."""
 OF_A_DAY = 0.03
-"""Share of users, and of pairs, that another day lacks or adds."""
+"""Share of the users that a day lacks, and of the newest pairs that the first day lacks."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,27 @@ SETS = {
 }
 
 
+def with_more(
+    matrix: InteractionMatrix, rng: Rng, user_ids: list[str], game_rows: NDArray[np.int64]
+) -> InteractionMatrix:
+    """Add pairs, of any time and the usual score."""
+    users, games = matrix.users.ids(matrix.user_rows), matrix.games.ids(matrix.indices)
+    scores = np.concatenate([matrix.scores, np.full(len(user_ids), np.median(matrix.scores))])
+    times = np.concatenate([times_of(matrix), rng.integers(0, matrix.pairs, len(user_ids))])
+    return InteractionMatrix.from_pairs([*users, *user_ids], [*games, *matrix.games.ids(game_rows)], scores, times)
+
+
+def times_of(matrix: InteractionMatrix) -> NDArray[np.int64]:
+    """The times that `store` gave."""
+    assert matrix.times is not None
+    return matrix.times
+
+
 def with_bots(matrix: InteractionMatrix, rng: Rng, share: float, keeps: float = 1.0) -> InteractionMatrix:
     """Add bots, as a share of the users there are, that have the same games or most of them."""
-    count = int(share * len(matrix.users))
     games = rng.choice(len(matrix.games), BOT_GAMES, replace=False)
-    has = rng.random((count, BOT_GAMES)) < keeps
-    bots, places = np.nonzero(has)
-    users = [*matrix.users.ids(matrix.user_rows), *(f"bot-{number}" for number in bots.tolist())]
-    all_games = [*matrix.games.ids(matrix.indices), *matrix.games.ids(games[places])]
-    scores = np.concatenate([matrix.scores, np.full(len(bots), np.median(matrix.scores))])
-    return InteractionMatrix.from_pairs(users, all_games, scores)
+    bots, places = np.nonzero(rng.random((int(share * len(matrix.users)), BOT_GAMES)) < keeps)
+    return with_more(matrix, rng, [f"bot-{number}" for number in bots.tolist()], games[places])
 
 
 def mixed_up(matrix: InteractionMatrix, rng: Rng, share: float) -> InteractionMatrix:
@@ -71,19 +83,15 @@ def mixed_up(matrix: InteractionMatrix, rng: Rng, share: float) -> InteractionMa
     games = matrix.indices.copy()
     chosen = np.flatnonzero(rng.random(matrix.pairs) < share)
     games[chosen] = games[rng.permutation(chosen)]
-    return InteractionMatrix.from_codes(matrix.users, matrix.games, matrix.user_rows, games, matrix.scores)
+    return InteractionMatrix.from_codes(
+        matrix.users, matrix.games, matrix.user_rows, games, matrix.scores, times_of(matrix)
+    )
 
 
 def with_one_game(matrix: InteractionMatrix, rng: Rng) -> InteractionMatrix:
     """Give everyone one and the same game, as a feed does that always sends one id."""
-    game, users = int(rng.integers(len(matrix.games))), np.arange(len(matrix.users))
-    return InteractionMatrix.from_codes(
-        matrix.users,
-        matrix.games,
-        np.concatenate([matrix.user_rows, users]),
-        np.concatenate([matrix.indices, np.full(len(users), game)]),
-        np.concatenate([matrix.scores, np.full(len(users), np.median(matrix.scores))]),
-    )
+    users = list(matrix.users.all_ids)
+    return with_more(matrix, rng, users, np.full(len(users), rng.integers(len(matrix.games))))
 
 
 CASES: dict[str, Callable[[InteractionMatrix, Rng], InteractionMatrix]] = {
@@ -98,16 +106,19 @@ CASES: dict[str, Callable[[InteractionMatrix, Rng], InteractionMatrix]] = {
 }
 
 
-def day(matrix: InteractionMatrix, rng: Rng) -> InteractionMatrix:
-    """One day of a store: without a few of its users and pairs, others each time."""
-    there = (rng.random(len(matrix.users)) > OF_A_DAY)[matrix.user_rows] & (rng.random(matrix.pairs) > OF_A_DAY)
+def day(matrix: InteractionMatrix, rng: Rng, number: int) -> InteractionMatrix:
+    """One of two days of a store: the first lacks the newest pairs, and each lacks a few users of its own."""
+    there = (rng.random(len(matrix.users)) > OF_A_DAY)[matrix.user_rows]
+    if number == 0:
+        there &= times_of(matrix) < (1.0 - OF_A_DAY) * matrix.pairs
     return matrix.only_pairs(there).without_empty()
 
 
 def store(whole: InteractionMatrix, rng: Rng, users: int) -> InteractionMatrix:
-    """Draw users."""
+    """Draw users, and an order of time for all pairs, so that what gate users are judged by is what came last."""
     count = min(users, int(0.9 * len(whole.users)))
-    return whole.of_users(np.sort(rng.choice(len(whole.users), count, replace=False))).without_empty()
+    drawn = whole.of_users(np.sort(rng.choice(len(whole.users), count, replace=False))).without_empty()
+    return replace(drawn, times=rng.permutation(drawn.pairs))
 
 
 def train(matrix: InteractionMatrix, settings: Settings, live: Live) -> tuple[str, Live]:
@@ -128,10 +139,10 @@ def trial(whole: InteractionMatrix, one: Set, settings: Settings, seed: int) -> 
     """Yield for each case and kind of training what came of it."""
     rng = np.random.default_rng(seed)
     shop = store(whole, rng, one.users)
-    began, live = train(day(shop, rng), settings, Live())
+    began, live = train(day(shop, rng, 0), settings, Live())
     yield "sound", "first", began
     for name, spoilt in CASES.items():
-        data = spoilt(day(shop, rng), rng)
+        data = spoilt(day(shop, rng, 1), rng)
         if name != "sound":
             yield name, "first", train(data, settings, Live())[0]
         if began == "live":
@@ -141,7 +152,7 @@ def trial(whole: InteractionMatrix, one: Set, settings: Settings, seed: int) -> 
 def table(name: str, trials: int, settings: Settings) -> None:
     """Print a row for each case; lists what rejected how often."""
     one = SETS[name]
-    whole = replace(one.read(), times=None)
+    whole = one.read()
     counts: dict[tuple[str, str], Counter[str]] = {}
     began, made = time.monotonic(), 0
     for made in range(1, trials + 1):
