@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := service,jobs,operator,kafka,redis,dask,dev
 
-.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-poison bench-choices bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console pictures release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
+.PHONY: help setup demo smoke test notice test-operator fuzz-operator at-rest drop-story check bench-gate bench-experiments bench-poison bench-choices bench-quality format clean chart chart-checkov chart-docs api-docs client-tools clients settings-docs chart-golden alerts console pictures release test-faults laws chaos fuzz soak load hashes sbom check-supply cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -116,6 +116,9 @@ load: setup ## Measure the peak, hold 70 % of it for MINUTES=10 with a training 
 
 bench-growth: setup ## Time and memory of training and regeneration at 1, 3, 10, 30 and 100 million pairs, with a plot; needs 30 GB of disk
 	$(BIN)/python -m benchmarks.growth --plot docs/images/growth.svg
+
+bench-experiments: setup ## Say how often experiments on RUNS=300 simulated stores tell the truth: coverage, false alarms, power
+	$(BIN)/python -m benchmarks.experiments --runs $(or $(RUNS),300)
 
 bench-%: setup $(PEERS)
 	$(BIN)/python -m benchmarks $*

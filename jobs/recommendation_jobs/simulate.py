@@ -24,15 +24,17 @@ from recommendation.clock import rfc3339
 from recommendation.errors import InvalidInput
 from recommendation_jobs import exits
 from recommendation_jobs.console import progress
+from recommendation_jobs.simulation.effects import Effect, read_effect
 from recommendation_jobs.simulation.shop import Shop, open_shop
 from recommendation_jobs.simulation.visits import EVENT_TYPES, User
 
 EXAMPLES = """  recs simulate --out events.csv --games-out games.csv
-  recs simulate --users 20000 --games 2000 --seed 7 --out events.csv"""
+  recs simulate --users 20000 --games 2000 --seed 7 --out events.csv
+  recs simulate --experiment experiment.json --effect with=20 --out events.csv"""
 
 COLUMNS = ("event_id", "user_id", "game_id", "event_type", "quantity", "occurred_at")
 _ROWS_AT_ONCE = 100_000
-_SHOP, _USER = 0, 1
+_SHOP, _USER, _EFFECT = 0, 1, 2
 """Streams of the seed, so that one more user changes nothing for the others."""
 
 
@@ -59,6 +61,10 @@ class Recipe:
         # The word before the bracket stays: with another one the same arguments would give other event ids.
         return hashlib.blake2b(f"Plan({fields})".encode(), digest_size=4).hexdigest()
 
+    def user_id(self, user: int) -> str:
+        """Name a user by their number."""
+        return f"u-{user:0{max(6, len(str(self.users)))}}"
+
 
 @dataclass(frozen=True)
 class Happenings:
@@ -83,6 +89,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=int, default=default, metavar="N", help=f"up to {most}; default {default}"
         )
     parser.add_argument(
+        "--experiment",
+        type=Path,
+        metavar="FILE.json",
+        help="an experiment as GET /experiments/NAME answers it, for --effect",
+    )
+    parser.add_argument(
+        "--effect",
+        action="append",
+        default=[],
+        metavar="VARIANT=PERCENT",
+        help="users of a variant buy so much more from its start on",
+    )
+    parser.add_argument(
         "--until", type=date.fromisoformat, default=Recipe.until, help=f"end day; default {Recipe.until}"
     )
 
@@ -94,13 +113,16 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.seed <= 2**32:
         raise InvalidInput("simulate needs a seed from 0 to 4294967296")
     recipe = Recipe(options.users, options.games, options.days, options.seed, options.until)
+    effect = _effect_of(options)
     shop = open_shop(recipe.games, recipe.days, np.random.default_rng([recipe.seed, _SHOP]))
     try:
         if options.games_out is not None:
             write_games(options.games_out, shop, recipe)
         with progress("simulate", recipe.users, "users") as bar:
             happenings = happen(recipe, shop, bar.advance)
-        write_events(options.out, happenings, shop, recipe)
+        if effect is not None:
+            happenings = with_effect(happenings, recipe, effect)
+        write_events(options.out, happenings, shop, recipe, effect)
     except OSError as error:
         raise InvalidInput(f"{error.filename}: cannot be written ({error.strerror})") from error
     print(
@@ -108,6 +130,12 @@ def run(options: argparse.Namespace) -> int:
         f"{options.out}"
     )
     return exits.DONE
+
+
+def _effect_of(options: argparse.Namespace) -> Effect | None:
+    if (options.experiment is None) != (not options.effect):
+        raise InvalidInput("--experiment and --effect go together: which users, and how much more they buy")
+    return None if options.experiment is None else read_effect(options.experiment, options.effect)
 
 
 def happen(recipe: Recipe, shop: Shop, advance: Callable[[int], None] = lambda _: None) -> Happenings:
@@ -125,9 +153,22 @@ def happen(recipe: Recipe, shop: Shop, advance: Callable[[int], None] = lambda _
     return Happenings(seconds[order], users[order], games[order], types[order], hours[order])
 
 
-def write_events(path: Path, events: Happenings, shop: Shop, recipe: Recipe) -> None:
+def with_effect(events: Happenings, recipe: Recipe, effect: Effect) -> Happenings:
+    """Return the events of a store where users of a variant buy more than the others."""
+    by_user = np.argsort(events.users, kind="stable")
+    ends = np.cumsum(np.bincount(events.users, minlength=recipe.users))[:-1]
+    stays = np.ones(len(events.users), bool)
+    for user, mine in enumerate(np.split(by_user, ends)):
+        rng = np.random.default_rng([recipe.seed, _EFFECT, user])  # one more user changes nothing for the others
+        own = events.seconds[mine], events.games[mine], events.types[mine]
+        stays[mine] = effect.stays(recipe.user_id(user), *own, recipe.start, rng)
+    return Happenings(*(column[stays] for column in vars(events).values()))
+
+
+def write_events(path: Path, events: Happenings, shop: Shop, recipe: Recipe, effect: Effect | None = None) -> None:
     """Write the events as CSV, oldest first."""
-    name, width = recipe.name, max(6, len(str(recipe.users)))
+    # A store with an effect is another store: its event ids meet those of none.
+    name = recipe.name if effect is None else f"{recipe.name}-{effect.name}"
     with path.open("wb") as file:
         file.write((",".join(COLUMNS) + "\n").encode())
         for start in range(0, len(events.seconds), _ROWS_AT_ONCE):
@@ -136,7 +177,7 @@ def write_events(path: Path, events: Happenings, shop: Shop, recipe: Recipe) -> 
             table = pa.table(
                 {
                     "event_id": [f"{name}-{start + place}" for place in range(len(moments))],
-                    "user_id": [f"u-{user:0{width}}" for user in events.users[rows]],
+                    "user_id": [recipe.user_id(user) for user in events.users[rows]],
                     "game_id": [shop.game_ids[game] for game in events.games[rows]],
                     "event_type": [EVENT_TYPES[event_type] for event_type in events.types[rows]],
                     "quantity": [f"{hours:g}" for hours in events.hours[rows]],

@@ -151,7 +151,10 @@ def put_together(settings: Settings, keys: KeyRing | None, broker: Broker | None
     views = ViewHolder(database, settings.model_max_bytes, clock)
     fades = settings.half_life_days is not None
     loop_reads = LoopReads(
-        database, _read_connections(settings), lambda: fades or views.needs_times, settings.shown_often
+        database,
+        _read_connections(settings),
+        lambda: fades or views.needs_times,
+        lambda: views.last_view.least_often(settings.shown_often),
     )
     pages = KeptPages(settings.kept_pages_mib * 2**20)
     first_reads = FirstReads(database)

@@ -49,8 +49,8 @@ class Difference:
     """The interval for one look, at an end that was set beforehand."""
     variance_left: float
     """Variance of the difference after the adjustment, over that before it: 1 where the time before tells nothing."""
-    user_variance: float
-    """Of one user's adjusted outcome."""
+    user_variances: tuple[float, float]
+    """Of one user's adjusted outcome, of the control and of the other group."""
     p_value: float | None
     """Of the permutation test, where a group has fewer than `FEW_USERS`."""
 
@@ -83,7 +83,7 @@ def difference(control: Group, treated: Group, seed: int) -> Difference:
         one_look_low=found - one_look,
         one_look_high=found + one_look,
         variance_left=left / plain if plain else 1.0,
-        user_variance=left / (1 / len(one) + 1 / len(other)),
+        user_variances=(float(one.var(ddof=1)), float(other.var(ddof=1))),
         p_value=permutation_p_value(one, other, seed) if few else None,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, Subquery, case, exists, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, exists, func, select, union_all
 
 from recommendation.clock import EPOCH, TICK
 from recommendation.database.dialects.reading import microseconds
@@ -78,6 +78,35 @@ def exposed_ids(connection: Connection, experiment: Experiment, now: datetime) -
     yield from connection.execution_options(yield_per=10_000).execute(query).scalars()
 
 
+_DAY = timedelta(days=1)
+
+
+def remembered_since(connection: Connection, outcome: str, now: datetime) -> datetime | None:
+    """
+    Return since when interactions of a type are remembered, by the days from which some are: back from today until a
+    day without any. None where none is remembered: then outcomes are feedback, which is kept.
+
+    Ids are let go after a week unless an experiment needs them, and what an earlier one needed is still there behind
+    the gap. In a store that sells on few days it says too late a day, so doubt falls on the side of what is forgotten.
+    """
+    day = _DAY // TICK
+    of_day = func.floor(microseconds(connection, event_ids.c.received_at) / day)
+    query = select(of_day).where(event_ids.c.event_type == outcome, ~_in_feedback()).distinct()
+    days = {int(found) for found in connection.execute(query).scalars()}
+    if not days:
+        return None
+    first = _microseconds_of(now) // day
+    while first - 1 in days:
+        first -= 1
+    return EPOCH + first * _DAY
+
+
+def _in_feedback() -> ColumnElement[bool]:
+    """Whether a remembered event is feedback, which is counted from its own rows."""
+    told, kept = feedback.c, event_ids.c
+    return exists().where(told.user_id == kept.user_id, told.event_id == kept.event_id)
+
+
 def _exposed(connection: Connection, experiment: Experiment, now: datetime) -> Subquery:
     if experiment.exposure == READ:
         read = exposures.c
@@ -101,13 +130,12 @@ def _outcomes(connection: Connection, experiment: Experiment, outcome: str, now:
     as_feedback: Select[tuple[str, str, int]] = select(
         told.user_id, told.game_id, microseconds(connection, told.occurred_at).label("at")
     ).where(told.action == outcome, told.occurred_at >= since, told.occurred_at <= now)
-    twice = exists().where(told.user_id == kept.user_id, told.event_id == kept.event_id)
     as_events = select(kept.user_id, kept.game_id, microseconds(connection, kept.occurred_at)).where(
         kept.event_type == outcome,
         kept.occurred_at >= since,
         kept.occurred_at <= now,
         kept.taken_back_at.is_(None),
-        ~twice,
+        ~_in_feedback(),
     )
     return union_all(as_feedback, as_events).subquery("outcomes")
 

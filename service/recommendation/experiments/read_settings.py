@@ -19,6 +19,10 @@ MOST_PER_TAG = 20
 """Games, as `RECOMMENDATION_MOST_PER_TAG`."""
 
 
+MOST_SHOWN_OFTEN = 1_000
+"""Times, as `RECOMMENDATION_SHOWN_OFTEN`."""
+
+
 @dataclass(frozen=True)
 class ReadSettings:
     """What a variant changes; None: it is as the service is set."""
@@ -33,11 +37,21 @@ class ReadSettings:
     """How unlike by their tags the first games are to be; 0: not at all."""
     most_per_tag: int | None = None
     """Games of one tag among the first; 0: any number."""
+    shown_often: int | None = None
+    """So often a game is shown in vain before it sinks; 0: none sinks."""
+    trend: bool | None = None
+    """Whether the model's trend adds to scores. Where it does not, lists are always folded in."""
 
     @property
     def changed(self) -> Mapping[str, Any]:
         """The values that it has, by their names."""
         return {name: value for name, value in vars(self).items() if value is not None}
+
+    @property
+    def of_making(self) -> bool:
+        """Whether it changes how a list is made, and not only which places drops have or when a list is stale."""
+        made = (self.half_life_days, self.diversity, self.most_per_tag, self.shown_often)
+        return any(value is not None for value in made)
 
     def over(self, other: "ReadSettings | None") -> "ReadSettings":
         """Return these with what only the other has."""
@@ -89,6 +103,10 @@ def _few(fields: dict[str, Any], name: str) -> int | None:
     return whole_number(fields, name, 0, MOST_PER_TAG, absent=None)
 
 
+def _times(fields: dict[str, Any], name: str) -> int | None:
+    return whole_number(fields, name, 0, MOST_SHOWN_OFTEN, absent=None)
+
+
 def _days(fields: dict[str, Any], name: str) -> float | None:
     value = fields.get(name)
     if value is None:
@@ -106,4 +124,6 @@ _PARSERS: Mapping[str, Callable[[dict[str, Any], str], Any]] = {
     "half_life_days": _days,
     "diversity": _share,
     "most_per_tag": _few,
+    "shown_often": _times,
+    "trend": _flag,
 }

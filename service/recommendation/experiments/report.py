@@ -12,10 +12,17 @@ import numpy as np
 from sqlalchemy import Connection
 
 from recommendation.clock import rfc3339
-from recommendation.experiments.chance import ALPHA, POWER, sample_ratio_p_value, users_needed
+from recommendation.experiments.chance import (
+    ALPHA,
+    POWER,
+    grown,
+    sample_ratio_p_value,
+    users_needed,
+    users_needed_at_every_look,
+)
 from recommendation.experiments.estimate import LEAST_USERS, Difference, Group, adjusted, difference
 from recommendation.experiments.experiment import SHOWN_BY_SHOP, Experiment, Variant
-from recommendation.experiments.exposures import Exposed, exposed_users
+from recommendation.experiments.exposures import Exposed, exposed_users, remembered_since
 from recommendation.experiments.winner import Pair, Winner, winner
 
 SAMPLE_RATIO_ALARM = 0.001
@@ -104,9 +111,9 @@ def _planned(connection: Connection, experiment: Experiment, outcome: str, now: 
     Return the sample size that users of the last weeks let expect; None where too few were shown anything. Lists that
     were read count only from the start on, so that before it `shown` feedback stands for them.
 
-    Ids of interactions are remembered for a week, longer only where an experiment that is known needs them: until this
-    one has been known for its windows, outcomes that are not feedback are undercounted, and more users are needed
-    than it says.
+    Ids of interactions are remembered for a week, longer only where an experiment that is known needs them. Where they
+    are not for all of the time that is looked at, outcomes are undercounted, and fewer users are needed than it says:
+    `is_complete` tells that.
     """
     window = timedelta(days=experiment.window_days)
     lately = replace(experiment, starts_at=now - 2 * window, ends_at=now - window, exposure=SHOWN_BY_SHOP)
@@ -116,18 +123,27 @@ def _planned(connection: Connection, experiment: Experiment, outcome: str, now: 
     if len(users) < LEAST_USERS or not smallest:
         return None
     variance = float(adjusted(after, before).var(ddof=1))
-    control, *others = experiment.variants
+    others, since = experiment.variants[1:], remembered_since(connection, outcome, now)
     return {
         "users": len(users),
         "mean": float(after.mean()),
+        "remembered_since": since and rfc3339(since),
+        "is_complete": since is None or since <= lately.starts_at,
         "variants": [
-            {"variant": one.name, "users_needed": _needed(variance, smallest, one, control)} for one in others
+            {"variant": one.name, **_needed((variance, variance), after.mean(), experiment, one)} for one in others
         ],
     }
 
 
-def _needed(variance: float, effect: float, one: Variant, control: Variant) -> int:
-    return ceil(users_needed(variance, effect, one.share / (one.share + control.share)))
+def _needed(variances: tuple[float, float], mean: float, experiment: Experiment, one: Variant) -> dict[str, int]:
+    """Return the users that a variant and the first one need together; the effect raises a variance, too."""
+    relative, control = experiment.smallest_effect_percent / 100, experiment.variants[0]
+    given = (variances[0], max(variances[1], grown(variances[0], relative)))
+    effect, share = mean * relative, one.share / (one.share + control.share)
+    return {
+        "users_needed": ceil(users_needed(given, effect, share)),
+        "users_needed_at_every_look": ceil(users_needed_at_every_look(given, effect, share)),
+    }
 
 
 def count(experiment: Experiment, exposed: Iterable[Exposed]) -> list[Counted]:
@@ -179,9 +195,12 @@ def _seed(experiment: Experiment, variant: Variant) -> int:
 _NOTHING = dict.fromkeys(
     (
         "difference", "low", "high", "one_look_low", "one_look_high", "relative", "p_value", "variance_left",
-        "users_needed",
+        "users_needed", "users_needed_at_every_look",
     )
 )  # fmt: skip
+
+
+_NOT_NEEDED = {"users_needed": None, "users_needed_at_every_look": None}
 
 
 def _too_few(experiment: Experiment, now: datetime) -> dict[str, Any]:
@@ -193,7 +212,7 @@ def _compared(
 ) -> dict[str, Any]:
     mean = float(control.group.after.mean())
     smallest = mean * experiment.smallest_effect_percent / 100
-    needed = _needed(found.user_variance, smallest, one.variant, control.variant) if smallest else None
+    needed = _needed(found.user_variances, mean, experiment, one.variant) if smallest else _NOT_NEEDED
     return {
         "state": verdict(found, smallest, _is_over(experiment, now)),
         "difference": found.difference,
@@ -204,7 +223,7 @@ def _compared(
         "relative": found.difference / mean if mean else None,
         "p_value": found.p_value,
         "variance_left": found.variance_left,
-        "users_needed": needed,
+        **needed,
     }
 
 
@@ -234,8 +253,16 @@ def as_text(told: dict[str, Any]) -> str:
     lines = [f"{told['experiment']}: {told['state']}, {told['outcome']} per user in {window}"]
     planned = told["planned"]
     if planned is not None:
-        needed = ", ".join(f"{one['users_needed']} for {one['variant']}" for one in planned["variants"])
+        needed = ", ".join(
+            f"{one['users_needed']} for {one['variant']} ({one['users_needed_at_every_look']} if looked at on and on)"
+            for one in planned["variants"]
+        )
         lines.append(f"  before it: {planned['users']} users, mean {planned['mean']:.4g}; users needed: {needed}")
+        if not planned["is_complete"]:
+            lines.append(
+                f"  that is too many: interactions are remembered since {planned['remembered_since']} only; ask again "
+                "some days after the experiment became known"
+            )
     ratio = told["sample_ratio"]
     if ratio["mismatch"]:
         lines.append(
@@ -262,4 +289,5 @@ def _line(one: dict[str, Any]) -> str:
     chance = "" if found["p_value"] is None else f"; permutation test p = {found['p_value']:.3g}"
     needed = "" if found["users_needed"] is None else f"; one look finds the smallest effect in {POWER:.0%} of such "
     needed += f"experiments with {found['users_needed']} users" if needed else ""
+    needed += f", looks on and on with {found['users_needed_at_every_look']}" if needed else ""
     return f"{start}\n    {found['state']}: {found['difference']:+.4g}{relative}, {interval}{chance}{needed}"

@@ -169,11 +169,16 @@ def end_experiment(connection: Connection, seen: Experiment, now: datetime) -> N
 
 
 def delete_experiment(connection: Connection, name: str, now: datetime) -> bool:
-    """Delete an experiment, which ends it; tell whether it was there."""
-    gone = connection.execute(delete(experiments).where(experiments.c.name == name)).rowcount
-    if gone:
-        bump(connection, "experiments", now)
-    return bool(gone)
+    """
+    Delete an experiment, which ends it; tell whether it was there.
+
+    The version is raised first, as `put_experiment` does: a delete that held the row and waited for the version, while
+    a put held the version and waited for the row, would end in a deadlock.
+    """
+    if get_experiment(connection, name) is None:
+        return False
+    bump(connection, "experiments", now)
+    return bool(connection.execute(delete(experiments).where(experiments.c.name == name)).rowcount)
 
 
 def get_experiment(connection: Connection, name: str) -> Experiment | None:

@@ -30,7 +30,7 @@ def generate_lists(
     """
     with database.round_trips() as connection:
         number = next_number(connection)
-        states = read_users(connection, user_ids, with_times=True, often=settings.often)
+        states = read_users(connection, user_ids, with_times=True, often=view.least_often(settings.often))
     now = clock()
     ranked = [personal_list(state, view, settings, number, now) for state in states.values() if state.events_seen]
     made = [stored for stored in ranked if stored is not None]

@@ -67,7 +67,7 @@ def active_list(
     """
     view, given = own_view(view, state.user_id, now)
     settings = settings.changed_by(given)
-    hidden, in_vain = hidden_games(state, request.exclude, request.before), state.shown_in_vain
+    hidden, in_vain = hidden_games(state, request.exclude, request.before), state.shown_in_vain(settings.often)
     sources = Sources(view, hidden, now, request.tags, in_vain, settings.often)
     first_party = sources.first_party(state, request)
     whole = view.drops or first_party or in_vain or not settings.by_score
@@ -148,12 +148,13 @@ def _is_stale(
     """
     Tell whether a stored list is stale: another model than the live one made it, or the user has other events since.
 
-    Where reads need not be fresh, the events do not count. A variant's half-life is not that of the stored list.
+    Where reads need not be fresh, the events do not count. A variant's half-life is not that of the stored list, which
+    holds the trend, too.
     """
     if stored is None or stored.model_version != live.version:
         return True
     if changes is not None:
-        if changes.half_life_days is not None:
+        if changes.half_life_days is not None or changes.trend is False:
             return True
         fresh_reads = fresh_reads if changes.fresh_reads is None else changes.fresh_reads
     return fresh_reads and stored.events_seen != state.events_seen

@@ -69,7 +69,7 @@ class ListSettings:
     def changed_by(self, given: Treatment) -> "ListSettings":
         """Return how the list of a user is made whose variant changes something of that."""
         changes = given.settings
-        if changes is None or (changes.half_life_days, changes.diversity, changes.most_per_tag) == (None, None, None):
+        if changes is None or not changes.of_making:
             return self
         half_life = self.half_life_days if changes.half_life_days is None else changes.half_life_days or None
         return replace(
@@ -77,6 +77,7 @@ class ListSettings:
             half_life_days=half_life,
             diversity=self.diversity if changes.diversity is None else changes.diversity,
             most_per_tag=self.most_per_tag if changes.most_per_tag is None else changes.most_per_tag,
+            often=self.often if changes.shown_often is None else changes.shown_often,
         )
 
 

@@ -50,7 +50,11 @@ class LoopReads:
     """
 
     def __init__(
-        self, database: Database, at_once: int, with_times: Callable[[], bool] = lambda: False, often: int = 0
+        self,
+        database: Database,
+        at_once: int,
+        with_times: Callable[[], bool] = lambda: False,
+        often: Callable[[], int] = lambda: 0,
     ) -> None:
         """
         Read from a database.
@@ -58,12 +62,13 @@ class LoopReads:
         Args:
             at_once: how many connections are kept for it.
             with_times: asked before each read: whether each pair's last event is needed.
-            often: as `read_users` takes it.
+            often: asked before each read, too: as `read_users` takes it.
         """
         self._database = database
         self._with_times = with_times
         self._often = often
-        self._idle: deque[LoopConnection] = deque()
+        self._idle: deque[tuple[LoopConnection, int]] = deque()
+        """With the number that its statements were prepared for."""
         self._threads = ThreadPoolExecutor(at_once, "reader")
 
     @staticmethod
@@ -85,37 +90,39 @@ class LoopReads:
     def close(self) -> None:
         """Give connections and threads back."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
         self._threads.shutdown(wait=True)
 
     def _read_blocking(self, user_ids: Sequence[str]) -> Mapping[str, UserState]:
         with self._database.reading() as connection:
-            return read_users(connection, user_ids, self._with_times(), self._often)
+            return read_users(connection, user_ids, self._with_times(), self._often())
 
     async def _rows(self, user_ids: list[str]) -> Rows:
+        often = self._often()
         while self._idle:
-            held = self._idle.pop()
-            if held.is_usable:
+            held, prepared_for = self._idle.pop()
+            if held.is_usable and prepared_for == often:
                 try:
-                    return await self._rows_over(held, user_ids)
+                    return await self._rows_over(held, user_ids, often)
                 except StoreUnavailable:
                     break
             held.close()
-        return await self._rows_over(await self._opened(), user_ids)
+        return await self._rows_over(await self._opened(often), user_ids, often)
 
-    async def _rows_over(self, connection: LoopConnection, user_ids: list[str]) -> Rows:
+    async def _rows_over(self, connection: LoopConnection, user_ids: list[str], often: int) -> Rows:
         """Return the rows, and keep the connection if it is still good."""
         try:
             with translated():
-                return await self._asked(connection, user_ids)
+                return await self._asked(connection, user_ids, often)
         finally:
             if connection.is_usable and not connection.is_busy:
-                self._idle.append(connection)
+                self._idle.append((connection, often))
             else:
                 connection.close()
 
-    async def _asked(self, connection: LoopConnection, user_ids: list[str]) -> Rows:
-        statement, given = self._statement(), {"users": user_ids}
+    async def _asked(self, connection: LoopConnection, user_ids: list[str], often: int) -> Rows:
+        given = {"users": user_ids}
+        statement = users_statement(self._database.engine, self._with_times(), often)
         try:
             return await connection.run(statement.execution(given), given)
         except DBAPIError as error:
@@ -123,13 +130,10 @@ class LoopReads:
                 raise
         return await connection.run(statement.execution(given), given)
 
-    def _statement(self) -> PreparedStatement:
-        return users_statement(self._database.engine, self._with_times(), self._often)
-
-    async def _opened(self) -> LoopConnection:
+    async def _opened(self, often: int) -> LoopConnection:
         def opened() -> Any:
             # Both: which one is sent may change with the live model, and a connection is kept for long.
-            both = (users_statement(self._database.engine, with_times, self._often) for with_times in (False, True))
+            both = (users_statement(self._database.engine, with_times, often) for with_times in (False, True))
             first = [text for statement in both for text in statement.preparation(["users"])]
             return self._database.open_for_loop(first)
 
@@ -165,7 +169,7 @@ Among = Callable[[Any], Any]
 """Returns the condition that a column holds one of the users that are asked for."""
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def users_statement(engine: Engine, with_times: bool, often: int = 0) -> PreparedStatement:
     """Return PostgreSQL's statement for users given as the array `users`; `states_of` tells what its rows mean."""
     query = _users(engine, lambda column: column == func.any(literal_column("$1")), with_times, often)

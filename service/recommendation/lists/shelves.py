@@ -75,7 +75,7 @@ def shelves(
     """
     view, given = own_view(view, state.user_id, now)
     settings = settings.changed_by(given)
-    hidden, in_vain = hidden_games(state, request.exclude), state.shown_in_vain
+    hidden, in_vain = hidden_games(state, request.exclude), state.shown_in_vain(settings.often)
     sources = Sources(view, hidden, now, shown=in_vain, often=settings.often)
     pool, taste = Pool(sources), TagTaste()
     if given.personal and state.events_seen:

@@ -70,11 +70,12 @@ class UserState:
         """Games that the user owns."""
         return self._flagged("13")
 
-    @property
-    def shown_in_vain(self) -> Mapping[str, int]:
-        """Those of the games shown often that the user never touched."""
-        touched = set(self.game_ids) if self.shown else _NOTHING
-        return {game_id: times for game_id, times in self.shown.items() if game_id not in touched}
+    def shown_in_vain(self, often: int) -> Mapping[str, int]:
+        """Return the games shown more often than this, as far as they were read, and never touched; 0: none."""
+        if not often or not self.shown:
+            return {}
+        touched = set(self.game_ids)
+        return {game_id: times for game_id, times in self.shown.items() if times > often and game_id not in touched}
 
     @property
     def dismissed(self) -> frozenset[str]:

@@ -96,7 +96,7 @@ class StoreView:
     def with_everyone(self, everyone: Mapping[str, "FirstPartyList"]) -> "StoreView":
         """Return the same view, and those beside it, with other lists for everyone."""
         beside = {version: view.with_everyone(everyone) for version, view in self.beside.items()}
-        return self._but_for(("_turns", "own_of_everyone"), everyone=everyone, beside=beside)
+        return self._but_for(("_turns", "own_of_everyone", "trendless"), everyone=everyone, beside=beside)
 
     def _but_for(self, changed: Collection[str], **changes: Any) -> "StoreView":
         """Return the view with changes, and what was worked out for it, but for what they change."""
@@ -108,6 +108,32 @@ class StoreView:
     def ranked_by(self, version: str) -> "StoreView":
         """Return the view that is ranked by a version; itself where that is live or not at hand."""
         return self.beside.get(version, self)
+
+    @cached_property
+    def trendless(self) -> "StoreView":
+        """The same view without the trend of its model; itself where that has none."""
+        if self.live is None or self.live.model.trend is None:
+            return self
+        return self.with_model(replace(self.live, model=self.live.model.without_trend()))
+
+    def least_often(self, usual: int) -> int:
+        """
+        Return after how many times shown games sink in some list: the least number of any; 0 where none sinks.
+
+        Args:
+            usual: the number of users whose variants say nothing of it.
+        """
+        return min((times for times in (usual, *self._often) if times), default=0)
+
+    @cached_property
+    def _often(self) -> Sequence[int]:
+        named = (variant.settings for one in self.experiments for variant in one.variants)
+        return [found.shown_often for found in named if found is not None and found.shown_often is not None]
+
+    @property
+    def _leaves_trend_out(self) -> bool:
+        named = (variant.settings for one in self.experiments for variant in one.variants)
+        return any(found is not None and found.trend is False for found in named)
 
     def turns_after(self, now: datetime) -> datetime | None:
         """
@@ -218,6 +244,8 @@ class StoreView:
             self.live.model.warm()
         for other in self.beside.values():
             other.warm()
+        if self._leaves_trend_out and self.trendless is not self:
+            self.trendless.warm()
 
     @property
     def needs_times(self) -> bool:

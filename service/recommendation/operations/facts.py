@@ -5,7 +5,7 @@ They are read from rows, never kept in a process: right after a restart, after a
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from recommendation.announcements.outbox import backlog
 from recommendation.database.tables import regenerations, training_runs
 from recommendation.experiments.sample_ratios import KINDS, mismatches
 from recommendation.regeneration.coverage import last_full_results
+from recommendation.training.beside import lost_models
 from recommendation.training.models import live_row
 
 RESULTS = ("succeeded", "rejected", "insufficient_data", "stopped", "failed")
@@ -63,6 +64,8 @@ class Facts:
     regeneration_last_failed: bool = False
     mismatches: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     """Experiments and holdouts of drops that lack users of a variant, by kind."""
+    lost_models: Sequence[str] = ()
+    """Versions that experiments name and that are not kept any more."""
     outbox_rows: int = 0
     outbox_oldest: datetime | None = None
 
@@ -78,6 +81,7 @@ def read_facts(connection: Connection, now: datetime) -> Facts:
         catalogue_coverage=coverage.get("catalogue_coverage"),
         user_coverage=coverage.get("user_coverage"),
         mismatches=mismatches(connection, now),
+        lost_models=lost_models(connection, now),
         outbox_rows=rows,
         outbox_oldest=oldest,
     )

@@ -82,6 +82,11 @@ def troubles(
             f"Experiments or holdouts of drops that lack users of a variant: {missing}. What they show tells nothing."
         )
         yield Trouble("users_missing", text, "sample-ratio-mismatch")
+    if facts.lost_models:
+        lost = (
+            f"Experiments name models that are not kept any more ({', '.join(facts.lost_models)}): they tell nothing."
+        )
+        yield Trouble("experiment_model_lost", lost, "experiment-model-missing")
     if facts.outbox_oldest is not None and now - facts.outbox_oldest > LONGEST_IN_OUTBOX:
         waits = (
             f"{facts.outbox_rows} announcements wait for the broker, the oldest for {_long(now - facts.outbox_oldest)}."

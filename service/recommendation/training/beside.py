@@ -7,13 +7,16 @@ keeps v3, or the experiment finds no v3 any more and is refused.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from recommendation.catalogue.store import known_games
+from recommendation.database.tables import model_artifacts
 from recommendation.engine.artifact import READABLE_FORMATS
 from recommendation.errors import ExperimentRefused
 from recommendation.experiments.experiment import Experiment, versions_of
+from recommendation.experiments.store import unended
 from recommendation.settings import Settings
 from recommendation.training import models
 from recommendation.training.models import ModelRow
@@ -72,6 +75,17 @@ def _refuse_memory(
             f"more than RECOMMENDATION_READER_MEMORY_MIB={there}: raise the memory limit of the API's pods, or compare "
             "one model with the live one"
         )
+
+
+def lost_models(connection: Connection, now: datetime) -> list[str]:
+    """
+    Return the versions that experiments name which run or wait, and that are not kept any more.
+
+    No rotation lets them go; a hand in the database, or a restored backup, can.
+    """
+    named = versions_of(unended(connection, now))
+    kept = select(model_artifacts.c.version).where(model_artifacts.c.version.in_(named))
+    return sorted(named - set(connection.execute(kept).scalars())) if named else []
 
 
 def bytes_named(connection: Connection, experiments: Iterable[Experiment]) -> list[int]:

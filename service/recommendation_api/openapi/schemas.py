@@ -14,7 +14,7 @@ from recommendation.catalogue import drops
 from recommendation.catalogue.games import IMAGE_URL, MAX_IMAGE_URL, MAX_SIMILAR, MAX_TAGS, MAX_TITLE
 from recommendation.database.idempotency import MAX_KEY_CHARACTERS
 from recommendation.experiments.experiment import MAX_DAYS, MAX_DESCRIPTION, MOST_VARIANTS
-from recommendation.experiments.read_settings import LONGEST_HALF_LIFE, MOST_PER_TAG
+from recommendation.experiments.read_settings import LONGEST_HALF_LIFE, MOST_PER_TAG, MOST_SHOWN_OFTEN
 from recommendation.ids import ID_RULE, MAX_ID_CHARACTERS, is_id, should_be
 from recommendation.interactions.events import MAX_BATCH
 from recommendation.lists import asked, first_party
@@ -330,6 +330,10 @@ class ReadSettingsIn(Strict):
     most_per_tag: int | None = Field(
         None, ge=0, le=MOST_PER_TAG, description="of one tag among the first; 0: any number"
     )
+    shown_often: int | None = Field(
+        None, ge=0, le=MOST_SHOWN_OFTEN, description="times that a game is shown in vain before it sinks; 0: none sinks"
+    )
+    trend: bool | None = Field(None, description="false: what is popular lately adds nothing to their scores")
 
 
 class VariantIn(Strict):

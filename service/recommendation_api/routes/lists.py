@@ -155,7 +155,7 @@ def uncounted_list(parts: Parts, view: StoreView, user_id: str, page: PageReques
     """Make the list that a user would get of a view that no reader has; to be called in a thread."""
     how = parts.list_settings
     with parts.database.reading() as connection:
-        state = read_users(connection, [user_id], how.needs_times(view), how.often)[user_id]
+        state = read_users(connection, [user_id], how.needs_times(view), view.least_often(how.often))[user_id]
     return list_body(_list_of(parts, view, state, page, parts.clock()), page.limit, view.catalogue)
 
 

@@ -52,7 +52,7 @@ def _read(
     """Read users by one statement and put their lists together; in a thread, as each may take a millisecond."""
     settings, how = parts.settings, parts.list_settings
     with parts.database.reading() as connection:
-        states = read_users(connection, sorted(users), how.needs_times(view), how.often)
+        states = read_users(connection, sorted(users), how.needs_times(view), view.least_often(how.often))
     now = parts.clock()
     lists = [active_list(states[user], view, page, how, settings.fresh_reads, now) for user in users]
     return [

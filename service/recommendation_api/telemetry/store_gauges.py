@@ -90,6 +90,8 @@ class StoreCollector(Collector):
             yield from _model(facts, datetime.now(UTC))
             yield from _lists(facts)
             yield _mismatches(facts)
+            lost = "Models that experiments name which run or wait, and that are not kept any more."
+            yield _gauge("experiment_models_lost", lost, len(facts.lost_models))
             yield from _outbox(facts, datetime.now(UTC))
 
     def describe(self) -> Iterable[Metric]:

@@ -1,5 +1,6 @@
 """Experiments in the store: what they may hold, and what may change."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,9 @@ from functools import partial
 from typing import Any
 
 import pytest
+from served import until
 from shop import at_once
+from sqlalchemy import text
 
 from recommendation.database.database import Database
 from recommendation.database.versions import present_versions
@@ -162,6 +165,11 @@ def test_so_many_run_at_a_time_and_no_more(database: Database) -> None:
             "invalid_most_per_tag",
         ),
         ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"slots": 1}}]}, "unknown_setting"),
+        ({"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"trend": "off"}}]}, "invalid_trend"),
+        (
+            {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"shown_often": 1001}}]},
+            "invalid_shown_often",
+        ),
         (
             {"variants": [VARIANTS[0], {"name": "new", "share": 10, "settings": {"drop_slots": 101}}]},
             "invalid_drop_slots",
@@ -232,6 +240,37 @@ def test_the_same_experiment_begun_twice_at_once_begins_once(database: Database)
 
     begun = at_once(*(partial(begin, turn) for turn in range(4)))
     assert [(one.error, one.value) for one in begun] == [(None, known) for known in kept(database)] * 4
+
+
+@pytest.mark.postgres
+def test_a_delete_waits_for_a_change_and_neither_is_lost_to_a_deadlock(postgres_url: str) -> None:
+    """The change holds the version of all experiments and has not written its row yet; then the delete comes."""
+    database, gone = Database(postgres_url), list[bool]()
+    put(database, parsed())
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    def delete() -> None:
+        with database.writing() as connection:
+            gone.append(store.delete_experiment(connection, "one", NOW))
+
+    def is_awaited() -> bool:
+        with database.reading() as watching:
+            return bool(watching.execute(waiting).scalar_one())
+
+    deleting, asked = threading.Thread(target=delete), list[datetime]()
+
+    def told(start: datetime) -> Experiment:
+        asked.append(start)
+        if len(asked) == 2:  # the version is raised, and the row is not written
+            deleting.start()
+            until(is_awaited)
+        return parsed(description="told anew")
+
+    with database.writing() as connection:
+        store.put_experiment(connection, "one", told, NOW)
+    deleting.join(30)
+    assert (gone, kept(database)) == ([True], [])
+    database.close()
 
 
 def test_the_same_experiment_again_outdates_no_reader(database: Database) -> None:

@@ -137,6 +137,30 @@ def test_before_it_starts_the_sample_size_is_told(database: Database) -> None:
     assert f"users needed: {needed['users_needed']} for without" in as_text(told)
 
 
+def test_the_sample_size_says_where_outcomes_are_forgotten_that_it_counts(database: Database) -> None:
+    users = [f"u{number}" for number in range(100)]
+    said(database, *((user, "shown", NOW - 8 * DAY) for user in users))
+    waiting = replace(EXPERIMENT, starts_at=NOW + DAY, window_days=5)
+
+    def planned() -> Any:
+        with database.snapshot() as connection:
+            found = report(connection, waiting, "purchased", NOW)
+        return found["planned"], as_text(found)
+
+    said(database, ("u0", "purchased", NOW - 7 * DAY))
+    told, text = planned()
+    assert (told["remembered_since"], told["is_complete"]) == (None, True), "feedback is never forgotten"
+    for day in (1, 2, 3, 4, 6, 7, 8, 9, 10, 11):
+        bought(database, "u1", NOW - day * DAY, event_id=f"e{day}")
+    told, text = planned()
+    assert (told["remembered_since"], told["is_complete"]) == ("2026-11-07T00:00:00Z", False)
+    assert "interactions are remembered since 2026-11-07T00:00:00Z only" in text
+    bought(database, "u1", NOW - 5 * DAY, event_id="e5")
+    told, text = planned()
+    assert (told["remembered_since"], told["is_complete"]) == ("2026-10-31T00:00:00Z", True)
+    assert "too many" not in text
+
+
 def test_a_variant_whose_users_are_missing_raises_the_alarm(database: Database) -> None:
     users = [user for user in (f"u{n}" for n in range(400)) if EXPERIMENT.variant_of(user) is VARIANTS[0]]
     lost = [user for user in (f"u{n}" for n in range(240)) if EXPERIMENT.variant_of(user) is VARIANTS[1]]

@@ -140,7 +140,7 @@ def test_a_statement_that_another_session_prepared_is_sent_whole(
 
     async def forgotten() -> Any:
         await reads.read(WHO)
-        await reads._idle[0].run("DEALLOCATE ALL; SELECT 1", ())
+        await reads._idle[0][0].run("DEALLOCATE ALL; SELECT 1", ())
         return await reads.read(WHO)
 
     found = asyncio.run(forgotten())
@@ -165,8 +165,8 @@ def test_the_plan_that_is_kept_reads_by_key_even_if_it_met_empty_tables(postgres
     async def plans() -> tuple[Any, Any]:
         await reads.read(WHO)
         used = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = %s"
-        counted = await reads._idle[0].run(used, (statement._name,))
-        return counted, await reads._idle[0].run("EXPLAIN " + statement.execution(given), given)
+        counted = await reads._idle[0][0].run(used, (statement._name,))
+        return counted, await reads._idle[0][0].run("EXPLAIN " + statement.execution(given), given)
 
     counted, plan = asyncio.run(plans())
     reads.close()

@@ -1,6 +1,8 @@
 """Games that were shown often and never touched sink: bounded, told, and by what is kept alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,11 +10,17 @@ from shop import START, event, send
 
 from recommendation.catalogue.games import Game
 from recommendation.database.database import Database
+from recommendation.experiments.experiment import Experiment, Variant
+from recommendation.experiments.read_settings import ReadSettings
+from recommendation.experiments.treatment import Treatment
 from recommendation.interactions.feedback import parse_feedback
 from recommendation.interactions.store import store_feedback
 from recommendation.lists.order import Candidate, Origin, Reason
+from recommendation.lists.personal import ListSettings
 from recommendation.lists.reads import read_users
 from recommendation.lists.rotation import LEAST_FACTOR, LOOKED_AT, sunk
+from recommendation.lists.user import UserState
+from recommendation.lists.view import StoreView
 from recommendation.weights import parse_weights
 
 OFTEN = 4
@@ -75,12 +83,24 @@ def test_what_was_shown_is_counted_for_each_user_and_game_and_only_where_it_is_w
     assert read(database, "ann", often=0) == {}
     with database.reading() as connection:
         ann = read_users(connection, ["ann"], often=OFTEN)["ann"]
-        assert ann.shown_in_vain == {"g1": OFTEN + 2}
+        assert ann.shown_in_vain(OFTEN) == {"g1": OFTEN + 2}
         again = read_users(connection, ["ann"], often=OFTEN)["ann"]
     assert ann.stamp() == again.stamp()
     shown(database, "ann", "g1", 1)
     with database.reading() as connection:
         assert read_users(connection, ["ann"], often=OFTEN)["ann"].stamp() != ann.stamp()
+
+
+def test_a_variant_says_after_how_many_times_games_sink() -> None:
+    named = (Variant("none", 40, settings=ReadSettings(shown_often=0)), Variant("few", 30), Variant("soon", 30))
+    soon = replace(named[2], settings=ReadSettings(shown_often=3))
+    view = StoreView(experiments=(Experiment("one", (named[0], named[1], soon), datetime(2026, 1, 1, tzinfo=UTC)),))
+    assert [view.least_often(usual) for usual in (0, 2, 10)] == [3, 2, 3], "each read looks for the least of all"
+    assert [StoreView().least_often(usual) for usual in (0, 2)] == [0, 2]
+    given = (Treatment(settings=variant.settings) for variant in (*named[:2], soon))
+    assert [ListSettings(often=10).changed_by(one).often for one in given] == [0, 10, 3]
+    ann = UserState("ann", shown={"g1": 4, "g2": 11})
+    assert [ann.shown_in_vain(often) for often in (0, 10, 3)] == [{}, {"g2": 11}, {"g1": 4, "g2": 11}]
 
 
 def test_only_what_was_shown_last_counts_so_a_game_rises_again(database: Database) -> None:

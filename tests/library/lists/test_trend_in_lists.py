@@ -9,6 +9,8 @@ from users import user_of
 
 from recommendation.catalogue.games import Catalogue, Game
 from recommendation.engine.model import BY_TREND, LiveModel
+from recommendation.experiments.experiment import Experiment, Variant
+from recommendation.experiments.read_settings import ReadSettings
 from recommendation.interactions.history import UserBlock
 from recommendation.lists.page import ActiveList, active_list
 from recommendation.lists.personal import ListSettings, personal_list
@@ -101,6 +103,38 @@ def test_why_tells_the_trend_apart_and_all_parts_sum_to_the_score() -> None:
 
 def test_a_stranger_gets_no_list_from_the_trend_alone() -> None:
     assert not active_list(user_of({}, NOW), VIEW, PageRequest(8), LIST, True, NOW).is_personal
+
+
+def test_a_variant_leaves_the_trend_out_wherever_its_users_are_answered() -> None:
+    off = Experiment("one", (Variant("off", 100, settings=ReadSettings(trend=False)),), NOW - DAY)
+    view, plain = replace(VIEW, experiments=(off,)), replace(VIEW, live=replace(LIVE, model=PLAIN))
+    state = user_of(ANN, NOW - 3 * DAY)
+    made = personal_list(state, VIEW, LIST, 1, NOW)
+    assert made is not None
+
+    def ranked(found: ActiveList) -> list[tuple[str, float]]:
+        return [(item.game_id, item.score) for item in found.items]
+
+    view.warm()
+    without = page(view, NOW, made)
+    assert ranked(without) == ranked(page(plain)) != ranked(page())
+    assert (without.was_folded_in, without.model_version) == (True, "live"), "a stored list holds the trend"
+    assert ranked(page(replace(VIEW, experiments=(on_for_all(),)))) == ranked(page())
+    told, expected = (explain(state, one, LIST, "g003", NOW, True) for one in (view, plain))
+    assert told == expected
+    rows, others = (shelves(state, one, ShelvesRequest(), LIST, NOW).rows for one in (view, plain))
+    assert rows == others
+
+
+def on_for_all() -> Experiment:
+    return Experiment("one", (Variant("on", 100, settings=ReadSettings(trend=True)),), NOW - DAY)
+
+
+def test_a_model_without_a_trend_is_ranked_with_by_the_same_view() -> None:
+    assert StoreView().trendless.live is None
+    plain = replace(VIEW, live=replace(LIVE, model=PLAIN))
+    assert plain.trendless is plain
+    assert VIEW.trendless.trendless is VIEW.trendless
 
 
 def test_on_a_front_page_no_game_is_the_reason_of_what_is_only_popular() -> None:

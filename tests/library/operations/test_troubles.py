@@ -47,6 +47,7 @@ def test_a_store_that_is_well_has_no_trouble() -> None:
         ({"user_coverage": 0.5}, "user_coverage_low"),
         ({"catalogue_coverage": 0.01}, "catalogue_coverage_low"),
         ({"mismatches": {"experiment": 0, "drop": 1}}, "users_missing"),
+        ({"lost_models": ["v3"]}, "experiment_model_lost"),
         ({"outbox_rows": 9, "outbox_oldest": NOW - HOUR}, "outbox_waits"),
     ],
 )

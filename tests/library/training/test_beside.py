@@ -5,15 +5,18 @@ from datetime import datetime, timedelta
 
 import pytest
 from shop import START, at_once, publish_bytes
+from sqlalchemy import delete
 
 from recommendation.database.database import Database
+from recommendation.database.tables import model_artifacts
 from recommendation.errors import ExperimentRefused
 from recommendation.experiments.experiment import Experiment, Variant
 from recommendation.experiments.store import delete_experiment, put_experiment
+from recommendation.operations.facts import read_facts
 from recommendation.operations.retention import forget_old
 from recommendation.settings import Settings
 from recommendation.training import models
-from recommendation.training.beside import refuse_models_that_cannot_be_held
+from recommendation.training.beside import lost_models, refuse_models_that_cannot_be_held
 from recommendation.training.readers import memory_mib
 
 DAY = timedelta(days=1)
@@ -106,3 +109,14 @@ def test_more_than_readers_have_memory_for_is_refused_with_the_numbers(database:
         put(database, naming(versions[0]), Settings(reader_memory_mib=enough - 1))
     put(database, naming(versions[0]), Settings(reader_memory_mib=enough))
     assert memory_mib(2 * MIB, 1000, [MIB]) > memory_mib(2 * MIB, 1000) + 3
+
+
+def test_a_version_that_went_by_hand_is_told_for_as_long_as_it_is_wanted(database: Database) -> None:
+    first, second = published(database, 1, 2)
+    put(database, naming(first, second, ends_at=START + 9 * DAY))
+    with database.writing() as connection:
+        assert lost_models(connection, START) == []
+        connection.execute(delete(model_artifacts).where(model_artifacts.c.version == first))
+        assert lost_models(connection, START - DAY) == [first], "it is wanted also before the start"
+        assert read_facts(connection, START).lost_models == [first]
+        assert lost_models(connection, START + 9 * DAY) == []

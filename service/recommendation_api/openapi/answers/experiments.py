@@ -19,6 +19,8 @@ class ReadSettingsOut(BaseModel):
     half_life_days: float | None
     diversity: float | None
     most_per_tag: int | None
+    shown_often: int | None
+    trend: bool | None
 
 
 class VariantOut(BaseModel):
@@ -85,6 +87,9 @@ class ComparedOut(BaseModel):
     p_value: float | None = Field(description="permutation test, where a group has fewer than 1,000 users")
     variance_left: float | None = Field(description="after the adjustment, over that before it")
     users_needed: int | None = Field(description="of both variants, to find the smallest effect in 80 % of such cases")
+    users_needed_at_every_look: int | None = Field(
+        description="the same, for the state `Significant`: by `low` and `high`"
+    )
 
 
 class CountedOut(BaseModel):
@@ -101,7 +106,8 @@ class PlannedVariantOut(BaseModel):
     """How many users a variant and the first one need together."""
 
     variant: str
-    users_needed: int
+    users_needed: int = Field(description="for one look at an end that was set beforehand")
+    users_needed_at_every_look: int = Field(description="for looks at any time: by `low` and `high`")
 
 
 class PlannedOut(BaseModel):
@@ -109,6 +115,10 @@ class PlannedOut(BaseModel):
 
     users: int
     mean: float
+    remembered_since: Moment | None = Field(
+        description="of interactions of the outcome's type; null: none is, so that all outcomes are feedback"
+    )
+    is_complete: bool = Field(description="false: outcomes before that are forgotten, so it says too many users")
     variants: list[PlannedVariantOut]
 
 

@@ -90,9 +90,9 @@ function one(experiment, report, looks, given, act) {
         ["Against the first", (row) => (row.compared?.relative == null ? NONE : `${row.compared.relative < 0 ? "−" : "+"}${ratio(Math.abs(row.compared.relative))}`), {number: true}],
         ["95 % interval", (row) => (row.compared?.low == null ? NONE : `${number(row.compared.low)} to ${number(row.compared.high)}`), {number: true}],
         ["Verdict", (row) => (row.compared ? [state(row.compared.state, row.compared.state === "Significant" && row.compared.difference < 0 ? "bad" : undefined), " ", el("span", {class: "soft"}, WORDS[row.compared.state])] : el("span", {class: "soft"}, "the one that others are compared with")), {plain: (row) => row.compared?.state ?? ""}],
-        ["Users needed", (row) => number(row.compared?.users_needed), {number: true}],
+        ["Users needed", (row) => (row.compared?.users_needed == null ? NONE : `${number(row.compared.users_needed)}; ${number(row.compared.users_needed_at_every_look)} if looked at on and on`), {number: true}],
       ], report.variants, {key: (row) => row.variant}),
-      report.planned && el("p", {}, "By the last weeks it needs ", report.planned.variants.map((row) => `${number(row.users_needed)} users for ${row.variant}`).join(", "), "."),
+      report.planned && el("p", {}, "By the last weeks it needs ", report.planned.variants.map((row) => `${number(row.users_needed)} users for ${row.variant}`).join(", "), report.planned.is_complete ? "." : `; too many, as interactions before ${when(report.planned.remembered_since)} are forgotten. Ask again in some days.`),
       el("p", {class: "row"},
         el("a", {class: "button", href: address(experiment.name, {user: given.user, over: given.over ? "" : "time"})}, given.over ? "Only now" : "Over time"),
         experiment.state === "running" && el("button", {type: "button", id: "stop-experiment", onclick: () => stop(experiment, act)}, "Stop it"),
@@ -103,7 +103,7 @@ function one(experiment, report, looks, given, act) {
 
 const SETTINGS = {
   fresh_reads: "RECOMMENDATION_FRESH_READS", half_life_days: "INTERACTION_HALF_LIFE_DAYS",
-  diversity: "RECOMMENDATION_DIVERSITY", most_per_tag: "RECOMMENDATION_MOST_PER_TAG",
+  diversity: "RECOMMENDATION_DIVERSITY", most_per_tag: "RECOMMENDATION_MOST_PER_TAG", shown_often: "RECOMMENDATION_SHOWN_OFTEN",
 };
 
 const told = (variant, write) => Object.entries(variant.settings ?? {}).filter(([, value]) => value != null).map(([name, value]) => write(name, value));
@@ -111,11 +111,17 @@ const told = (variant, write) => Object.entries(variant.settings ?? {}).filter((
 /** What the users of a variant get, in words. */
 const gets = (variant) => [variant.model_version && `model ${variant.model_version}`, variant.lists === "popular" ? "popular games" : "personal lists", variant.placement === "off" ? "no drop places" : null, ...told(variant, (name, value) => `${name} ${value}`)].filter(Boolean).join(", ");
 
+/** What gives everyone what a setting of a variant gives its users; of the trend no setting decides. */
+function byHand(setting, value) {
+  if (setting === "trend") return value ? null : "give its variant 99 % of another experiment";
+  return SETTINGS[setting] ? `set ${SETTINGS[setting]}=${value}` : `give each ContentDrop ${value} slots`;
+}
+
 /** A button where the winner is a model and nothing else; what to do by hand where it is not. */
 function promotion(experiment, name, act) {
   const variant = experiment.variants.find((one) => one.name === name), version = variant.model_version;
   const steps = [variant.lists === "popular" && "serve `GET /popular` where you served lists", variant.placement === "off" && "delete the ContentDrops that stand, and apply none",
-    ...told(variant, (setting, value) => (SETTINGS[setting] ? `set ${SETTINGS[setting]}=${value}` : `give each ContentDrop ${value} slots`))].filter(Boolean);
+    ...told(variant, (setting, value) => byHand(setting, value))].filter(Boolean);
   if (version && !steps.length) return el("button", {type: "button", class: "strong", "data-promote": version, onclick: () => promote(experiment, variant, act)}, `Promote the winner, ${name}`);
   if (version) steps.push(`make ${version} live under Models`);
   return el("span", {}, `${name} won. To give it to all: stop the experiment${steps.length ? `, and ${steps.join(", and ")}` : "; all others get it by default"}.`);
