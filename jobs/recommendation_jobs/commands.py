@@ -1,4 +1,4 @@
-"""Carries out a command: `train`, `regenerate`, `import`, `evaluate`, `simulate`, `experiment` or `prune`."""
+"""Carries out a command of the batch jobs: `train`, `regenerate`, `import` and the others that `COMMANDS` names."""
 
 import argparse
 import logging
@@ -26,6 +26,7 @@ COMMANDS = {
     "import": ("import_file", "count interactions from a file, or write a catalogue"),
     "export-pairs": ("export_pairs", "write all pairs into files for trainings to read"),
     "experiment": ("experiment", "say whether an experiment worked"),
+    "partition": ("partition", "divide the interactions of a large store among partitions"),
     "prune": ("prune", "forget what is past its retention"),
 }
 FILE_COMMANDS = {

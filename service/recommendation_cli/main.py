@@ -26,11 +26,12 @@ COMMANDS = {
     "simulate": "write the events of a made-up store",
     "experiment": "say whether an experiment worked",
     "export-pairs": "write all pairs into files for trainings to read",
+    "partition": "divide the interactions of a large store among partitions",
     "prune": "forget what is past its retention",
     "completion": "print a script that completes commands in a shell",
 }
 
-_JOBS = ("train", "regenerate", "import", "evaluate", "simulate", "experiment", "export-pairs", "prune")
+_JOBS = ("train", "regenerate", "import", "evaluate", "simulate", "experiment", "export-pairs", "partition", "prune")
 
 _EPILOG = """examples:
   recs simulate --out events.csv --games-out games.csv

@@ -55,6 +55,9 @@ _OUTBOX_ORDER = 7_201_006
 _EVERYONE = 7_201_008
 
 
+_DIVIDING = 7_201_009
+
+
 _ORDERS = 256
 
 
@@ -86,10 +89,21 @@ def training_lock(database: Database) -> Iterator[bool]:
             try:
                 yield held
             finally:
-                _give_back(connection, held)
+                _give_back(connection, _TRAINING, held)
             return
     with _file_lock(_lock_path(database, "training")) as held:
         yield held
+
+
+@contextmanager
+def dividing_lock(database: Database) -> Iterator[bool]:
+    """Hold the lock under which PostgreSQL's table is divided, while the block runs; yields whether it was taken."""
+    with database.session() as connection:
+        held = _try_advisory(connection, _DIVIDING)
+        try:
+            yield held
+        finally:
+            _give_back(connection, _DIVIDING, held)
 
 
 @contextmanager
@@ -252,12 +266,12 @@ def training_lock_is_free(database: Database) -> bool:
         return held_now
 
 
-def _give_back(connection: Connection, held: bool) -> None:
-    """Release the training lock now rather than when the server notices that the session ended; then end it."""
+def _give_back(connection: Connection, key: int, held: bool) -> None:
+    """Release a session's lock now rather than when the server notices that the session ended; then end it."""
     if held:
         with suppress(DBAPIError):  # a session that is gone already has taken its lock along
             connection.rollback()
-            connection.execute(text(f"SELECT pg_advisory_unlock({_TRAINING})"))
+            connection.execute(text(f"SELECT pg_advisory_unlock({key})"))
             connection.commit()
     connection.invalidate()
 

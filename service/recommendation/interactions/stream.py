@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from recommendation.database.dialects.columns import BETWEEN, Joined, joined_numbers_of_groups, joined_times_of_groups
-from recommendation.database.dialects.reading import rows_by_key, shard_condition
+from recommendation.database.dialects.reading import rows_of_shard, shard_condition
 from recommendation.database.tables import user_game_interactions
 from recommendation.interactions.flags import flag_digit
 from recommendation.interactions.history import UserBlock, digits
@@ -53,7 +53,9 @@ def stream_users(
         with_times: whether the times of the last events are wanted.
         to_the_end: whether all blocks will be taken: then the first comes later, and all of them sooner.
     """
-    pairs: Any = (rows_by_key(connection, user_game_interactions) if to_the_end else user_game_interactions).c
+    pairs: Any = user_game_interactions.c
+    if to_the_end:
+        pairs = rows_of_shard(connection, user_game_interactions, shard, shards, in_order=True).c
     millionths = joined_numbers_of_groups(connection, pairs.score_millionths)
     moments = joined_times_of_groups(connection, pairs.last_event_at) if with_times else None
     query = select(
@@ -68,11 +70,13 @@ def stream_users(
     query = query.group_by(pairs.user_id).order_by(pairs.user_id)
     if after_user:
         query = query.where(pairs.user_id > after_user)
-    if shards > 1:
+    if shards > 1 and not to_the_end:
         query = query.where(shard_condition(connection, pairs.user_id, shard, shards))
     if active_since is not None:
-        active = select(user_game_interactions.c.user_id).where(user_game_interactions.c.last_event_at >= active_since)
-        query = query.where(pairs.user_id.in_(active))
+        own: Any = user_game_interactions.c
+        if to_the_end:
+            own = rows_of_shard(connection, user_game_interactions, shard, shards, in_order=False).c
+        query = query.where(pairs.user_id.in_(select(own.user_id).where(own.last_event_at >= active_since)))
     for rows in connection.execute(query.execution_options(yield_per=users_at_once)).partitions():
         yield _block(millionths, moments, *zip(*rows, strict=True))
 

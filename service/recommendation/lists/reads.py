@@ -13,16 +13,19 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    CompoundSelect,
+    ColumnElement,
     Connection,
     Engine,
+    LargeBinary,
     ScalarSelect,
+    Select,
     String,
     cast,
     func,
     literal_column,
     null,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.exc import DBAPIError
@@ -85,7 +88,7 @@ class LoopReads:
         """
         if not is_postgres(self._database.engine):
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._read_blocking, user_ids)
-        return states_of(await self._rows(list(user_ids)), user_ids)
+        return states_of(await self._rows(list(dict.fromkeys(user_ids))), user_ids)
 
     def close(self) -> None:
         """Give connections and threads back."""
@@ -161,25 +164,35 @@ def read_users(
 
 def _rows(connection: Connection, user_ids: Sequence[str], with_times: bool, often: int) -> Sequence[Any]:
     if not is_postgres(connection):
-        return connection.execute(_users(connection, lambda column: column.in_(user_ids), with_times, often)).all()
-    return users_statement(connection.engine, with_times, often).rows_alone(connection, {"users": list(user_ids)})
-
-
-Among = Callable[[Any], Any]
-"""Returns the condition that a column holds one of the users that are asked for."""
+        lists, pairs = user_lists.c.user_id.in_(user_ids), user_game_interactions.c.user_id.in_(user_ids)
+        of_pairs = _of_pairs(connection, pairs, with_times, often)
+        return connection.execute(union_all(_of_lists(connection, lists, often), of_pairs)).all()
+    given = {"users": list(dict.fromkeys(user_ids))}
+    return users_statement(connection.engine, with_times, often).rows_alone(connection, given)
 
 
 @lru_cache(maxsize=16)
 def users_statement(engine: Engine, with_times: bool, often: int = 0) -> PreparedStatement:
-    """Return PostgreSQL's statement for users given as the array `users`; `states_of` tells what its rows mean."""
-    query = _users(engine, lambda column: column == func.any(literal_column("$1")), with_times, often)
+    """
+    Return PostgreSQL's statement for users given as the array `users`, none twice; `states_of` reads its rows.
+
+    Pairs are looked up one user after another. `= ANY` of a parameter leaves out no partition of the table in a plan
+    that is made once: each user would be looked for in each partition.
+    """
+    array: ColumnElement[Any] = literal_column("$1")
+    asked = func.unnest(array).table_valued("user_id").render_derived(name="asked")
+    of_user = _of_pairs(engine, user_game_interactions.c.user_id == asked.c.user_id, with_times, often).lateral(
+        "of_user"
+    )
+    of_lists = _of_lists(engine, user_lists.c.user_id == func.any(array), often)
+    query = union_all(of_lists, select(*of_user.c).select_from(asked.join(of_user, true())))
     text = str(query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
     # Put in afterwards: SQLAlchemy takes a percent sign that it is given for one of the statement's own.
     return PreparedStatement(text.replace("$1", "CAST(%(users)s AS TEXT[])"))
 
 
 def states_of(rows: Iterable[Sequence[Any]], user_ids: Iterable[str]) -> dict[str, UserState]:
-    """Turn the rows of `_users` into users; a user of whom nothing is kept is there all the same."""
+    """Turn the rows of lists and pairs into users; a user of whom nothing is kept is there all the same."""
     states = {user_id: UserState(user_id) for user_id in user_ids}
     for row in rows:
         user_id, source, number, first, second, third, times, moment, items, events_seen, *shown = row
@@ -205,31 +218,35 @@ def _counts(text: str) -> dict[str, int]:
     return {game_id: int(times) for times, game_id in parts}
 
 
-def _users(store: Store, among: Among, with_times: bool, often: int) -> CompoundSelect[Any]:
+def _of_pairs(store: Store, condition: ColumnElement[bool], with_times: bool, often: int) -> Select[Any]:
     """
-    Rows of two kinds: of a user's pairs all together (no source), and of each of their lists.
+    A row for each user's pairs all together, with no source.
 
-    Where games shown often are wanted, rows have one column more, which holds them.
+    Where games shown often are wanted, rows have one column more, which holds them; so have those of `_of_lists`.
     """
-    pairs, lists = user_game_interactions.c, user_lists.c
+    pairs = user_game_interactions.c
     times = func.aggregate_strings(cast(microseconds(store, pairs.last_event_at), String), ",")
-    of_pairs = (
-        select(
-            pairs.user_id,
-            null().label("source"),
-            cast(func.sum(pairs.events), BigInteger).label("number"),
-            func.aggregate_strings(pairs.game_id, _SEPARATOR).label("first"),
-            func.aggregate_strings(cast(pairs.score_millionths, String), ",").label("second"),
-            func.aggregate_strings(flag_digit(), "").label("third"),
-            (times if with_times else null()).label("times"),
-            microseconds(store, func.max(pairs.last_event_at)).label("moment"),
-            null().label("items"),
-            null().label("events_seen"),
-        )
-        .where(among(pairs.user_id))
-        .group_by(pairs.user_id)
+    query = select(
+        pairs.user_id,
+        null().label("source"),
+        cast(func.sum(pairs.events), BigInteger).label("number"),
+        func.aggregate_strings(pairs.game_id, _SEPARATOR).label("first"),
+        func.aggregate_strings(cast(pairs.score_millionths, String), ",").label("second"),
+        func.aggregate_strings(flag_digit(), "").label("third"),
+        (times if with_times else null()).label("times"),
+        microseconds(store, func.max(pairs.last_event_at)).label("moment"),
+        cast(null(), LargeBinary).label("items"),
+        cast(null(), BigInteger).label("events_seen"),
     )
-    of_lists = select(
+    if often:
+        query = query.add_columns(_shown_often(often).label("shown"))
+    return query.where(condition).group_by(pairs.user_id)
+
+
+def _of_lists(store: Store, condition: ColumnElement[bool], often: int) -> Select[Any]:
+    """A row for each list of a user."""
+    lists = user_lists.c
+    query = select(
         lists.user_id,
         lists.source,
         lists.number,
@@ -240,10 +257,8 @@ def _users(store: Store, among: Among, with_times: bool, often: int) -> Compound
         microseconds(store, lists.generated_at),
         lists["items"],
         lists.events_seen,
-    ).where(among(lists.user_id))
-    if not often:
-        return union_all(of_lists, of_pairs)
-    return union_all(of_lists.add_columns(null()), of_pairs.add_columns(_shown_often(often).label("shown")))
+    )
+    return (query.add_columns(null()) if often else query).where(condition)
 
 
 def _shown_often(often: int) -> ScalarSelect[Any]:

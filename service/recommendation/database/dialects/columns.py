@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from recommendation.database.dialects.binary_copy import YEAR_2000, fields_of
 from recommendation.database.dialects.connections import Store, driver_cursor, is_postgres
+from recommendation.database.dialects.partitions import partitions
 from recommendation.database.dialects.reading import microseconds
 
 BETWEEN = "\n"
@@ -128,7 +129,8 @@ def _copied_pages(
     """
     Have PostgreSQL look at some pages of the table at a time; a scan of a range of pages needs no index and no sort.
 
-    Rows that come in meanwhile lie behind the last page or are not seen by the snapshot.
+    Rows that come in meanwhile lie behind the last page or are not seen by the snapshot. Of a table in partitions, each
+    is read by itself.
     """
     place: ColumnElement[str] = literal_column("ctid")
     joined = select(*(column.expression.label(f"joined_{number}") for number, column in enumerate(columns)))
@@ -136,11 +138,14 @@ def _copied_pages(
         place >= literal_column("('(' || page || ',0)')::tid"),
         place < literal_column(f"('(' || page + {_PAGES_AT_ONCE} || ',0)')::tid"),
     )
-    text = stretch.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
-    pages = f"pg_relation_size('{table.name}') / current_setting('block_size')::bigint"
+    whole = str(stretch.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
     which, of = share
-    series = f"generate_series({which * _PAGES_AT_ONCE}, {pages}, {of * _PAGES_AT_ONCE}) AS page"
-    return _copied(connection, f"SELECT stretch.* FROM {series}, LATERAL ({text}) AS stretch")  # noqa: S608, our own
+    for name in partitions(connection, table) or [table.name]:
+        text = whole.replace(f"FROM {table.name}", f"FROM {name} AS {table.name}")
+        pages = f"pg_relation_size('{name}') / current_setting('block_size')::bigint"
+        series = f"generate_series({which * _PAGES_AT_ONCE}, {pages}, {of * _PAGES_AT_ONCE}) AS page"
+        query = f"SELECT stretch.* FROM {series}, LATERAL ({text}) AS stretch"  # noqa: S608, our own
+        yield from _copied(connection, query)
 
 
 def _copied(connection: Connection, query: str) -> Iterator[list[memoryview | None]]:
