@@ -1,6 +1,8 @@
 """Every query that a request makes of a large table is answered by an index, at a million pairs."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -9,6 +11,7 @@ from starlette.testclient import TestClient
 from recommendation.clock import rfc3339
 from recommendation.database.database import Database
 from recommendation.database.dialects.connections import driver_url
+from recommendation.database.dividing.steps import divide
 from recommendation.database.locks import try_popular_turn
 from recommendation.settings import Settings
 from recommendation_api.app import PREFIX, create_app
@@ -35,11 +38,18 @@ FILL = (
 )
 
 
-def test_every_query_of_a_request_is_answered_by_an_index(postgres_url: str) -> None:
+@pytest.mark.parametrize("is_divided", [False, True])
+def test_every_query_of_a_request_is_answered_by_an_index(postgres_url: str, is_divided: bool) -> None:
+    if is_divided:
+        database = Database(postgres_url)
+        divide(database, lambda said: None)
+        database.close()
     _run(postgres_url, *FILL, "ANALYZE")
-    before = _scans(postgres_url)
+    homes = _homes(postgres_url)
+    before, lookups = _scans(postgres_url), _lookups(postgres_url)
     _ask(postgres_url)
     assert _scans(postgres_url) == before
+    assert {name for name, times in _lookups(postgres_url).items() if times > lookups[name]} <= homes
     _run(postgres_url, "SELECT count(*) FROM feedback WHERE game_id = 'g1'")
     assert _scans(postgres_url) == {**before, "feedback": before["feedback"] + 1}
 
@@ -65,7 +75,7 @@ def _ask(url: str) -> None:
                 client.post(f"{PREFIX}/feedback", json={"user_id": "u5", "game_id": "g3", "action": "clicked"}),
                 client.post(f"{PREFIX}/batch", json=pin),
                 client.post(f"{PREFIX}/feedback", json={"user_id": "u5", "game_id": "g3", "action": "shown"}),
-                client.post(f"{PREFIX}/lists/read", json={"users": ["u17", "u18", "stranger"]}),
+                client.post(f"{PREFIX}/lists/read", json={"users": ["u17", "u18", "u5"]}),
                 client.put(f"{PREFIX}/drops/d1", json=drop),
                 client.get(f"{PREFIX}/drops?feedback=true"),
                 client.delete(f"{PREFIX}/user/u5/lists/editorial"),
@@ -84,7 +94,31 @@ def _scans(url: str) -> dict[str, int]:
         while connection.execute(text(others)).scalar_one():
             connection.execute(text("SELECT pg_stat_clear_snapshot()"))
         rows = connection.execute(text("SELECT relname, seq_scan FROM pg_stat_user_tables"))
-        found = {row.relname: row.seq_scan for row in rows if row.relname in LARGE}
+        found = dict.fromkeys(LARGE, 0)
+        for name, scans in rows:
+            whole = re.sub(r"_p\d\d$", "", name)
+            if whole in found:
+                found[whole] += scans
+    engine.dispose()
+    return found
+
+
+def _lookups(url: str) -> dict[str, int]:
+    """Return how often the index of each table of pairs was asked: one table, or its partitions."""
+    return dict(_rows(url, "SELECT relname, idx_scan FROM pg_stat_user_tables WHERE relname LIKE 'user_game_inter%'"))
+
+
+def _homes(url: str) -> set[str]:
+    """Return the tables that hold the pairs of the users of whom requests spoke."""
+    where = "WHERE user_id IN ('u5', 'u6', 'u17', 'u18')"
+    query = f"SELECT DISTINCT tableoid::regclass::text FROM user_game_interactions {where}"
+    return {name for (name,) in _rows(url, query)}
+
+
+def _rows(url: str, query: str) -> list[Any]:
+    engine = create_engine(driver_url(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(text(query))]
     engine.dispose()
     return found
 
