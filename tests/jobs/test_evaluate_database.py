@@ -88,7 +88,8 @@ def test_the_live_model_is_measured_on_gate_users_only_and_beside_a_fit_that_kno
     fill(database, tastes())
     engine = EngineSettings(components=4)
     settings = Settings(database_url=database_url, model_path=tmp_path / "cf.pkl", engine=engine)
-    outcome = train(database, settings, SteadyClock(), None, lambda stage: None)
+    # Two tastes and nothing beside look like two crowds.
+    outcome = train(database, settings, SteadyClock(), None, lambda stage: None, accept="there are two tastes")
     rankings = tmp_path / "rankings.csv"
     results = evaluated(monkeypatch, database_url, tmp_path, "--live", "--rankings", str(rankings))
     assert results["live_version"] == outcome.model_version

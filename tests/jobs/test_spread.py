@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import free_port
+from processes import forks_as_it_is_now, free_port
 from shops import Shop
 from spread_processes import GO, Aside, Worker, make_certificates
 from sqlalchemy import create_engine, delete, select, text
@@ -147,6 +147,7 @@ def spread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Spread]:
     made = Spread(copied(filled.url), tmp_path, certificates)
+    forks_as_it_is_now()
     for name, value in made.variables.items():
         monkeypatch.setenv(name, value)  # the scheduler is a child of this process
     yield made

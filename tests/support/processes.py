@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,7 @@ class Doomed:
 
 
 FORKS = multiprocessing.get_context("forkserver")
+"""Of all tests of a process; who changes the environment for a test calls `forks_as_it_is_now` first."""
 FORKS.set_forkserver_preload(
     [
         "recommendation.regeneration.shard",
@@ -147,6 +149,11 @@ FORKS.set_forkserver_preload(
         "uvicorn",
     ]
 )
+
+
+def forks_as_it_is_now() -> None:
+    """Start what processes are forked from: it keeps the environment that it begins with, for all tests that follow."""
+    forkserver.ensure_running()
 
 
 def _carry_out(variables: dict[str, str], folder: str, arguments: tuple[str, ...], errors: Connection | None) -> None:

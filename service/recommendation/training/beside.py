@@ -77,7 +77,7 @@ def _refuse_memory(
         )
 
 
-def lost_models(connection: Connection, now: datetime) -> list[str]:
+def lost_models(connection: Connection, now: datetime) -> tuple[str, ...]:
     """
     Return the versions that experiments name which run or wait, and that are not kept any more.
 
@@ -85,7 +85,7 @@ def lost_models(connection: Connection, now: datetime) -> list[str]:
     """
     named = versions_of(unended(connection, now))
     kept = select(model_artifacts.c.version).where(model_artifacts.c.version.in_(named))
-    return sorted(named - set(connection.execute(kept).scalars())) if named else []
+    return tuple(sorted(named - set(connection.execute(kept).scalars()))) if named else ()
 
 
 def bytes_named(connection: Connection, experiments: Iterable[Experiment]) -> list[int]:

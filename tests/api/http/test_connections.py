@@ -269,10 +269,11 @@ def test_a_probe_is_answered_while_every_connection_is_being_answered(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "most_connections", lambda: 5)
-    busy = [served.connect() for _ in range(8)]
-    for connection in busy:
-        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
-    until(lambda: len(served.crowd().inside) == 8 and not served.crowd().waiting)
+    busy: list[socket.socket] = []
+    for number in range(1, 9):  # one after the other: one that has asked nothing yet would be cut for the next
+        busy.append(served.connect())
+        busy[-1].sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+        until(lambda: len(served.crowd().inside) == number and not served.crowd().waiting)  # noqa: B023, called here
     probe = served.connect()
     probe.sendall(GET)
     assert probe.recv(200).startswith(OK)

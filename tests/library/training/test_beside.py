@@ -115,8 +115,8 @@ def test_a_version_that_went_by_hand_is_told_for_as_long_as_it_is_wanted(databas
     first, second = published(database, 1, 2)
     put(database, naming(first, second, ends_at=START + 9 * DAY))
     with database.writing() as connection:
-        assert lost_models(connection, START) == []
+        assert lost_models(connection, START) == ()
         connection.execute(delete(model_artifacts).where(model_artifacts.c.version == first))
-        assert lost_models(connection, START - DAY) == [first], "it is wanted also before the start"
-        assert read_facts(connection, START).lost_models == [first]
-        assert lost_models(connection, START + 9 * DAY) == []
+        assert lost_models(connection, START - DAY) == (first,), "it is wanted also before the start"
+        assert read_facts(connection, START).lost_models == (first,)
+        assert lost_models(connection, START + 9 * DAY) == ()
