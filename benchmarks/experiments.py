@@ -183,6 +183,7 @@ def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description=__doc__)
     parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--first", type=int, default=1, help="seed of the first store; others have those that follow")
     parser.add_argument("--users", type=int, default=0, help="of each store; default: what the sample size asks for")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
@@ -194,7 +195,7 @@ def main() -> None:
     users = max(options.users, *sizes.every_look)
     print(f"{options.runs} stores of {users} users; users needed: {sizes}", flush=True)
     with ProcessPoolExecutor(options.processes) as processes:
-        runs = list(processes.map(partial(run, users, sizes), range(1, options.runs + 1)))
+        runs = list(processes.map(partial(run, users, sizes), range(options.first, options.first + options.runs)))
     for line in tell(runs, sizes):
         print(line)
     print(f"took {(time.monotonic() - began) / 60:.1f} minutes")

@@ -2,7 +2,8 @@
 Reading lists over HTTP while experiments run, beside the same while none does: answers a second of one process.
 
 The experiments begin and end in the same store, so that both are measured with one process, one model and the same
-users. None of them ranks otherwise: what is measured is to draw each user, to say so, and to note first reads.
+users. None of them ranks otherwise: what is measured is to draw each user and to say so; and, in a row of its own, to
+note first reads too, where an experiment counts users who read a list, not those to whom the shop showed one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from benchmarks.serving import PREFIX, our_api, wrk
 from benchmarks.stores import reading_store
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
-from recommendation.experiments.experiment import READ, Experiment, Variant
+from recommendation.experiments.experiment import READ, SHOWN_BY_SHOP, Experiment, Variant
 from recommendation.experiments.read_settings import ReadSettings
 from recommendation.experiments.store import delete_experiment, put_experiment, read_experiments
 
@@ -40,37 +41,41 @@ OTHERS = (
 
 
 def run(sizes: Sizes, rounds: int) -> list[Result]:
-    """Measure `read-experiments`: the rate with experiments over the rate without."""
+    """Measure `read-experiments` and `read-experiments-noted`: the rate with experiments over the rate without."""
     users = sizes["users"]
     url = reading_store(Server(), users, sizes["games"], sizes["owned"])
     path = f"{PREFIX}/user/user-%07d?limit=20"
     with our_api(url) as ours:
 
-        def rate(experiments: int) -> float:
-            _begin(url, experiments)
+        def rate(experiments: int, exposure: str = SHOWN_BY_SHOP) -> float:
+            _begin(url, experiments, exposure)
             _wait(ours, experiments)
             for seconds in (WARM_SECONDS, sizes["seconds"]):
                 load = wrk(ours, "read.lua", sizes["connections"], seconds, users=users, read_path=path)
             return load.rate
 
         many = sizes["experiments"]
-        return [compare("read-experiments", ">= 0.95", "answers/s", sizes, rounds, lambda: rate(many), lambda: rate(0))]
+
+        def beside_none(name: str, exposure: str) -> Result:
+            return compare(name, ">= 0.95", "answers/s", sizes, rounds, lambda: rate(many, exposure), lambda: rate(0))
+
+        return [beside_none("read-experiments", SHOWN_BY_SHOP), beside_none("read-experiments-noted", READ)]
 
 
-def _begin(url: str, number: int) -> None:
+def _begin(url: str, number: int, exposure: str) -> None:
     """Have just so many experiments run."""
     database, now = Database(url), utc_now() - timedelta(seconds=1)
     with database.writing() as connection:
         for one in read_experiments(connection):
             delete_experiment(connection, one.name, now)
         for place in range(number):
-            _put(connection, place, now)
+            _put(connection, place, exposure, now)
     database.close()
 
 
-def _put(connection: Connection, place: int, now: datetime) -> None:
+def _put(connection: Connection, place: int, exposure: str, now: datetime) -> None:
     name, other = f"e{place}", OTHERS[place % len(OTHERS)]
-    one = Experiment(name, (Variant("as-ever", 90), other), now, layer=name, salt=name, exposure=READ)
+    one = Experiment(name, (Variant("as-ever", 90), other), now, layer=name, salt=name, exposure=exposure)
     put_experiment(connection, name, lambda _: one, now)
 
 
