@@ -13,6 +13,7 @@ MODULES = {
     "read-p99": "read",
     "read-heavy": "heavy",
     "read-experiments": "read_experiments",
+    "read-experiments-noted": "read_experiments",
     "shelves": "shelves",
     "shelves-stored": "shelves",
     "regenerate": "regenerate",

@@ -1,4 +1,4 @@
-"""The batch jobs: `python -m recommendation_jobs train|regenerate|import|evaluate|simulate|prune|experiment`."""
+"""The batch jobs: `python -m recommendation_jobs COMMAND`; `commands` names them."""
 
 import sys
 

@@ -14,6 +14,7 @@ from recommendation.database.database import Database
 from recommendation.errors import InvalidInput
 from recommendation.rows import GAME_COLUMNS, RowError
 from recommendation_jobs.columns import Coded, time_text
+from recommendation_jobs.finding import not_read
 from recommendation_jobs.moments import UNREADABLE, Times
 from recommendation_jobs.reading.dialect import Told, plain_name
 from recommendation_jobs.report import Report
@@ -62,9 +63,8 @@ def opened(path: Path, name: str, told: Told | None = None) -> CatalogueFile:
     for field, column in columns.items():
         if column.lower() != field:
             log.info("guessed: column %r is %s", column, field)
-    others = [repr(column) for column in file.columns if column not in (columns.values() or GAME_FIELDS)]
-    if others:
-        log.info("not read: %s", ", ".join(others[:30]))
+    if unread := not_read(file.columns, [*columns.values()] or GAME_FIELDS, hint=""):
+        log.info("%s", unread)
     return CatalogueFile(name, file, columns)
 
 

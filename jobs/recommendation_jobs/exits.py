@@ -4,10 +4,10 @@ DONE = 0
 """Done; a rejected model and a skipped training are done too."""
 
 TRY_AGAIN = 1
-"""A temporary failure: the database was away, or the process got SIGTERM."""
+"""A temporary failure: the database was away, a training lost its scheduler, or the process got SIGTERM."""
 
 DO_NOT_TRY_AGAIN = 42
-"""Bad data or settings: another try would end the same way."""
+"""Bad data or settings, or no worker came: another try would end the same way."""
 
 TEXT = """exit codes:
   0   done; a rejected model and a skipped training are done too

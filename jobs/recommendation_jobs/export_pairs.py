@@ -4,7 +4,8 @@ import argparse
 
 from recommendation.clock import utc_now
 from recommendation.database.database import Database
-from recommendation.matrix.pair_files import export_pairs, shown
+from recommendation.environment import without_keys
+from recommendation.matrix.pair_files import export_pairs
 from recommendation.settings import Settings
 from recommendation_jobs import exits
 
@@ -22,5 +23,5 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     """Export; return the exit code."""
     with database.snapshot() as connection:
         made = export_pairs(connection, options.to, settings.training_partitions, utc_now())
-    print(f"exported {sum(made.rows)} pairs into {len(made.rows)} files: {shown(options.to)}, {made.folder}")
+    print(f"exported {sum(made.rows)} pairs into {len(made.rows)} files: {without_keys(options.to)}, {made.folder}")
     return exits.DONE

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from recommendation.errors import InvalidInput
@@ -141,13 +141,15 @@ class Finder:
         return f"the file has the columns {', '.join(self.columns[:50])}{also}"
 
 
-def not_read(columns: Sequence[str], read: Sequence[str]) -> str:
-    """Return a sentence that names once each column that is not read; nothing where all are."""
+def not_read(
+    columns: Sequence[str], read: Collection[str], hint: str = " (--user-column and the like say what a column is)"
+) -> str:
+    """Return a sentence that names once each column that is not read, and what helps; nothing where all are."""
     others = [repr(name) for name in dict.fromkeys(columns) if name not in read]
     if not others:
         return ""
     more = f" and {len(others) - _MOST_NAMED:,} more" if len(others) > _MOST_NAMED else ""
-    return f"not read: {', '.join(others[:_MOST_NAMED])}{more} (--user-column and the like say what a column is)"
+    return f"not read: {', '.join(others[:_MOST_NAMED])}{more}{hint}"
 
 
 def _places(sample: FirstRows) -> dict[str, str]:

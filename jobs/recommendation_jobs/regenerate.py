@@ -60,7 +60,7 @@ def run(options: argparse.Namespace, settings: Settings, database: Database) -> 
     try:
         done = _remake(settings, database, options.regeneration, options.shard, users)
     except RecommendationError:
-        if not _is_outdated(database, options.regeneration):
+        if not _tell_if_outdated(database, options.regeneration):
             raise
         return exits.DONE
     _report(database, done)
@@ -129,7 +129,7 @@ def _remake_shards(settings: Settings, database: Database, opened: Regeneration)
         else:
             shard_processes.run(opened.regeneration_id, opened.shards)
     except RecommendationError:
-        if not _is_outdated(database, opened.regeneration_id):
+        if not _tell_if_outdated(database, opened.regeneration_id):
             raise
         return exits.DONE
     with database.reading() as connection:
@@ -138,7 +138,7 @@ def _remake_shards(settings: Settings, database: Database, opened: Regeneration)
     return exits.DONE
 
 
-def _is_outdated(database: Database, regeneration_id: str) -> bool:
+def _tell_if_outdated(database: Database, regeneration_id: str) -> bool:
     """Tell whether a newer regeneration ended this one, and say so: nothing failed, so a Job should not say it did."""
     with database.reading() as connection:
         found = get_regeneration(connection, regeneration_id)

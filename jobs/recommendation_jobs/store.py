@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from recommendation.database.database import Database
+from recommendation.database.dialects.connections import is_sqlite_url
 from recommendation.database.schema import is_usable, schema_state
 from recommendation.errors import StoreUnavailable
 from recommendation.settings import Settings
@@ -42,7 +43,7 @@ def usable(settings: Settings) -> Iterator[Database | None]:
         StoreUnavailable: it does not answer.
     """
     url = make_url(settings.database_url)
-    file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+    file = Path(url.database) if is_sqlite_url(settings.database_url) and url.database else None
     if file is not None and not (file.is_file() and file.stat().st_size):
         yield None
         return

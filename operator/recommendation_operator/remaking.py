@@ -66,8 +66,12 @@ class Remaking:
         for job in left_behind(running, jobs.values()):
             regeneration_id = str(job.regeneration)
             found = await self._service.regeneration(regeneration_id)  # of one that was replaced: that in its place
-            is_ended = found is None or found.id != regeneration_id or found.state == "failed"
-            if is_ended or (job.suspended and found is not None and not found.running):
+            if (
+                found is None
+                or found.id != regeneration_id
+                or found.state == "failed"
+                or (job.suspended and not found.running)
+            ):
                 over.append(job)
         return over
 

@@ -181,3 +181,9 @@ def _flag(text: str) -> bool:
     if text not in {"true", "false"}:
         raise ValueError(text)
     return text == "true"
+
+
+def without_keys(url: str) -> str:
+    """Return an address of an object store without keys, which may stand before an `@` or behind a `?`."""
+    scheme, found, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if found else url

@@ -24,6 +24,7 @@ from recommendation.environment import (
     settings_of,
     whole,
     whole_or_auto,
+    without_keys,
 )
 from recommendation.errors import SettingsError
 from recommendation.weights import DEFAULT_OWNING, WEIGHTLESS, Weights, parse_weights
@@ -76,11 +77,6 @@ def _shown_database_url(url: str) -> str:
         return make_url(url).set(query={}).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
         return f"{scheme}://***"
-
-
-def _shown_source(source: str) -> str:
-    """Return the source without keys, which an address of an object store may hold."""
-    return re.sub(r"//[^/]*@", "//***@", source).partition("?")[0]
 
 
 def _shown_broker(url: str | None) -> str | None:
@@ -460,13 +456,14 @@ class Settings:
     )
     training_source: str = field(
         default=DATABASE_ITSELF,
+        repr=False,
         metadata=described(
             "RECOMMENDATION_TRAINING_SOURCE",
             "where trainings read pairs: `database`, or `parquet:` and the folder or address that `recs export-pairs` "
             "wrote to, such as `parquet:s3://bucket/pairs`. Then a model knows what there was at the export.",
             "database, or parquet: and a folder or an address",
             allows=lambda source: source == DATABASE_ITSELF or (source.startswith(PARQUET) and source != PARQUET),
-            show=_shown_source,
+            show=without_keys,
             is_secret=True,
         ),
     )

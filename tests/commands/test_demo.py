@@ -45,7 +45,7 @@ def test_a_file_that_cannot_be_used_takes_nothing_away(
     file = tmp_path / "library.csv"
     if text is not None:
         file.write_text(text)
-    options = arguments(demo, monkeypatch, "--data", str(file), "--event-type", "played")
+    options = arguments(demo, monkeypatch, "--data", str(file), "--event-type", "played", "--port", "0")
     with pytest.raises(SystemExit) as ended:
         demo._look_first(options)
         demo._prepared(former, options)

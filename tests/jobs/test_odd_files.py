@@ -194,3 +194,11 @@ def test_a_stop_that_a_library_made_another_error_of_is_still_a_stop(monkeypatch
     monkeypatch.setattr(commands, "start_logging", lambda: None)
     monkeypatch.setattr(commands.signal, "signal", lambda *_: None)
     assert commands.main(["import", "e.csv"]) == exits.TRY_AGAIN
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u0085", "\u2029"])
+def test_json_lines_may_hold_signs_that_end_lines_elsewhere(tmp_path: Path, sign: str) -> None:
+    rows = [{"user_id": user, "game_id": "g1", "title": f"Two{sign}lines"} for user in ("ann", "bob")]
+    file = tmp_path / "e.jsonl"
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    assert look_at(file, Told()).kind == "json"

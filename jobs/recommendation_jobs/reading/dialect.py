@@ -224,7 +224,7 @@ def _is_json(path: Path, text: str) -> bool:
         raise InvalidInput(f"{path} is one array of JSON: write one object a line, as `jq -c '.[]'` does")
     if not text.startswith("{"):
         return False
-    lines = text.splitlines()[:_SAMPLE_LINES]
+    lines = _lines(text, whole=True)[:_SAMPLE_LINES]
     if not any(map(_is_object, lines)) or (len(lines) == 1 and _holds_rows(lines[0])):
         raise InvalidInput(
             f"{path} is one object of JSON: write one object a line, as `jq -c '.NAME[]'` does where NAME holds the "

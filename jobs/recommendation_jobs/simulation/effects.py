@@ -33,7 +33,7 @@ class Effect:
 
     @property
     def name(self) -> str:
-        """Four letters that stand for it."""
+        """Four hexadecimal digits that stand for it."""
         told = f"{self.experiment.name} {self.experiment.salt} {sorted(self.factors.items())}"
         return hashlib.blake2b(told.encode(), digest_size=2).hexdigest()
 

@@ -43,7 +43,7 @@ async def _work(address: Address, port: int, security: Security) -> bool:
     )
     try:
         await worker
-    except (OSError, TimeoutError) as error:
+    except OSError as error:
         log.warning("the scheduler cannot be joined: %s", error)
         return False
     log.info("joined a training", extra={"address": worker.address})

@@ -6,8 +6,9 @@ games are cut into groups, and each group's best score is taken: at least n game
 these, so no game below it stands in a list of n, once twice the error of a float32 product is subtracted. With the
 scores 9 1 | 7 8 | 3 2 in three groups and n = 2, the maxima are 9, 8 and 3, and the bar is 8: games 9 and 8 reach it.
 
-Of a large catalogue only the games that reach furthest are multiplied at first. Where no other can come near the bar,
-neither by the length of its factors nor by links from the user's games, the list is found; else all are multiplied.
+For a short list of a large catalogue only the games that reach furthest are multiplied at first. Where no other can
+come near the bar, neither by the length of its factors nor by links from the user's games, the list is found; else all
+are multiplied.
 
 A list's numbers are the same on every machine, here and in `rank_many_loops.py`, because every rounding is defined:
 

@@ -114,7 +114,7 @@ def with_trend(model: Model, lately: Lately | None, own: InteractionMatrix, choi
 
 def trend_as_of(model: Model, games: Vocabulary, counts: NDArray[np.int64]) -> Model:
     """
-    Return a model with a trend of the same days and strength from the counts of another moment.
+    Return a model with a trend of the same days, as strong for the game with most users, from counts of another moment.
 
     Args:
         counts: users of each of `games` in those days before the moment.

@@ -109,16 +109,19 @@ def _judged(candidate: Model, live: Model | None, split: GateSplit, budget: floa
 
     popular = popular_lists(split.touched.per_game, own, RECALL_LENGTH)
     lists = unseen_lists(candidate.without_trend(), own, popular)
-    standing = unseen_lists(live.without_trend(), own, popular) if live else None
-    is_new_to_live = _at_gate_too(split.held_out.users, live)
-    bars = {} if standing is None else {LIVE: np.where(is_new_to_live, of_each(standing), np.nan)}
+    bars: dict[str, NDArray[np.float64]] = {}
+    before: dict[str, float] = {}
+    if live is not None:
+        standing = unseen_lists(live.without_trend(), own, popular)
+        is_new_to_live = _at_gate_too(split.held_out.users, live)
+        bars[LIVE] = np.where(is_new_to_live, of_each(standing), np.nan)
+        before = measured(standing) if is_new_to_live.all() else {}
     bars["popularity"] = of_each(popular)
     if gain_before > 0:
         bars[f"popularity and {KEPT_GAIN:.0%} of what the live model gained over it when it went live"] = bars[
             "popularity"
         ] * (1.0 + KEPT_GAIN * gain_before)
     state, reason = verdict_on(of_each(lists), bars, budget)
-    before = {} if standing is None or not is_new_to_live.all() else measured(standing)
     return GateVerdict(state, f"gate: {reason}", len(users), measured(lists), before, measured(popular))
 
 
@@ -144,7 +147,7 @@ def _judged_by_time(candidate: Model, live: Model | None, split: GateSplit, budg
     return GateVerdict(state, how, len(users), own, means.get(LIVE, {}), means["popularity"])
 
 
-def _at_gate_too(users: Vocabulary, model: Model | None) -> NDArray[np.bool_]:
+def _at_gate_too(users: Vocabulary, model: Model) -> NDArray[np.bool_]:
     """Tell which gate users were so for a model with another rule too; shape (gate users,)."""
     return np.fromiter(map(GateRule.of(model).holds, users.all_ids), bool, len(users))
 

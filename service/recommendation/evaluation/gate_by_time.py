@@ -77,7 +77,8 @@ class SplitByTime:
         for one in self.moments:
             sums[one.users] += one.reached(ranked(one))
             counts[one.users] += 1.0
-        return sums[self.users] / counts[self.users]
+        judged = self.users
+        return sums[judged] / counts[judged]
 
 
 def split_gate_by_time(
@@ -100,11 +101,12 @@ def split_gate_by_time(
 
 def _moments(timeline: Timeline, training: MatrixParts, all_days: Sequence[int]) -> Iterator[Moment]:
     for cut in timeline.cuts():
+        users, known, held_out = _gate_users_at(timeline, cut)
+        if not len(users):
+            continue
         before = training.total(pairs_between, None, cut.at)
         lately = {days: training.total(pairs_between, cut.at - days * DAY, cut.at) for days in all_days}
-        users, known, held_out = _gate_users_at(timeline, cut)
-        if len(users):
-            yield Moment(cut.at, users, known, held_out, before, lately)
+        yield Moment(cut.at, users, known, held_out, before, lately)
 
 
 def _gate_users_at(timeline: Timeline, cut: Cut) -> tuple[NDArray[np.int64], InteractionMatrix, InteractionMatrix]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from recommendation.catalogue.popularity import POPULAR
+
 Measures = Mapping[str, float]
 
 
@@ -46,7 +48,7 @@ def decision_text(decision: Mapping[str, Any]) -> str:
     else:
         lines = [f"settings: {chosen} (nothing was tried: too few users, or every setting was given)"]
     lines += [f"  tried {tried_text(one)}: ndcg@10 {one['ndcg@10']:.4f}" for one in decision["tried"]]
-    return "\n".join(lines + _popular_lines(decision.get("popular", {})))
+    return "\n".join(lines + _popular_lines(decision.get(POPULAR, {})))
 
 
 def where_tried(decision: Mapping[str, Any]) -> str:

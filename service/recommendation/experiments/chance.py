@@ -61,7 +61,7 @@ def share_interval(found: int, of: int, alpha: float = ALPHA) -> tuple[float, fl
     """
     if of == 0:
         return 0.0, 1.0
-    z = _NORMAL.inv_cdf(1 - alpha / 2)
+    z = _quantile(alpha)
     share = found / of
     middle = (share + z**2 / (2 * of)) / (1 + z**2 / of)
     half = z * math.sqrt(share * (1 - share) / of + z**2 / (4 * of**2)) / (1 + z**2 / of)

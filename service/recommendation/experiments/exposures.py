@@ -84,7 +84,7 @@ _DAY = timedelta(days=1)
 def remembered_since(connection: Connection, outcome: str, now: datetime) -> datetime | None:
     """
     Return since when interactions of a type are remembered, by the days from which some are: back from today until a
-    day without any. None where none is remembered: then outcomes are feedback, which is kept.
+    day without any. None where none is remembered: outcomes are feedback, which is kept, or there was none for a week.
 
     Ids are let go after a week unless an experiment needs them, and what an earlier one needed is still there behind
     the gap. In a store that sells on few days it says too late a day, so doubt falls on the side of what is forgotten.

@@ -49,7 +49,7 @@ class ReadSettings:
 
     @property
     def of_making(self) -> bool:
-        """Whether it changes how a list is made, and not only which places drops have or when a list is stale."""
+        """Whether it changes `ListSettings`. Places of drops and stale lists are the reads'; a trend is the view's."""
         made = (self.half_life_days, self.diversity, self.most_per_tag, self.shown_often)
         return any(value is not None for value in made)
 

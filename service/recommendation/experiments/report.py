@@ -112,8 +112,8 @@ def _planned(connection: Connection, experiment: Experiment, outcome: str, now: 
     were read count only from the start on, so that before it `shown` feedback stands for them.
 
     Ids of interactions are remembered for a week, longer only where an experiment that is known needs them. Where they
-    are not for all of the time that is looked at, outcomes are undercounted, and fewer users are needed than it says:
-    `is_complete` tells that.
+    are not for both windows, outcomes are undercounted, and fewer users are needed than it says: `is_complete` tells
+    that. It does not tell of the days before them, without which the adjustment takes less out.
     """
     window = timedelta(days=experiment.window_days)
     lately = replace(experiment, starts_at=now - 2 * window, ends_at=now - window, exposure=SHOWN_BY_SHOP)

@@ -122,7 +122,7 @@ def _names(pairs: Pairs) -> tuple[tuple[str, str], ...]:
 
 
 MOST_TREATMENTS = 1024
-"""Treatments that are kept: ten experiments of two variants each have so many."""
+"""Treatments that are kept: ten experiments of two variants and all users each have so many."""
 
 
 class Treatments:

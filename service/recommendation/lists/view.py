@@ -26,6 +26,7 @@ from recommendation.engine.model import LiveModel
 from recommendation.engine.releases import Release, extended, is_new
 from recommendation.experiments.experiment import Experiment, versions_of
 from recommendation.experiments.holdout import holdout_of, is_held_back
+from recommendation.experiments.read_settings import ReadSettings
 from recommendation.experiments.treatment import Treatments
 from recommendation.lists.first_party import FirstPartyList
 from recommendation.lists.order import Reason
@@ -127,13 +128,16 @@ class StoreView:
 
     @cached_property
     def _often(self) -> Sequence[int]:
-        named = (variant.settings for one in self.experiments for variant in one.variants)
-        return [found.shown_often for found in named if found is not None and found.shown_often is not None]
+        return [found.shown_often for found in self._of_variants if found.shown_often is not None]
 
     @property
     def _leaves_trend_out(self) -> bool:
+        return any(found.trend is False for found in self._of_variants)
+
+    @property
+    def _of_variants(self) -> Sequence[ReadSettings]:
         named = (variant.settings for one in self.experiments for variant in one.variants)
-        return any(found is not None and found.trend is False for found in named)
+        return [found for found in named if found is not None]
 
     def turns_after(self, now: datetime) -> datetime | None:
         """

@@ -27,6 +27,7 @@ from pyarrow import fs
 from sqlalchemy import Connection
 
 from recommendation.database.dialects.columns import BETWEEN
+from recommendation.environment import without_keys
 from recommendation.errors import InvalidInput
 from recommendation.interactions.history import faded
 from recommendation.matrix.extract import Collected, Rows, dealt, rows_of_table, together, under_common_games
@@ -106,7 +107,7 @@ def listed(url: str) -> PairFiles:
         with system.open_input_stream(f"{root}/{MANIFEST}") as file:
             found = json.loads(file.read())
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise InvalidInput(f"{shown(url)}: its {MANIFEST} is of another release; export the pairs again")
+        raise InvalidInput(f"{without_keys(url)}: its {MANIFEST} is of another release; export the pairs again")
     return PairFiles(**found)
 
 
@@ -130,7 +131,8 @@ def read_pair_file(
         table = pa_parquet.read_table(f"{root}/{files.path(part)}", filesystem=system, schema=_SCHEMA).combine_chunks()
     if table.num_rows != files.rows[part]:
         raise InvalidInput(
-            f"{shown(url)}: {files.path(part)} has {table.num_rows} rows instead of {files.rows[part]}; export again"
+            f"{without_keys(url)}: {files.path(part)} has {table.num_rows} rows instead of {files.rows[part]}; "
+            "export again"
         )
     collected = Collected()
     if table.num_rows:
@@ -139,12 +141,6 @@ def read_pair_file(
         scores = faded(millionths.to_numpy(), times, half_life_days, now)
         collected.add(Rows(_with_separators(users), _with_separators(games), scores, times))
     return collected.finish()
-
-
-def shown(url: str) -> str:
-    """Return an address without what may be secret in it."""
-    scheme, found, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if found else url
 
 
 def _write(connection: Connection, system: fs.FileSystem, paths: Sequence[str], now: datetime) -> list[int]:
@@ -193,6 +189,8 @@ def _told(url: str) -> Iterator[Any]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InvalidInput(f"{shown(url)}: there is no complete export of pairs; run 'recs export-pairs'") from error
-    except (PermissionError, pa.ArrowInvalid, ValueError) as error:
-        raise InvalidInput(f"{shown(url)}: cannot be used ({str(error).splitlines()[0]})") from error
+        raise InvalidInput(
+            f"{without_keys(url)}: there is no complete export of pairs; run 'recs export-pairs'"
+        ) from error
+    except (PermissionError, ValueError) as error:
+        raise InvalidInput(f"{without_keys(url)}: cannot be used ({str(error).splitlines()[0]})") from error

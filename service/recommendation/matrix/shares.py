@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from recommendation.matrix.extract import Collected, Rows, dealt, rows_of_table, together
 from recommendation.matrix.matrix import InteractionMatrix
-from recommendation.matrix.numbering import FEWEST_WAITING
 
 
 def read_share(
@@ -44,7 +43,7 @@ def item(values: list[Rows | None], place: int) -> Rows | None:
 
 def part_of_shares(*shares: Rows | None) -> InteractionMatrix:
     """Make a part of its rows of all shares; it has games of its own, until `under_games`."""
-    collected = Collected(min(FEWEST_WAITING, 1 + sum(len(rows.scores) for rows in shares if rows)))
+    collected = Collected()
     for rows in shares:
         if rows is not None:
             collected.add(rows)

@@ -38,7 +38,7 @@ START_WITHIN = timedelta(minutes=15)
 
 
 LOST = "lost"
-"""Reason of a failed run whose process ended without a word."""
+"""Reason of a failed run whose process ended without a word, or whose workers or scheduler did."""
 
 
 STOPPED = "stopped"

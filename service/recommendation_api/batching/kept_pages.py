@@ -52,7 +52,7 @@ class KeptPage(NamedTuple):
     made_at: datetime
     until: datetime
     is_read_noted: bool = True
-    """Whether its first read is noted as an exposure, where experiments count reads: then later ones tell nothing."""
+    """Whether its first read was noted as an exposure, where experiments count reads; else later ones ask again."""
 
     def is_still_true(self, stamp: bytes, view: StoreView, now: datetime) -> bool:
         """Tell whether the same page would be made now."""

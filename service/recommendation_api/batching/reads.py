@@ -66,7 +66,8 @@ class ReadPolicy:
         found: list[str] = []
 
         def is_same(user_id: str) -> bool:
-            found.append(user_id)
+            if not found:
+                found.append(user_id)
             return user_id == found[0]
 
         return is_same

@@ -15,10 +15,11 @@ from shops import Shop
 
 from recommendation.engine import artifact
 from recommendation.engine.settings import EngineSettings
+from recommendation.environment import without_keys
 from recommendation.errors import InvalidInput
 from recommendation.matrix import pair_files
 from recommendation.matrix.extract import read_parts
-from recommendation.matrix.pair_files import export_pairs, listed, read_files, read_pair_file, shown
+from recommendation.matrix.pair_files import export_pairs, listed, read_files, read_pair_file
 from recommendation.matrix.running import Here
 from recommendation.settings import Settings, load_settings
 from recommendation.training import models
@@ -132,7 +133,8 @@ def test_the_command_exports_by_the_settings(
 
 
 def test_no_key_of_an_object_store_is_shown() -> None:
-    assert shown("s3://key:hunter2@bucket/pairs?endpoint_override=h") == "s3://bucket/pairs"
-    assert shown("/exports/pairs") == "/exports/pairs"
+    assert without_keys("s3://key:hunter2@bucket/pairs?endpoint_override=h") == "s3://bucket/pairs"
+    assert without_keys("/exports/pairs") == "/exports/pairs"
     settings = load_settings({"RECOMMENDATION_TRAINING_SOURCE": "parquet:s3://key:hunter2@bucket/pairs"})
     assert settings.training_files == "s3://key:hunter2@bucket/pairs"
+    assert "hunter2" not in repr(settings)

@@ -2,8 +2,8 @@
 Dividing the table, step by step: each is a transaction, and a process that is killed in any of them is followed by
 another that goes on from there.
 
-Requests go on meanwhile. They wait for a lock at the begin, when the twin takes its place, and when the old table is
-dropped: for `LOCK_MS` at most each time, after which the step is undone and tried again a moment later.
+Requests go on meanwhile. They wait for a lock at the begin, when the twin takes its place, and when it is abandoned:
+for `LOCK_MS` at most each time, after which the step is undone and tried again a moment later.
 """
 
 import time

@@ -39,7 +39,7 @@ const DONE = {
   "POST /train": "asked for a training", "POST /train/{run_id}/stop": "stopped a training", "POST /models/{version}/promote": "put a model live",
   "PUT /experiments/{name}": "set an experiment", "POST /experiments/{name}/promote": "gave all users what won", "DELETE /experiments/{name}": "deleted an experiment",
   "DELETE /user/{user_id}": "erased a person", "POST /user/{user_id}/merge": "merged a visitor into an account",
-  "DELETE /games/{game_id}": "deleted a game", "DELETE /interactions/{event_id}": "took an event back",
+  "DELETE /games/{game_id}": "deleted a game",
 };
 
 const PAGES = {drops: "releases", experiments: "experiments", games: "games"};
